@@ -1,0 +1,33 @@
+"""The errors a user can put right, and how they are worded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """Something the user can put right.
+
+    The message names the thing, what was found and what was expected. The command line prints it
+    as one line and exits with code 2.
+    """
+
+
+def unknown(kind: str, given: object, known: Iterable[str]) -> UserError:
+    """An error for a name that is not known, with the closest known ones.
+
+    Args:
+        kind: What the name stands for, for example ``"network"``.
+        given: The name that was given.
+        known: Every name that would have worked.
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(str(given).lower(), known, n=3, cutoff=0.5)
+    if close:
+        hint = f"The closest are: {', '.join(close)}"
+    elif len(known) <= 20:
+        hint = f"Known: {', '.join(known)}"
+    else:
+        hint = f"There are {len(known)}, among them {', '.join(known[:5])}"
+    return UserError(f"Unknown {kind} {given!r}. {hint}.")

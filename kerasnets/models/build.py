@@ -1,0 +1,252 @@
+"""From a name to a `keras.Model`: everything that the builders of all networks share."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import os
+import typing
+from collections.abc import Callable, Mapping
+
+import typeguard
+
+from kerasnets.errors import UserError, unknown
+from kerasnets.lazy import keras
+from kerasnets.models.blocks import Style, styled
+from kerasnets.registry import Registration, registration
+
+
+def build(
+    network: str,
+    /,
+    *,
+    include_top: bool = True,
+    weights: str | os.PathLike | None = None,
+    input_shape: tuple[int | None, int | None, int] | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+    classifier_activation: str | None = "softmax",
+    name: str | None = None,
+    **overrides,
+) -> keras.Model:
+    """Builds a network by name.
+
+    >>> model = kerasnets.build("resnet20_cifar")
+    >>> model.output_shape
+    (None, 10)
+
+    Args:
+        network: A name from `kerasnets.list_models`.
+        include_top: Whether the classifier is included; without it the model returns the last
+            feature map, (N, H, W, C), or its pooling.
+        weights: ``None`` for the paper's random initialisation, or the path of a weight file.
+        input_shape: (height, width, channels), channels last; the paper's by default. Height and
+            width may be ``None`` where the head allows it.
+        pooling: Without the top: ``None``, ``"avg"`` or ``"max"`` over the feature map.
+        classes: Of the classifier; the paper's by default.
+        classifier_activation: ``"softmax"``, another Keras activation, or ``None`` for logits.
+        name: Of the model; the network's name by default.
+        **overrides: The network's own options, such as ``shortcut="projection"``, and those of
+            `kerasnets.models.blocks.Style`, such as ``activation="tanh"``.
+
+    Returns:
+        A functional model that takes scaled images, (N, H, W, C) float; see
+        `kerasnets.with_preprocessing` for one that takes raw pixels.
+
+    Raises:
+        UserError: When an argument does not fit the network; nothing was built then.
+    """
+    entry = registration(network)
+    backbone, head, style = _split_overrides(entry, overrides, include_top)
+    input_shape = _checked_input_shape(entry, input_shape)
+    classes = _checked_classes(entry, classes)
+    _check_top(entry, include_top, pooling, classifier_activation)
+
+    images = keras.Input(input_shape, name="images")
+    with styled(style):
+        x = _features(entry, images, backbone)
+        if include_top:
+            x = entry.head(x, classes, **head)
+        elif pooling is not None:
+            layer = {
+                "avg": keras.layers.GlobalAveragePooling2D,
+                "max": keras.layers.GlobalMaxPooling2D,
+            }[pooling]
+            x = layer(name=f"{pooling}_pool")(x)
+    if include_top and classifier_activation not in (None, "linear"):
+        x = keras.layers.Activation(classifier_activation, dtype="float32", name="predictions")(x)
+    model = keras.Model(images, x, name=name or entry.info.name)
+    if weights is not None:
+        from kerasnets.weights import load_weights
+
+        load_weights(model, weights, network=entry.info.name)
+    return model
+
+
+def _features(entry: Registration, images: keras.KerasTensor, options: dict) -> keras.KerasTensor:
+    """The last feature map; an error that says the smallest input where this one is too small."""
+    try:
+        return entry.backbone(images, **options)
+    except UserError as error:
+        raise UserError(f"{entry.info.name}: {error}") from None
+    except ValueError as error:
+        height, width, channels = images.shape[1:]
+        if height is None or width is None or _fits(entry, options, 512, channels) is None:
+            raise
+        smallest = _smallest_input(entry, options, channels)
+        if min(height, width) >= smallest:
+            raise
+        raise UserError(
+            f"{entry.info.name}: an input of {height}x{width} is too small; "
+            f"the smallest that works is {smallest}x{smallest}."
+        ) from error
+
+
+def _fits(entry: Registration, options: dict, size: int, channels: int) -> bool | None:
+    """True where the backbone can be built on square images of this size, otherwise None."""
+    try:
+        entry.backbone(keras.Input((size, size, channels)), **options)
+    except ValueError:
+        return None
+    return True
+
+
+def _smallest_input(entry: Registration, options: dict, channels: int) -> int:
+    """The smallest square input that the network's arithmetic allows, by bisection."""
+    too_small, works = 0, 512
+    while works - too_small > 1:
+        size = (too_small + works) // 2
+        if _fits(entry, options, size, channels):
+            works = size
+        else:
+            too_small = size
+    return works
+
+
+def _checked_input_shape(entry: Registration, shape: object) -> tuple[int | None, int | None, int]:
+    name = entry.info.name
+    if shape is None:
+        return entry.info.input_shape
+    if not isinstance(shape, (tuple, list)) or len(shape) != 3:
+        raise UserError(
+            f"{name}: input_shape must be (height, width, channels). Received: {shape!r}."
+        )
+    for side, value in zip(("height", "width", "channels"), shape, strict=True):
+        allowed = "a positive integer" if side == "channels" else "a positive integer or None"
+        if value is None and side != "channels":
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UserError(
+                f"{name}: {side} of input_shape must be {allowed}. Received: {shape!r}."
+            )
+    if keras.config.image_data_format() != "channels_last":
+        raise UserError(
+            f"{name}: networks are built with channels last. Received: "
+            "keras.config.image_data_format() = 'channels_first'."
+        )
+    return tuple(shape)
+
+
+def _checked_classes(entry: Registration, classes: object) -> int:
+    if classes is None:
+        return entry.info.classes
+    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
+        raise UserError(
+            f"{entry.info.name}: classes must be a positive integer. Received: {classes!r}."
+        )
+    return classes
+
+
+def _check_top(
+    entry: Registration, include_top: bool, pooling: object, classifier_activation: object
+) -> None:
+    name = entry.info.name
+    if pooling not in (None, "avg", "max"):
+        raise UserError(f"{name}: pooling must be None, 'avg' or 'max'. Received: {pooling!r}.")
+    if include_top and pooling is not None:
+        raise UserError(
+            f"{name}: pooling is for include_top=False; the classifier has its own. "
+            f"Received: pooling={pooling!r} with include_top=True."
+        )
+    if classifier_activation is not None:
+        try:
+            keras.activations.get(classifier_activation)
+        except ValueError:
+            raise UserError(
+                f"{name}: classifier_activation must be None or an activation that Keras knows. "
+                f"Received: {classifier_activation!r}."
+            ) from None
+
+
+def _split_overrides(
+    entry: Registration, overrides: Mapping[str, object], include_top: bool
+) -> tuple[dict, dict, Style]:
+    """Options of the backbone, of the head and of the style, each checked against its annotation.
+
+    Raises:
+        UserError: For an override that the network does not take, or of a wrong type or range.
+    """
+    name = entry.info.name
+    types = {
+        "backbone": _options(entry.backbone, skip=1),
+        "head": _options(entry.head, skip=2),
+        "style": typing.get_type_hints(Style),
+    }
+    known = set().union(*types.values()) - set(entry.variant)
+    values = {part: {} for part in types}
+    values["style"].update(entry.style)
+    for key, value in entry.variant.items():
+        part = "backbone" if key in types["backbone"] else "head"
+        values[part][key] = value
+    for key, value in overrides.items():
+        if key not in known:
+            error = unknown("option", key, known)
+            raise UserError(f"{name} takes no option {key!r}. {str(error).partition('. ')[2]}")
+        part = next(part for part in types if key in types[part])
+        if part == "head" and not include_top:
+            raise UserError(f"{name}: {key} belongs to the classifier; include_top=False has none.")
+        _check_type(name, key, value, types[part][key])
+        values[part][key] = value
+    try:
+        style = Style(**values["style"])
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
+    return values["backbone"], values["head"], style
+
+
+def _options(function: Callable, *, skip: int) -> dict[str, object]:
+    """The annotated options of a builder, without the tensors it starts from."""
+    hints = typing.get_type_hints(function)
+    names = list(inspect.signature(function).parameters)[skip:]
+    return {name: hints[name] for name in names}
+
+
+def _check_type(network: str, key: str, value: object, annotation: object) -> None:
+    if isinstance(value, bool) and annotation in (int, float):
+        matches = False
+    else:
+        try:
+            typeguard.check_type(value, annotation)
+            matches = True
+        except typeguard.TypeCheckError:
+            matches = False
+    if not matches:
+        raise UserError(
+            f"{network}: {key} must be {describe_type(annotation)}. Received: {value!r}."
+        )
+
+
+def describe_type(annotation: object) -> str:
+    """A type in words a user reads: ``'a' or 'b'``, ``a float``."""
+    if typing.get_origin(annotation) is typing.Literal:
+        *rest, last = [repr(choice) for choice in typing.get_args(annotation)]
+        return f"{', '.join(rest)} or {last}" if rest else last
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        article = "an" if annotation.__name__[0] in "aeiou" else "a"
+        return f"{article} {annotation.__name__}"
+    return str(annotation).replace("typing.", "")
+
+
+def style_options() -> list[str]:
+    """Names of the options that every network takes."""
+    return [option.name for option in dataclasses.fields(Style)]

@@ -1,0 +1,199 @@
+"""Every network by name: its paper, its counts, and the functions that build it.
+
+Standard library only: listing and describing networks loads neither Keras nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from kerasnets.errors import UserError, unknown
+from kerasnets.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """Where a network was published."""
+
+    title: str
+    authors: str
+    year: int
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightSource:
+    """Published weights of a network.
+
+    Attributes:
+        tag: What ``weights=`` takes, for example ``"torchvision"``.
+        url: Where the file is.
+        licence: Of the weights, as their publisher states it.
+        accuracy: Published top-1 accuracy in [0, 1], with the data set it was measured on.
+    """
+
+    tag: str
+    url: str
+    licence: str
+    accuracy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What is known of a network before it is built.
+
+    Attributes:
+        name: The name that `kerasnets.build` takes.
+        family: The module of `kerasnets.models` that builds it.
+        title, authors, year, url: Of the paper.
+        input_shape: The paper's input, (height, width, channels).
+        classes: Of the paper's head.
+        trainable_params: With the paper's head: kernels, biases, batch-norm gammas and betas.
+        non_trainable_params: Batch-norm statistics and fixed codes.
+        multiply_adds: Of convolutions and dense layers, for one image at `input_shape`.
+        preprocessing: What the network's input went through.
+        recipe: The name of the training recipe that `kerasnets train` takes by default.
+        weights: Where weights are published.
+        description: What tells this variant from its siblings, in one line.
+    """
+
+    name: str
+    family: str
+    title: str
+    authors: str
+    year: int
+    url: str
+    input_shape: tuple[int, int, int]
+    classes: int
+    trainable_params: int
+    non_trainable_params: int
+    multiply_adds: int
+    preprocessing: Preprocessing
+    recipe: str
+    weights: tuple[WeightSource, ...] = ()
+    description: str = ""
+
+    @property
+    def params(self) -> int:
+        """All parameters, trainable or not."""
+        return self.trainable_params + self.non_trainable_params
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """A network's facts and functions.
+
+    Attributes:
+        info: The facts.
+        backbone: ``backbone(x, **options)`` takes the images and returns the last feature map.
+        head: ``head(x, classes, **options)`` takes that and returns the logits.
+        variant: The options that make this variant what it is.
+        style: Defaults of the options that every layer shares (`kerasnets.models.blocks.Style`).
+        layout: Names of the weights that other projects publish, by layer name
+            (`kerasnets.weights.layouts`); ``None`` where nobody publishes any.
+    """
+
+    info: ModelInfo
+    backbone: Callable
+    head: Callable
+    variant: Mapping[str, object] = field(default_factory=dict)
+    style: Mapping[str, object] = field(default_factory=dict)
+    layout: Callable[[str], str] | None = None
+
+
+_REGISTRATIONS: dict[str, Registration] = {}
+_ALIASES: dict[str, str] = {}
+
+
+def register(
+    name: str,
+    *,
+    paper: Paper,
+    backbone: Callable,
+    head: Callable,
+    variant: Mapping[str, object] | None = None,
+    style: Mapping[str, object] | None = None,
+    layout: Callable[[str], str] | None = None,
+    aliases: tuple[str, ...] = (),
+    **facts,
+) -> None:
+    """Adds a network under `name`; see `Registration` and `ModelInfo` for the arguments.
+
+    Raises:
+        ValueError: When the name or an alias is taken.
+    """
+    for key in (name, *aliases):
+        if key in _REGISTRATIONS or key in _ALIASES:
+            raise ValueError(f"Two networks are registered as {key!r}.")
+    info = ModelInfo(
+        name=name,
+        family=backbone.__module__.rpartition(".")[2],
+        title=paper.title,
+        authors=paper.authors,
+        year=paper.year,
+        url=paper.url,
+        **facts,
+    )
+    _REGISTRATIONS[name] = Registration(
+        info=info,
+        backbone=backbone,
+        head=head,
+        variant=dict(variant or {}),
+        style=dict(style or {}),
+        layout=layout,
+    )
+    _ALIASES.update(dict.fromkeys(aliases, name))
+
+
+def registration(name: str) -> Registration:
+    """The registration of a network or an alias of it.
+
+    Raises:
+        UserError: When there is none; the message has the closest names.
+    """
+    if not isinstance(name, str):
+        raise UserError(f"A network's name must be a string. Received: {name!r}.")
+    key = name.lower()
+    key = _ALIASES.get(key, key)
+    if key not in _REGISTRATIONS:
+        raise unknown("network", name, [*_REGISTRATIONS, *_ALIASES])
+    return _REGISTRATIONS[key]
+
+
+def info(name: str) -> ModelInfo:
+    """What is known of the network called `name` (an alias will do) before it is built.
+
+    Raises:
+        UserError: When no network has this name; the message has the closest names.
+    """
+    return registration(name).info
+
+
+def list_models(pattern: str = "*", family: str | None = None) -> list[str]:
+    """Names of the networks that match, sorted, numbers by their value.
+
+    Args:
+        pattern: With ``*``, ``?`` and ``[...]`` as in file names, for example ``"resnet*_cifar"``.
+        family: Only this family, for example ``"resnet"``.
+
+    Raises:
+        UserError: When there is no such family.
+    """
+    families = {entry.info.family for entry in _REGISTRATIONS.values()}
+    if family is not None and family not in families:
+        raise unknown("family", family, families)
+    names = [
+        name
+        for name, entry in _REGISTRATIONS.items()
+        if fnmatch.fnmatchcase(name, pattern.lower()) and family in (None, entry.info.family)
+    ]
+    return sorted(names, key=_natural)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts ``resnet56`` before ``resnet110``."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

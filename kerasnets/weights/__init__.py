@@ -1,0 +1,7 @@
+"""Weights from files, whoever wrote them, into our networks."""
+
+from kerasnets.weights.files import read_tensors
+from kerasnets.weights.load import load_weights
+from kerasnets.weights.save import save_tensors
+
+__all__ = ["load_weights", "read_tensors", "save_tensors"]
