@@ -92,6 +92,9 @@ class Registration:
         head: ``head(x, classes, **options)`` takes that and returns the logits.
         variant: The options that make this variant what it is.
         style: Defaults of the options that every layer shares (`kerasnets.models.blocks.Style`).
+        stages: The stage outputs by name, ``{"stage1": "LAYER", ...}``, from large maps to small.
+        auxiliary_heads: Where side classifiers of the training network sit: ``{"aux1": "LAYER"}``.
+        auxiliary_head: ``auxiliary_head(x, classes, name="aux1", **options)`` returns the logits.
         layout: Names of the weights that other projects publish, by layer name
             (`kerasnets.weights.layouts`); ``None`` where nobody publishes any.
     """
@@ -101,6 +104,9 @@ class Registration:
     head: Callable
     variant: Mapping[str, object] = field(default_factory=dict)
     style: Mapping[str, object] = field(default_factory=dict)
+    stages: Mapping[str, str] = field(default_factory=dict)
+    auxiliary_heads: Mapping[str, str] = field(default_factory=dict)
+    auxiliary_head: Callable | None = None
     layout: Callable[[str], str] | None = None
 
 
@@ -116,6 +122,9 @@ def register(
     head: Callable,
     variant: Mapping[str, object] | None = None,
     style: Mapping[str, object] | None = None,
+    stages: Mapping[str, str] | None = None,
+    auxiliary_heads: Mapping[str, str] | None = None,
+    auxiliary_head: Callable | None = None,
     layout: Callable[[str], str] | None = None,
     aliases: tuple[str, ...] = (),
     **facts,
@@ -143,6 +152,9 @@ def register(
         head=head,
         variant=dict(variant or {}),
         style=dict(style or {}),
+        stages=dict(stages or {}),
+        auxiliary_heads=dict(auxiliary_heads or {}),
+        auxiliary_head=auxiliary_head,
         layout=layout,
     )
     _ALIASES.update(dict.fromkeys(aliases, name))

@@ -3,11 +3,13 @@
 from kerasnets.layers.activations import RandomizedReLU, scaled_tanh
 from kerasnets.layers.initializers import FanInUniform
 from kerasnets.layers.lenet import EuclideanRBF, SparseConnectionConv2D, TrainableSubsampling
+from kerasnets.layers.padding import PadMinimum
 from kerasnets.layers.shortcuts import ZeroPadShortcut
 
 __all__ = [
     "EuclideanRBF",
     "FanInUniform",
+    "PadMinimum",
     "RandomizedReLU",
     "SparseConnectionConv2D",
     "TrainableSubsampling",

@@ -27,24 +27,30 @@ class Style:
             then convolutions have biases.
         norm_epsilon: Added to the variance.
         norm_momentum: Of the moving statistics: new = momentum * old + (1 - momentum) * batch.
-        kernel_initializer: Of convolutions and dense layers: a name that Keras knows, or
-            ``"lecun_1998"``.
+        kernel_initializer: Of convolutions and dense layers: a name that Keras knows,
+            ``"lecun_1998"``, or a configuration such as
+            ``{"class_name": "RandomNormal", "config": {"stddev": 0.01}}``.
+        width: Multiplies the number of filters of every convolution and hidden dense layer.
     """
 
     activation: Literal["relu", "prelu", "rrelu", "sigmoid", "tanh", "scaled_tanh"] = "relu"
     normalization: Literal["none", "batch", "sync_batch", "layer", "instance", "group"] = "none"
     norm_epsilon: float = 1e-5
     norm_momentum: float = 0.9
-    kernel_initializer: str = "glorot_uniform"
+    kernel_initializer: str | dict = "glorot_uniform"
+    width: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.norm_epsilon < 1:
             raise UserError(f"norm_epsilon must be in (0, 1). Received: {self.norm_epsilon}.")
         if not 0 <= self.norm_momentum < 1:
             raise UserError(f"norm_momentum must be in [0, 1). Received: {self.norm_momentum}.")
+        if not 0 < self.width <= 16:
+            raise UserError(f"width must be in (0, 16]. Received: {self.width}.")
 
 
-_style: ContextVar[Style] = ContextVar("style", default=Style())
+_DEFAULT = Style()
+_style: ContextVar[Style] = ContextVar("style", default=_DEFAULT)
 
 
 @contextlib.contextmanager
@@ -63,40 +69,58 @@ def initializer() -> keras.initializers.Initializer:
     return layers.FanInUniform() if name == "lecun_1998" else keras.initializers.get(name)
 
 
+def widen(filters: int, *, groups: int = 1) -> int:
+    """The number of filters at the style's width, a multiple of `groups`, at least one each."""
+    return groups * max(1, round(filters * _style.get().width / groups))
+
+
 def conv(
     x: keras.KerasTensor,
     filters: int,
     kernel_size: int | tuple[int, int],
     strides: int = 1,
     *,
-    padding: int | Literal["same", "valid"] = "valid",
+    padding: int | tuple[int, int] | Literal["same", "valid"] = "valid",
+    groups: int = 1,
     use_bias: bool | None = None,
+    bias_initializer: str | dict = "zeros",
     name: str,
 ) -> keras.KerasTensor:
     """A convolution alone.
 
     Args:
         x: (N, H, W, C).
+        filters: At width 1, see `Style`.
+        kernel_size: One side, or (height, width).
         padding: Pixels of zeros on each side, as in torch and Caffe; or ``"same"``, which at
             stride 2 pads one pixel less on the left and top.
         use_bias: ``None``: only where no normalisation follows.
     """
     style = _style.get()
-    if isinstance(padding, int):
-        if padding and not (strides == 1 and kernel_size == 2 * padding + 1):
-            x = keras.layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
-            padding = "valid"
+    if not isinstance(padding, str):
+        pads, kernel = _pair(padding), _pair(kernel_size)
+        # Keras' "same" is symmetric at stride 1; the explicit layer would cost a copy.
+        if strides == 1 and all(k == 2 * p + 1 for k, p in zip(kernel, pads, strict=True)):
+            padding = "same"
         else:
-            padding = "same" if padding else "valid"
+            padding = "valid"
+            if any(pads):
+                x = keras.layers.ZeroPadding2D(pads, name=f"{name}_pad")(x)
     return keras.layers.Conv2D(
-        filters,
+        widen(filters, groups=groups),
         kernel_size,
         strides,
         padding=padding,
+        groups=groups,
         use_bias=style.normalization == "none" if use_bias is None else use_bias,
         kernel_initializer=initializer(),
+        bias_initializer=bias_initializer,
         name=name,
     )(x)
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value
 
 
 def normalize(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
@@ -124,9 +148,9 @@ def _groups(channels: int, most: int = 32) -> int:
 
 
 def activate(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """The style's activation, as a layer called ``{name}_{activation}``."""
+    """The style's activation, as a layer called ``{name}_act``."""
     activation = _style.get().activation
-    name = f"{name}_{activation}"
+    name = f"{name}_act"
     if activation == "prelu":
         return keras.layers.PReLU(shared_axes=[1, 2] if len(x.shape) == 4 else None, name=name)(x)
     if activation == "rrelu":
@@ -142,18 +166,41 @@ def conv_norm_act(
     kernel_size: int | tuple[int, int],
     strides: int = 1,
     *,
-    padding: int | Literal["same", "valid"] = "valid",
+    padding: int | tuple[int, int] | Literal["same", "valid"] = "valid",
     name: str,
+    **options,
 ) -> keras.KerasTensor:
     """Convolution, normalisation (where the style has one), activation; see `conv`."""
-    x = conv(x, filters, kernel_size, strides, padding=padding, name=name)
+    x = conv(x, filters, kernel_size, strides, padding=padding, name=name, **options)
     x = normalize(x, name=name)
     return activate(x, name=name)
 
 
+def max_pool(
+    x: keras.KerasTensor,
+    pool_size: int,
+    strides: int,
+    *,
+    padding: int | Literal["same", "valid"] = "valid",
+    name: str,
+) -> keras.KerasTensor:
+    """Max pooling.
+
+    Args:
+        x: (N, H, W, C).
+        padding: ``"same"`` is Caffe's rounding up without padding; a number of pixels on each side
+            is torch's, and looks one pixel earlier.
+    """
+    if not isinstance(padding, str):
+        if padding:
+            x = layers.PadMinimum(padding, name=f"{name}_pad")(x)
+        padding = "valid"
+    return keras.layers.MaxPooling2D(pool_size, strides, padding=padding, name=name)(x)
+
+
 def dense_act(x: keras.KerasTensor, units: int, *, name: str) -> keras.KerasTensor:
     """A hidden dense layer and its activation."""
-    x = keras.layers.Dense(units, kernel_initializer=initializer(), name=name)(x)
+    x = keras.layers.Dense(widen(units), kernel_initializer=initializer(), name=name)(x)
     return activate(x, name=name)
 
 

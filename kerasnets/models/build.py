@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import os
 import typing
@@ -47,7 +46,9 @@ def build(
         classifier_activation: ``"softmax"``, another Keras activation, or ``None`` for logits.
         name: Of the model; the network's name by default.
         **overrides: The network's own options, such as ``shortcut="projection"``, and those of
-            `kerasnets.models.blocks.Style`, such as ``activation="tanh"``.
+            `kerasnets.models.blocks.Style`, such as ``activation="tanh"``. Networks that were
+            trained with side classifiers have ``auxiliary_heads=True``: the model then returns
+            ``{"predictions": ..., "aux1": ...}``.
 
     Returns:
         A functional model that takes scaled images, (N, H, W, C) float; see
@@ -57,6 +58,7 @@ def build(
         UserError: When an argument does not fit the network; nothing was built then.
     """
     entry = registration(network)
+    side_heads = _takes_auxiliary_heads(entry, overrides, include_top)
     backbone, head, style = _split_overrides(entry, overrides, include_top)
     input_shape = _checked_input_shape(entry, input_shape)
     classes = _checked_classes(entry, classes)
@@ -73,14 +75,51 @@ def build(
                 "max": keras.layers.GlobalMaxPooling2D,
             }[pooling]
             x = layer(name=f"{pooling}_pool")(x)
+        if side_heads:
+            x = {"predictions": x, **_auxiliary_logits(entry, images, x, classes)}
     if include_top and classifier_activation not in (None, "linear"):
-        x = keras.layers.Activation(classifier_activation, dtype="float32", name="predictions")(x)
+        x = _activated(x, classifier_activation)
     model = keras.Model(images, x, name=name or entry.info.name)
     if weights is not None:
         from kerasnets.weights import load_weights
 
         load_weights(model, weights, network=entry.info.name)
     return model
+
+
+def _auxiliary_logits(
+    entry: Registration, images: keras.KerasTensor, x: keras.KerasTensor, classes: int
+) -> dict[str, keras.KerasTensor]:
+    network = keras.Model(images, x)
+    return {
+        name: entry.auxiliary_head(network.get_layer(layer).output, classes, name=name)
+        for name, layer in entry.auxiliary_heads.items()
+    }
+
+
+def _activated(
+    x: keras.KerasTensor | dict[str, keras.KerasTensor], activation: str
+) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
+    """The classifier's activation, as layers called ``predictions``, ``aux1_predictions``..."""
+    if isinstance(x, dict):
+        names = {name: name if name == "predictions" else f"{name}_predictions" for name in x}
+        return {
+            name: keras.layers.Activation(activation, dtype="float32", name=names[name])(logits)
+            for name, logits in x.items()
+        }
+    return keras.layers.Activation(activation, dtype="float32", name="predictions")(x)
+
+
+def _takes_auxiliary_heads(entry: Registration, overrides: dict, include_top: bool) -> bool:
+    """Takes ``auxiliary_heads`` out of the overrides of a network that has such heads."""
+    name = entry.info.name
+    if not entry.auxiliary_heads or "auxiliary_heads" not in overrides:
+        return False
+    value = overrides.pop("auxiliary_heads")
+    _check_type(name, "auxiliary_heads", value, bool)
+    if value and not include_top:
+        raise UserError(f"{name}: auxiliary_heads are classifiers; include_top=False has none.")
+    return value
 
 
 def _features(entry: Registration, images: keras.KerasTensor, options: dict) -> keras.KerasTensor:
@@ -245,8 +284,3 @@ def describe_type(annotation: object) -> str:
         article = "an" if annotation.__name__[0] in "aeiou" else "a"
         return f"{article} {annotation.__name__}"
     return str(annotation).replace("typing.", "")
-
-
-def style_options() -> list[str]:
-    """Names of the options that every network takes."""
-    return [option.name for option in dataclasses.fields(Style)]

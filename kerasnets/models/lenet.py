@@ -18,7 +18,7 @@ import random
 from typing import Literal
 
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import activate, conv, conv_norm_act, dense_act, logits
+from kerasnets.models.blocks import activate, conv_norm_act, dense_act, logits
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 

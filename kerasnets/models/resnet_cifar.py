@@ -23,6 +23,7 @@ from kerasnets.models.blocks import (
     conv,
     conv_norm_act,
     normalize,
+    widen,
 )
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
@@ -72,7 +73,7 @@ def resnet_cifar(
             identity = x
             if strides > 1 and shortcut == "zero_pad":
                 identity = layers.ZeroPadShortcut(
-                    filters, strides, zero_placement, name=f"{name}_shortcut"
+                    widen(filters), strides, zero_placement, name=f"{name}_shortcut"
                 )(x)
             elif strides > 1:
                 identity = conv(x, filters, 1, strides, name=f"{name}_shortcut")
@@ -119,6 +120,7 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         head=average_pool_head,
         variant={"depth": depth},
         style={"normalization": "batch", "kernel_initializer": "he_normal"},
+        stages={f"stage{stage}": f"stage{stage}_block{(depth - 2) // 6}_act" for stage in (1, 2, 3)},
         layout=pytorch_names,
         input_shape=(32, 32, 3),
         classes=10,
