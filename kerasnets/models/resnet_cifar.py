@@ -120,7 +120,9 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         head=average_pool_head,
         variant={"depth": depth},
         style={"normalization": "batch", "kernel_initializer": "he_normal"},
-        stages={f"stage{stage}": f"stage{stage}_block{(depth - 2) // 6}_act" for stage in (1, 2, 3)},
+        stages={
+            f"stage{stage}": f"stage{stage}_block{(depth - 2) // 6}_act" for stage in (1, 2, 3)
+        },
         layout=pytorch_names,
         input_shape=(32, 32, 3),
         classes=10,
