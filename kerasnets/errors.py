@@ -25,7 +25,7 @@ def unknown(kind: str, given: object, known: Iterable[str]) -> UserError:
     known = sorted(known)
     close = difflib.get_close_matches(str(given).lower(), known, n=3, cutoff=0.5)
     if close:
-        hint = f"The closest are: {', '.join(close)}"
+        hint = f"The closest: {', '.join(close)}"
     elif len(known) <= 20:
         hint = f"Known: {', '.join(known)}"
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import types
+from collections.abc import Callable
 
 
 class LazyModule(types.ModuleType):
@@ -19,3 +20,21 @@ class LazyModule(types.ModuleType):
 
 keras = LazyModule("keras")
 layers = LazyModule("kerasnets.layers")
+
+
+def exports(package: str, modules: dict[str, str]) -> Callable[[str], object]:
+    """A module's ``__getattr__`` that imports its public names at first use (PEP 562).
+
+    Args:
+        package: The importing module's ``__name__``.
+        modules: For each public name the submodule that defines it; a name that equals its
+            submodule's is the submodule.
+    """
+
+    def load(name: str) -> object:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module = importlib.import_module(f"{package}.{modules[name]}")
+        return module if name == modules[name] else getattr(module, name)
+
+    return load

@@ -2,6 +2,6 @@
 
 from kerasnets.weights.files import read_tensors
 from kerasnets.weights.load import load_weights
-from kerasnets.weights.save import save_tensors
+from kerasnets.weights.save import save_tensors, save_weights
 
-__all__ = ["load_weights", "read_tensors", "save_tensors"]
+__all__ = ["load_weights", "read_tensors", "save_tensors", "save_weights"]

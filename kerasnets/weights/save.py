@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from collections.abc import Mapping
 
 import keras
 import numpy as np
 
 from kerasnets.errors import UserError
+from kerasnets.files import whole
 
 
 def variable_names(model: keras.Model) -> dict[str, keras.Variable]:
@@ -24,12 +24,25 @@ def variable_names(model: keras.Model) -> dict[str, keras.Variable]:
     return names
 
 
+def save_weights(model: keras.Model, path: str | os.PathLike) -> None:
+    """Writes the weights of a network in our own layout; `kerasnets.build` loads them.
+
+    Raises:
+        UserError: When the disk is full or the folder cannot be written.
+    """
+    tensors = {
+        name: keras.ops.convert_to_numpy(variable)
+        for name, variable in variable_names(model).items()
+    }
+    save_tensors(path, tensors)
+
+
 def save_tensors(
     path: str | os.PathLike,
     tensors: Mapping[str, np.ndarray],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes a safetensors file beside `path` and renames it, so that it is whole or not there.
+    """Writes a safetensors file, whole or not at all.
 
     Raises:
         UserError: When the disk is full or the folder cannot be written.
@@ -37,14 +50,9 @@ def save_tensors(
     import safetensors
     import safetensors.numpy
 
-    path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    try:
-        safetensors.numpy.save_file(arrays, partial, metadata=dict(metadata or {}))
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(f"{str(path)!r} was not written: {error}") from error
+    with whole(path) as partial:
+        try:
+            safetensors.numpy.save_file(arrays, partial, metadata=dict(metadata or {}))
+        except safetensors.SafetensorError as error:
+            raise UserError(f"{os.fspath(path)!r} was not written: {error}.") from error

@@ -1,0 +1,141 @@
+"""``kerasnets COMMAND``: reads the command line, runs the command, words the errors."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+
+import tyro
+
+import kerasnets
+from kerasnets.cli import commands
+from kerasnets.errors import UserError, unknown
+
+COMMANDS = {
+    "train": commands.Train,
+    "evaluate": commands.Evaluate,
+    "predict": commands.Predict,
+    "export": commands.Export,
+    "list": commands.List,
+    "info": commands.Info,
+    "summary": commands.Summary,
+    "recipes": commands.Recipes,
+}
+# What needs no TensorFlow.
+INSTANT = (commands.List, commands.Info, commands.Recipes)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script; exits with 0, with 2 for what the user can put right, with 130 on Ctrl-C.
+
+    Args:
+        arguments: Of the command line; those of the process by default.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logging.getLogger("kerasnets").addHandler(handler)
+    logging.getLogger("kerasnets").setLevel(logging.INFO)
+    try:
+        command = parse(sys.argv[1:] if arguments is None else list(arguments))
+        if not isinstance(command, INSTANT):
+            _load_tensorflow()
+        command.run()
+        sys.stdout.flush()
+    except UserError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("kerasnets: stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of a pipe, `head` say, has gone; there is nobody left to write to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _load_tensorflow() -> None:
+    """Imports TensorFlow without its start-up notes, which tell a user nothing.
+
+    They are written before its log level counts, so they are caught at the file descriptor; they
+    are shown where the import fails.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            import tensorflow
+
+            # The notes on missing GPUs come with the first look at the devices.
+            tensorflow.config.list_physical_devices()
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def parse(arguments: list[str]) -> commands.Command:
+    """The command that a command line asks for.
+
+    Raises:
+        UserError: When the line cannot be understood.
+        SystemExit: After ``--help``, with code 0.
+    """
+    name, *rest = arguments or ["--help"]
+    if name in ("-h", "--help"):
+        print(_help())
+        raise SystemExit(0)
+    if name == "--version":
+        print(kerasnets.__version__)
+        raise SystemExit(0)
+    if name not in COMMANDS:
+        raise unknown("command", name, COMMANDS)
+    command = COMMANDS[name]
+    default = command.defaults(rest) if hasattr(command, "defaults") else None
+    shown = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(shown):
+            return tyro.cli(command, prog=f"kerasnets {name}", args=rest, default=default)
+    except SystemExit as stop:
+        if stop.code == 0:
+            raise
+        raise UserError(f"{one_line(shown.getvalue())} (see kerasnets {name} --help)") from None
+
+
+def _help() -> str:
+    lines = [
+        "usage: kerasnets COMMAND ...",
+        "",
+        "The classic convolutional networks as verified Keras 3 models.",
+        "",
+    ]
+    for name, command in COMMANDS.items():
+        lines.append(f"  {name:10}{command.__doc__.partition(chr(10))[0]}")
+    return "\n".join([*lines, "", "kerasnets COMMAND --help tells a command's flags."])
+
+
+def one_line(box: str) -> str:
+    """What a framed message of tyro says, without the frame and the hints below its rule."""
+    words = []
+    for line in box.splitlines()[1:]:
+        text = line.strip("│╭╰╮╯─ ")
+        if not text and words:
+            break
+        words.append(text)
+    return " ".join(" ".join(words).split())
+
+
+def _fail(message: str) -> None:
+    print(f"kerasnets: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""From the bytes of an image file to the uint8 pixels a network takes. Works inside graphs."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from kerasnets.preprocessing import Preprocessing
+
+
+def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+    """The pixels of a JPEG, PNG, BMP or GIF (its first frame).
+
+    JPEG is decoded with the exact inverse transform, as Pillow does; TensorFlow's default is
+    faster and differs in the last bits.
+
+    Args:
+        encoded: A scalar string.
+        channels: 1 for grayscale, 3 for RGB.
+
+    Returns:
+        (H, W, channels) uint8.
+    """
+    jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
+    image = tf.cond(
+        jpeg,
+        lambda: tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(encoded, channels, expand_animations=False),
+    )
+    return tf.ensure_shape(image, (None, None, channels))
+
+
+def match_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
+    """Grayscale from colour (ITU-R 601 luma) or the reverse, where the number differs."""
+    if image.shape[-1] == channels:
+        return image
+    if channels == 1:
+        return tf.image.rgb_to_grayscale(image)
+    return tf.repeat(image, channels, axis=-1)
+
+
+def fit(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
+    """Brings an image to the size that the network takes; see `Preprocessing`.
+
+    Args:
+        image: (H, W, C) uint8.
+        preprocessing: Of the network.
+
+    Returns:
+        (*preprocessing.size, C) uint8. An image of that size already is returned as it is.
+    """
+    height, width = preprocessing.size
+    channels = image.shape[-1]
+    side = preprocessing.resize_to
+    if preprocessing.fit == "crop":
+        scale = side / tf.reduce_min(tf.shape(image)[:2])
+        sides = tf.cast(tf.round(scale * tf.cast(tf.shape(image)[:2], scale.dtype)), tf.int32)
+        image = _resize(image, sides, preprocessing.interpolation)
+        top, left = tf.unstack((tf.shape(image)[:2] - (height, width)) // 2)
+        image = image[top : top + height, left : left + width]
+    elif preprocessing.fit == "pad":
+        image = _resize(image, (side, side), preprocessing.interpolation)
+        image = tf.image.resize_with_crop_or_pad(image, height, width)
+    else:
+        image = _resize(image, (height, width), preprocessing.interpolation)
+    return tf.ensure_shape(image, (height, width, channels))
+
+
+def _resize(image: tf.Tensor, sides: tf.Tensor | tuple[int, int], method: str) -> tf.Tensor:
+    """Resizes in floating point and rounds; leaves an image of the right size alone."""
+
+    def resized() -> tf.Tensor:
+        exact = tf.image.resize(image, sides, method, antialias=True)
+        return tf.cast(tf.round(tf.clip_by_value(exact, 0.0, 255.0)), tf.uint8)
+
+    same = tf.reduce_all(tf.shape(image)[:2] == tf.convert_to_tensor(sides))
+    return tf.cond(same, lambda: image, resized)

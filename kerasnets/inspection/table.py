@@ -1,0 +1,143 @@
+"""The table of a network's layers that a person can hold against the paper's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import keras
+
+from kerasnets.layers import EuclideanRBF, SparseConnectionConv2D, TrainableSubsampling
+
+_CONVOLUTIONS = (
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv2D,
+    SparseConnectionConv2D,
+)
+_GLOBAL = (
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.Flatten,
+)
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer of a network, for one image.
+
+    Attributes:
+        name: Of the layer.
+        kind: Its class.
+        kernel: (height, width), where it has one.
+        strides: Where it has any.
+        output_shape: Without the batch.
+        trainable, non_trainable: Parameters.
+        multiply_adds: Of convolutions and dense layers.
+        receptive_field: Pixels of the input, along one side, that an output pixel sees; ``None``
+            once it sees the whole image.
+    """
+
+    name: str
+    kind: str
+    kernel: tuple[int, int] | None
+    strides: int | None
+    output_shape: tuple[int | None, ...]
+    trainable: int
+    non_trainable: int
+    multiply_adds: int
+    receptive_field: int | None
+
+
+def layer_table(model: keras.Model) -> list[LayerRow]:
+    """A row for each layer of a functional model, in the order they are computed."""
+    fields = _receptive_fields(model)
+    return [
+        LayerRow(
+            name=layer.name,
+            kind=type(layer).__name__,
+            kernel=_kernel(layer),
+            strides=_strides(layer),
+            output_shape=tuple(layer.output.shape[1:]),
+            trainable=_size(layer.trainable_variables),
+            non_trainable=_size(layer.non_trainable_variables),
+            multiply_adds=layer_multiply_adds(layer),
+            receptive_field=fields[layer.name],
+        )
+        for layer in model.layers
+    ]
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Multiply-adds of a model's convolutions and dense layers, for one image."""
+    return sum(layer_multiply_adds(layer) for layer in model.layers)
+
+
+def layer_multiply_adds(layer: keras.layers.Layer) -> int:
+    """Multiply-adds of a layer for one image; 0 for all but convolutions and dense layers."""
+    if isinstance(layer, _CONVOLUTIONS):
+        return _size([layer.kernel]) * _positions(layer)
+    if isinstance(layer, keras.layers.SeparableConv2D):
+        kernels = [layer.depthwise_kernel, layer.pointwise_kernel]
+        return _size(kernels) * _positions(layer)
+    if isinstance(layer, keras.layers.Dense):
+        return _size([layer.kernel])
+    return 0
+
+
+def _positions(layer: keras.layers.Layer) -> int:
+    """How many places of the output a kernel is applied at."""
+    _, height, width, _ = layer.output.shape
+    if height is None or width is None:
+        return 0
+    return height * width
+
+
+def _size(variables: list) -> int:
+    return sum(math.prod(variable.shape) for variable in variables)
+
+
+def _kernel(layer: keras.layers.Layer) -> tuple[int, int] | None:
+    for attribute in ("kernel_size", "pool_size"):
+        size = getattr(layer, attribute, None)
+        if size is not None:
+            return (size, size) if isinstance(size, int) else tuple(size)
+    return None
+
+
+def _strides(layer: keras.layers.Layer) -> int | None:
+    if isinstance(layer, TrainableSubsampling):
+        return layer.pool_size
+    if isinstance(layer, SparseConnectionConv2D):
+        return 1
+    strides = getattr(layer, "strides", None)
+    return strides[0] if isinstance(strides, tuple) else strides
+
+
+def _receptive_fields(model: keras.Model) -> dict[str, int | None]:
+    """The receptive field of each layer (Araujo, Norris, Sim 2019, Distill).
+
+    A layer's field grows by ``(kernel - 1) * jump``, where jump is the product of the strides
+    before it; where branches meet, the largest counts.
+    """
+    fields: dict[int, tuple[int | None, int]] = {}
+    names = {}
+    for layer in model.layers:
+        inputs = [] if isinstance(layer, keras.layers.InputLayer) else _tensors(layer.input)
+        incoming = [fields[id(tensor)] for tensor in inputs] or [(1, 1)]
+        sizes = [size for size, _ in incoming]
+        field = None if None in sizes else max(sizes)
+        jump = max(jump for _, jump in incoming)
+        kernel = _kernel(layer)
+        if isinstance(layer, (*_GLOBAL, keras.layers.Dense, EuclideanRBF)):
+            field = None
+        elif field is not None:
+            field += (max(kernel) - 1) * jump if kernel else 0
+            jump *= _strides(layer) or 1
+        for tensor in _tensors(layer.output):
+            fields[id(tensor)] = (field, jump)
+        names[layer.name] = field
+    return names
+
+
+def _tensors(structure: object) -> list:
+    return keras.tree.flatten(structure)

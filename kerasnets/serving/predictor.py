@@ -1,0 +1,92 @@
+"""Predictions on image files, by a SavedModel or by a run."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from kerasnets.errors import UserError
+from kerasnets.export.saved_model import classifier, versions
+from kerasnets.training.run import Run
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer on one image.
+
+    Attributes:
+        image: The file.
+        classes: The best classes' names, best first.
+        scores: Their probabilities.
+        probabilities: Of all classes, by label.
+    """
+
+    image: pathlib.Path
+    classes: tuple[str, ...]
+    scores: tuple[float, ...]
+    probabilities: np.ndarray
+
+
+def predict(model: str | os.PathLike, images: Sequence[str | os.PathLike]) -> list[Prediction]:
+    """Predictions on image files, in their order.
+
+    Args:
+        model: A SavedModel (or the folder of its versions: the newest counts), or a run folder.
+        images: Image files.
+
+    Raises:
+        UserError: When there is no such model, or an image cannot be read; the message names it.
+    """
+    paths = [pathlib.Path(image) for image in images]
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise UserError(f"There is no image file {missing[0]!r}.")
+    answer = load_classifier(model)
+    return [_predict_one(answer, path) for path in paths]
+
+
+def load_classifier(model: str | os.PathLike) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """The function from image files to answers of a SavedModel or a run.
+
+    Raises:
+        UserError: When the folder is neither.
+    """
+    folder = pathlib.Path(model)
+    if not folder.is_dir():
+        raise UserError(f"There is no SavedModel or run folder {str(folder)!r}.")
+    if versions(folder):
+        folder = folder / str(versions(folder)[-1])
+    if (folder / "saved_model.pb").is_file():
+        try:
+            loaded = tf.saved_model.load(folder)
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{str(folder)!r} is a damaged SavedModel: {reason}") from error
+        signature = loaded.signatures["serving_default"]
+        # The signature's function does not keep the model it belongs to alive.
+        return lambda image_bytes, keep=loaded: signature(image_bytes=image_bytes)
+    if (folder / "config.json").is_file():
+        run = Run.load(folder)
+        return classifier(run.network(), run.preprocessing, run.class_names)
+    raise UserError(
+        f"{str(folder)!r} is neither a SavedModel (no saved_model.pb, no numbered versions) nor a "
+        "run folder (no config.json)."
+    )
+
+
+def _predict_one(answer: Callable, path: pathlib.Path) -> Prediction:
+    try:
+        found = answer(tf.constant([path.read_bytes()]))
+    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+        raise UserError(f"{str(path)!r} cannot be read as an image.") from error
+    return Prediction(
+        image=path,
+        classes=tuple(name.decode() for name in found["top_classes"].numpy()[0]),
+        scores=tuple(found["top_scores"].numpy()[0].tolist()),
+        probabilities=found["probabilities"].numpy()[0],
+    )

@@ -1,0 +1,184 @@
+"""What happens beside the steps: progress, history, checkpoints, a clean stop."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import pathlib
+import signal
+import time
+import types
+
+import keras
+import rich.console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from kerasnets.errors import UserError
+from kerasnets.files import whole
+from kerasnets.training import checkpoints
+
+log = logging.getLogger("kerasnets")
+
+
+class Interrupted(Exception):  # noqa: N818 - a request, not an error
+    """The user or the system asked to stop; everything is saved."""
+
+    def __init__(self, step: int, folder: pathlib.Path) -> None:
+        super().__init__(f"stopped after step {step}; go on in {folder}")
+        self.step = step
+        self.folder = folder
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """A bar for each epoch with loss, accuracy, images/s and time left; then a line in the log.
+
+    Args:
+        batch_size: Images in a step.
+        steps: Of an epoch.
+        epochs: Of the whole run.
+    """
+
+    def __init__(self, batch_size: int, steps: int, epochs: int) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.steps = steps
+        self.epochs = epochs
+        self.progress: Progress | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.started = time.perf_counter()
+        self.first_step = self.next_report = None
+        columns = (
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+        )
+        console = rich.console.Console(stderr=True)
+        self.progress = Progress(*columns, console=console, transient=True)
+        self.task = self.progress.add_task(
+            f"epoch {epoch + 1}/{self.epochs}", total=self.steps, figures=""
+        )
+        if console.is_terminal:
+            self.progress.start()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        now = time.perf_counter()
+        if self.first_step is None:
+            # The first step traces the graph; it says nothing of the speed.
+            self.first_step, self.since, self.next_report = batch, now, now
+        elif now >= self.next_report and self.progress.live.is_started:
+            self.next_report = now + 0.2
+            figures = f"loss {float(logs['loss']):.4f}  accuracy {float(logs['accuracy']):.4f}"
+            figures += f"  {self._images_per_second(batch, now):,.0f} images/s"
+            self.progress.update(self.task, completed=batch + 1, figures=figures)
+        self.last_step = batch
+
+    def _images_per_second(self, batch: int, now: float) -> float:
+        return (batch - self.first_step) * self.batch_size / max(now - self.since, 1e-9)
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self.trained = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.close()
+        end = getattr(self, "trained", time.perf_counter())
+        speed = self._images_per_second(self.last_step, end)
+        figures = "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
+        log.info("epoch %d/%d  %s  %s images/s", epoch + 1, self.epochs, figures, f"{speed:,.0f}")
+
+    def close(self) -> None:
+        """Takes the bar off the screen."""
+        if self.progress is not None and self.progress.live.is_started:
+            self.progress.stop()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self.close()
+
+
+class History(keras.callbacks.Callback):
+    """``history.csv``, a row for each epoch; a resumed run goes on below its earlier rows."""
+
+    def __init__(self, path: pathlib.Path, first_epoch: int) -> None:
+        super().__init__()
+        self.path = path
+        self.rows = [row for row in read_history(path) if row["epoch"] <= first_epoch]
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        row = {
+            "epoch": epoch + 1,
+            **{name: float(value) for name, value in logs.items()},
+            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            "seconds": round(time.perf_counter() - self.started, 3),
+        }
+        if not math.isfinite(row["loss"]):
+            raise UserError(
+                f"The loss of epoch {epoch + 1} is {row['loss']}; the last checkpoint is kept. "
+                "A lower --learning-rate may help."
+            )
+        self.rows.append(row)
+        with whole(self.path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(row))
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+def read_history(path: pathlib.Path) -> list[dict[str, float]]:
+    """The rows of a ``history.csv``; none where there is no such file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    return [{**row, "epoch": int(row["epoch"])} for row in rows]
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """A checkpoint after each epoch, and one before a stop that Ctrl-C or SIGTERM asked for.
+
+    The first signal lets the step finish, saves and raises `Interrupted`; a second one acts as
+    usual.
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.asked = False
+        self.previous: dict[int, object] = {}
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.restore_handlers()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.previous[number] = signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: types.FrameType | None) -> None:
+        self.asked = True
+        self.restore_handlers()
+
+    def restore_handlers(self) -> None:
+        """Gives the signals back to whoever handled them before."""
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+        self.previous.clear()
+
+    @property
+    def step(self) -> int:
+        """Steps made since the run's beginning."""
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.asked:
+            checkpoints.save(self.folder, self.model, self.step)
+            raise Interrupted(self.step, self.folder.parent)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        checkpoints.save(self.folder, self.model, self.step)
+        if self.asked:
+            raise Interrupted(self.step, self.folder.parent)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self.restore_handlers()

@@ -1,0 +1,109 @@
+"""What one training run is: a typed, frozen description that is written into its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import typeguard
+
+from kerasnets.errors import UserError
+from kerasnets.registry import info
+from kerasnets.training.recipes import RECIPES, Recipe, recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run."""
+
+    model: str = "lenet5"
+    """Network to train, a name from `kerasnets list`."""
+    data: str = "digits"
+    """digits, a TFDS name such as mnist, tfds:NAME, or folder:PATH."""
+    recipe: Recipe | None = None
+    """How to train; the network's or the data set's own recipe if not given."""
+    data_dir: pathlib.Path | None = None
+    """Where TFDS keeps its data."""
+    test_fraction: float = 0.2
+    """Share of the images held out where a folder has no splits."""
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Options of the network, as NAME VALUE pairs, such as `activation sigmoid`."""
+    weights: str | None = None
+    """Weight file to start from."""
+    out: pathlib.Path | None = None
+    """Run folder; a new one under runs/ if not given."""
+    seed: int = 0
+    """Of initial weights, order and augmentation."""
+
+    def resolved(self) -> TrainConfig:
+        """The same run with every default written out.
+
+        Raises:
+            UserError: When the network or the recipe is not known.
+        """
+        name = info(self.model).name
+        chosen = self.recipe or default_recipe(name, self.data)
+        return dataclasses.replace(self, model=name, recipe=chosen)
+
+
+def default_recipe(model: str, data: str) -> Recipe:
+    """The recipe that a run takes when none is named.
+
+    The network's own for this data set, the data set's own, or the network's own.
+    """
+    own = info(model).recipe
+    names = (f"{own}_{data}", data, own)
+    return recipe(next((name for name in names if name in RECIPES), own))
+
+
+def to_json(config: TrainConfig) -> str:
+    """The configuration as a readable file."""
+    return json.dumps(dataclasses.asdict(config), indent=2, default=str) + "\n"
+
+
+def from_json(text: str, where: str) -> TrainConfig:
+    """The configuration that `to_json` wrote.
+
+    Args:
+        text: The file's content.
+        where: The file's path, for the error.
+
+    Raises:
+        UserError: When it is damaged or holds unknown fields.
+    """
+    try:
+        values = json.loads(text)
+        values["recipe"] = _typed(Recipe, values["recipe"])
+        return _typed(TrainConfig, values)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{where!r} is no configuration of a run: {error}") from error
+
+
+def _typed(cls: type, values: Mapping[str, object]) -> object:
+    """An instance of a dataclass from JSON values: lists become tuples, strings paths."""
+    hints = typing.get_type_hints(cls)
+    converted = {}
+    for key, value in values.items():
+        hint = hints[key]
+        if isinstance(value, list):
+            value = tuple(value)
+        if isinstance(value, str) and hint == pathlib.Path | types.NoneType:
+            value = pathlib.Path(value)
+        try:
+            converted[key] = typeguard.check_type(value, hint)
+        except typeguard.TypeCheckError as error:
+            raise TypeError(f"{key}: {error}") from error
+    return cls(**converted)
+
+
+def differences(one: TrainConfig, other: TrainConfig) -> list[str]:
+    """Names of the fields in which two runs differ, those of the recipe included."""
+    left, right = dataclasses.asdict(one), dataclasses.asdict(other)
+    left |= left.pop("recipe") or {}
+    right |= right.pop("recipe") or {}
+    return [key for key in left if key != "out" and left[key] != right.get(key)]

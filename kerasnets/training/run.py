@@ -1,0 +1,171 @@
+"""A run folder: everything that one training left behind."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import itertools
+import json
+import os
+import pathlib
+from typing import TYPE_CHECKING
+
+from kerasnets.errors import UserError
+from kerasnets.files import make_folder, whole, write_text
+from kerasnets.models import build
+from kerasnets.preprocessing import Preprocessing
+from kerasnets.registry import info
+from kerasnets.training.config import TrainConfig, from_json, to_json
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasnets.data.sources import Dataset
+    from kerasnets.training.metrics import Metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A training run, under way or finished.
+
+    Attributes:
+        folder: Where it is kept.
+        config: What was asked for.
+        class_names: By label.
+    """
+
+    folder: pathlib.Path
+    config: TrainConfig
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def create(cls, folder: pathlib.Path, config: TrainConfig, class_names: tuple[str, ...]) -> Run:
+        """Makes the folder and writes down what the run is."""
+        make_folder(folder / "checkpoints")
+        run = cls(folder, config, class_names)
+        write_text(folder / "config.json", to_json(config))
+        write_text(folder / "classes.json", json.dumps(class_names, indent=2) + "\n")
+        return run
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> Run:
+        """The run that is kept in a folder.
+
+        Raises:
+            UserError: When the folder holds none.
+        """
+        folder = pathlib.Path(folder)
+        path = folder / "config.json"
+        if not path.is_file():
+            raise UserError(f"{str(folder)!r} is no run folder: it has no config.json.")
+        config = from_json(path.read_text(encoding="utf-8"), str(path))
+        try:
+            class_names = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{str(folder)!r} has no readable classes.json: {error}") from error
+        return cls(folder, config, tuple(class_names))
+
+    @property
+    def weights_path(self) -> pathlib.Path:
+        """The trained network's weights; there once the run has finished."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training came to its end."""
+        return self.weights_path.is_file()
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How an image becomes the network's input."""
+        facts = info(self.config.model)
+        return facts.preprocessing.for_input(*facts.input_shape)
+
+    def network(self, *, trained: bool = True) -> keras.Model:
+        """The network; it returns logits.
+
+        Args:
+            trained: With the weights of the finished run; otherwise as the run starts.
+
+        Raises:
+            UserError: When the run has not finished.
+        """
+        if trained and not self.finished:
+            raise UserError(
+                f"The run in {str(self.folder)!r} has not finished; go on with: "
+                f"kerasnets train --out {self.folder} --resume"
+            )
+        return build(
+            self.config.model,
+            classes=len(self.class_names),
+            classifier_activation=None,
+            weights=self.weights_path if trained else self.config.weights,
+            **parse_options(self.config.options),
+        )
+
+    def check_classes(self, dataset: Dataset) -> None:
+        """Raises a `UserError` where a data set has other classes than the run was trained on."""
+        if dataset.class_names != self.class_names:
+            raise UserError(
+                f"The run in {str(self.folder)!r} was trained on the classes "
+                f"{_some(self.class_names)}; {dataset.name} has {_some(dataset.class_names)}."
+            )
+
+    def metrics(self) -> dict[str, object]:
+        """The figures that the evaluation at the end found; empty before."""
+        path = self.folder / "metrics.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _some(names: tuple[str, ...], most: int = 4) -> str:
+    return f"{len(names)}: {', '.join(names[:most])}{', ...' if len(names) > most else ''}"
+
+
+def run_folder(config: TrainConfig, resume: bool) -> pathlib.Path:
+    """Where the run is kept: ``out``, or ``runs/MODEL-DATA-NUMBER``, the last or the next one."""
+    if config.out is not None:
+        return config.out
+    data = pathlib.Path(config.data).name.replace(":", "-")
+    stem = f"{config.model}-{data}"
+    numbers = itertools.count(1)
+    free = next(n for n in numbers if not pathlib.Path("runs", f"{stem}-{n}").exists())
+    if resume and free == 1:
+        raise UserError(f"There is no run runs/{stem}-* to resume.")
+    return pathlib.Path("runs", f"{stem}-{free - 1 if resume else free}")
+
+
+def load_data(config: TrainConfig) -> Dataset:
+    """The data set of a run, with its splits."""
+    from kerasnets.data import load
+
+    return load(
+        config.data,
+        data_dir=config.data_dir,
+        test_fraction=config.test_fraction,
+        validation_fraction=config.recipe.validation_fraction,
+    )
+
+
+def write_report(folder: pathlib.Path, metrics: Metrics, class_names: tuple[str, ...]) -> None:
+    """Writes the figures and the confusion matrix of an evaluation, as files and as a picture."""
+    from kerasnets.training import plots
+
+    write_text(folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
+    with whole(folder / "confusion.csv") as path, path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["right \\ answer", *class_names])
+        for name, row in zip(class_names, metrics.confusion.tolist(), strict=True):
+            writer.writerow([name, *row])
+    plots.save_confusion(folder / "confusion.png", metrics.confusion, class_names)
+
+
+def parse_options(options: dict[str, str]) -> dict[str, object]:
+    """Options of a network from words: numbers, true and false are read as such."""
+    return {name: _literal(value) for name, value in options.items()}
+
+
+def _literal(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

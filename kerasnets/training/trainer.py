@@ -1,0 +1,182 @@
+"""Training a network by `model.fit`, from a configuration to a finished run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import pathlib
+
+import keras
+
+from kerasnets.data import training_batches
+from kerasnets.data.pipeline import evaluation_batches, read
+from kerasnets.data.sources import Dataset, Split
+from kerasnets.errors import UserError
+from kerasnets.files import make_folder
+from kerasnets.preprocessing import with_preprocessing
+from kerasnets.training import checkpoints, plots
+from kerasnets.training.callbacks import (
+    Checkpoints,
+    History,
+    ProgressBar,
+    read_history,
+)
+from kerasnets.training.config import TrainConfig, differences
+from kerasnets.training.evaluation import evaluate
+from kerasnets.training.metrics import Metrics
+from kerasnets.training.optimization import build_loss, build_optimizer
+from kerasnets.training.run import Run, load_data, run_folder, write_report
+from kerasnets.weights import save_weights
+
+log = logging.getLogger("kerasnets")
+
+
+def train(config: TrainConfig, *, resume: bool = False) -> Run:
+    """Trains, evaluates on the held-out split and draws the pictures.
+
+    Args:
+        config: What to train; see `TrainConfig`.
+        resume: Go on where the run in ``config.out`` stopped (the latest run of this network and
+            data where there is no ``out``) instead of starting a new one.
+
+    Returns:
+        The run; its folder holds everything.
+
+    Raises:
+        UserError: When the configuration does not work; nothing was trained then.
+        Interrupted: After Ctrl-C or SIGTERM; the state is saved.
+    """
+    config = config.resolved()
+    folder = run_folder(config, resume)
+    config = dataclasses.replace(config, out=folder)
+    earlier = _check_folder(folder, config, resume)
+    keras.utils.set_random_seed(config.seed)
+    dataset = load_data(config)
+    held_out = dataset.held_out
+    run = Run(folder, config, dataset.class_names)
+    network = run.network(trained=False)
+    log.info("%s on %s", config.model, dataset.describe())
+    splits = _read_splits(run, network, dataset)
+    if earlier is None:
+        Run.create(folder, config, dataset.class_names)
+    _log_to(folder / "train.log")
+    if not run.finished:
+        _fit(run, network, splits)
+        save_weights(network, run.weights_path)
+    else:
+        network = run.network()
+    _report(run, evaluate(network, splits[held_out], run.preprocessing, name=held_out))
+    return run
+
+
+def _check_folder(folder: pathlib.Path, config: TrainConfig, resume: bool) -> Run | None:
+    """The earlier run of a folder that is resumed; ``None`` for a folder that is free."""
+    if not (folder / "config.json").exists():
+        if resume:
+            raise UserError(f"There is no run in {str(folder)!r} to resume.")
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(
+                f"{str(folder)!r} is no run folder and not empty; choose another --out."
+            )
+        return None
+    earlier = Run.load(folder)
+    changed = differences(earlier.config, config)
+    if changed:
+        raise UserError(
+            f"{str(folder)!r} holds a run of another configuration; it differs in "
+            f"{', '.join(changed)}. Choose another --out."
+        )
+    if not resume:
+        raise UserError(
+            f"{str(folder)!r} holds this run already; add --resume to go on, or choose another "
+            "--out."
+        )
+    return earlier
+
+
+def _read_splits(run: Run, network: keras.Model, dataset: Dataset) -> dict[str, Split]:
+    """The splits that a run needs, decoded where they fit into memory."""
+    channels = network.input_shape[-1]
+    return {
+        name: read(split, run.preprocessing, channels) for name, split in dataset.splits.items()
+    }
+
+
+def _fit(run: Run, network: keras.Model, splits: dict[str, Split]) -> None:
+    """Trains from the last checkpoint, or from the beginning, to the last epoch."""
+    recipe, channels = run.config.recipe, network.input_shape[-1]
+    steps_per_epoch = splits["train"].size // recipe.batch_size
+    model = with_preprocessing(network, run.preprocessing)
+    model.compile(
+        optimizer=build_optimizer(recipe, max(1, steps_per_epoch)),
+        loss=build_loss(recipe),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        # XLA is slower than oneDNN on a CPU.
+        jit_compile=False,
+    )
+    checkpoint = checkpoints.latest(run.folder / "checkpoints")
+    step = 0 if checkpoint is None else checkpoints.restore(checkpoint, model)
+    if step:
+        log.info("going on from step %d", step)
+    batches = training_batches(
+        splits["train"],
+        run.preprocessing,
+        channels,
+        batch_size=recipe.batch_size,
+        augment=recipe.augment,
+        seed=run.config.seed,
+        first_step=step,
+    )
+    validation = None
+    if "validation" in splits:
+        validation = evaluation_batches(
+            splits["validation"], run.preprocessing, channels, batch_size=250
+        )
+    epoch, step_in_epoch = divmod(step, steps_per_epoch)
+    callbacks = [
+        ProgressBar(recipe.batch_size, steps_per_epoch, recipe.epochs),
+        History(run.folder / "history.csv", epoch),
+        Checkpoints(run.folder / "checkpoints"),
+        keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False),
+    ]
+    common = {"callbacks": callbacks, "validation_data": validation, "verbose": 0, "shuffle": False}
+    try:
+        if step_in_epoch:
+            rest = steps_per_epoch - step_in_epoch
+            model.fit(
+                batches, initial_epoch=epoch, epochs=epoch + 1, steps_per_epoch=rest, **common
+            )
+            batches, epoch = batches.skip(rest), epoch + 1
+        model.fit(
+            batches,
+            initial_epoch=epoch,
+            epochs=recipe.epochs,
+            steps_per_epoch=steps_per_epoch,
+            **common,
+        )
+    finally:
+        callbacks[0].close()
+        callbacks[2].restore_handlers()
+
+
+def _report(run: Run, metrics: Metrics) -> None:
+    """Writes the figures and the pictures of a finished run."""
+    write_report(run.folder, metrics, run.class_names)
+    rows = read_history(run.folder / "history.csv")
+    if rows:
+        title = f"{run.config.model} on {run.config.data}: {metrics}"
+        plots.save_curves(run.folder / "curves.png", rows, title)
+    log.info("%s", metrics)
+
+
+def _log_to(path: pathlib.Path) -> None:
+    """Writes the log into the run folder too, and nowhere else from earlier runs."""
+    make_folder(path.parent)
+    for handler in list(log.handlers):
+        if isinstance(handler, logging.FileHandler):
+            log.removeHandler(handler)
+            handler.close()
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
