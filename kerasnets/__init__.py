@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 
 from kerasnets.errors import UserError
-from kerasnets.models import build
+from kerasnets.models import build, features, freeze, replace_head
 from kerasnets.preprocessing import Preprocessing, with_preprocessing
 from kerasnets.registry import ModelInfo, info, list_models
 
@@ -23,8 +23,11 @@ __all__ = [
     "Preprocessing",
     "UserError",
     "build",
+    "features",
+    "freeze",
     "info",
     "list_models",
+    "replace_head",
     "with_preprocessing",
 ]
 

@@ -97,6 +97,8 @@ class Registration:
         auxiliary_head: ``auxiliary_head(x, classes, name="aux1", **options)`` returns the logits.
         layout: Names of the weights that other projects publish, by layer name
             (`kerasnets.weights.layouts`); ``None`` where nobody publishes any.
+        auxiliary_weights: How the names of the side classifiers' tensors begin in such files:
+            a network without side classifiers does without these tensors.
     """
 
     info: ModelInfo
@@ -108,6 +110,7 @@ class Registration:
     auxiliary_heads: Mapping[str, str] = field(default_factory=dict)
     auxiliary_head: Callable | None = None
     layout: Callable[[str], str] | None = None
+    auxiliary_weights: tuple[str, ...] = ()
 
 
 _REGISTRATIONS: dict[str, Registration] = {}
@@ -126,6 +129,7 @@ def register(
     auxiliary_heads: Mapping[str, str] | None = None,
     auxiliary_head: Callable | None = None,
     layout: Callable[[str], str] | None = None,
+    auxiliary_weights: tuple[str, ...] = (),
     aliases: tuple[str, ...] = (),
     **facts,
 ) -> None:
@@ -156,6 +160,7 @@ def register(
         auxiliary_heads=dict(auxiliary_heads or {}),
         auxiliary_head=auxiliary_head,
         layout=layout,
+        auxiliary_weights=auxiliary_weights,
     )
     _ALIASES.update(dict.fromkeys(aliases, name))
 

@@ -2,62 +2,114 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal
 
 import keras
+from keras import ops
+
+# Keras walks a graph by recursion, twice for each addition: the 600 blocks of ResNet-1202 exceed
+# Python's limit of 1000 when the network is built and when a file of it is loaded.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 3000))
 
 
 @keras.saving.register_keras_serializable(package="kerasnets")
-class ZeroPadShortcut(keras.layers.Layer):
-    """Option A: every `strides`-th pixel, and channels of zeros up to `filters`; no parameters.
+class ResidualAdd(keras.layers.Layer):
+    """Adds a shortcut and a residual: ``y = shortcut + scale * residual``.
 
     Args:
-        filters: Channels of the output, at least those of the input.
-        strides: Of the subsampling.
-        placement: ``"split"`` puts half of the zeros before the channels and half after, as the
-            published CIFAR checkpoints have it; ``"append"`` puts all of them after, as
+        scale: Of the residual.
+        shortcut: ``"identity"`` adds the shortcut as it comes: from the block's input, or from a
+            projection in front of this layer. ``"zero_pad"`` is option A, which has no parameters:
+            the shortcut is subsampled and gets channels of zeros, as many as the residual has more.
+        shortcut_strides: Of option A's subsampling.
+        subsample: At stride s, ``"stride"`` takes every s-th pixel; ``"average"`` takes the
+            average of s x s pixels, as the authors of stochastic depth do.
+        zero_placement: ``"split"`` puts half of the zeros before the channels and half after, as
+            the widely used CIFAR checkpoints have it; ``"append"`` puts all of them after, as
             fb.resnet.torch does. The shapes of a checkpoint do not tell which it was trained with.
 
-    Input shape: (N, H, W, C). Output shape: (N, ceil(H / strides), ceil(W / strides), filters).
+    Input shape: [(N, H, W, C), (N, ceil(H / s), ceil(W / s), D)], the shortcut first; s is
+    `shortcut_strides`, and D is C unless the shortcut is padded. Output shape: the residual's.
 
-    Source: He et al. 2015, arXiv 1512.03385, section 3.3 (A).
+    >>> add = ResidualAdd(shortcut="zero_pad", shortcut_strides=2)
+    >>> y = add([ops.ones((1, 4, 4, 2)), ops.ones((1, 2, 2, 4))])
+    >>> ops.convert_to_numpy(y)[0, 0, 0].tolist()
+    [1.0, 2.0, 2.0, 1.0]
+
+    Source: He et al. 2015, arXiv 1512.03385, equation 1 and section 3.3 (A). The scale: Szegedy et
+    al. 2016, arXiv 1602.07261, section 3.3.
     """
 
     def __init__(
         self,
-        filters: int,
-        strides: int = 1,
-        placement: Literal["split", "append"] = "split",
+        scale: float = 1.0,
+        shortcut: Literal["identity", "zero_pad"] = "identity",
+        shortcut_strides: int = 1,
+        subsample: Literal["stride", "average"] = "stride",
+        zero_placement: Literal["split", "append"] = "split",
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        if placement not in ("split", "append"):
-            raise ValueError(f"placement must be 'split' or 'append'. Received: {placement!r}")
-        self.filters = filters
-        self.strides = strides
-        self.placement = placement
-
-    def build(self, input_shape: tuple) -> None:
-        if input_shape[-1] > self.filters:
+        _check_choice("shortcut", shortcut, "identity", "zero_pad")
+        _check_choice("subsample", subsample, "stride", "average")
+        _check_choice("zero_placement", zero_placement, "split", "append")
+        if shortcut_strides < 1 or (shortcut_strides > 1 and shortcut == "identity"):
             raise ValueError(
-                f"`filters` must be at least the input's channels, {input_shape[-1]}. "
-                f"Received: filters={self.filters}"
+                "`shortcut_strides` must be 1, or more where the shortcut is padded. "
+                f"Received: shortcut_strides={shortcut_strides}, shortcut={shortcut!r}"
+            )
+        self.scale = scale
+        self.shortcut = shortcut
+        self.shortcut_strides = shortcut_strides
+        self.subsample = subsample
+        self.zero_placement = zero_placement
+
+    def build(self, input_shape: list[tuple]) -> None:
+        shortcut, residual = input_shape
+        if self.shortcut == "zero_pad":
+            sides = (side and -(-side // self.shortcut_strides) for side in shortcut[1:-1])
+            shortcut = (shortcut[0], *sides, max(shortcut[-1], residual[-1]))
+        pairs = zip(shortcut, residual, strict=True)
+        if any(one != other for one, other in pairs if one is not None and other is not None):
+            raise ValueError(
+                f"The shortcut arrives as {shortcut} at a residual of {residual}. "
+                f"Received: input_shape={input_shape}, shortcut={self.shortcut!r}, "
+                f"shortcut_strides={self.shortcut_strides}"
             )
 
-    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        zeros = self.filters - x.shape[-1]
-        before = zeros // 2 if self.placement == "split" else 0
-        x = x[:, :: self.strides, :: self.strides, :]
-        return keras.ops.pad(x, [[0, 0], [0, 0], [0, 0], [before, zeros - before]])
+    def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
+        shortcut, residual = inputs
+        if self.shortcut == "zero_pad":
+            shortcut = self._padded(shortcut, residual.shape[-1])
+        return shortcut + (residual if self.scale == 1 else residual * self.scale)
 
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        sides = (side and -(-side // self.strides) for side in input_shape[1:3])
-        return (input_shape[0], *sides, self.filters)
+    def _padded(self, x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
+        if self.shortcut_strides > 1 and self.subsample == "average":
+            # "same" leaves an odd side's last block smaller; even sides are not padded.
+            x = ops.average_pool(
+                x, self.shortcut_strides, padding="same", data_format="channels_last"
+            )
+        elif self.shortcut_strides > 1:
+            x = x[:, :: self.shortcut_strides, :: self.shortcut_strides, :]
+        zeros = channels - x.shape[-1]
+        before = zeros // 2 if self.zero_placement == "split" else 0
+        return ops.pad(x, [[0, 0], [0, 0], [0, 0], [before, zeros - before]])
+
+    def compute_output_shape(self, input_shape: list[tuple]) -> tuple:
+        return input_shape[1]
 
     def get_config(self) -> dict:
         config = {
-            "filters": self.filters,
-            "strides": self.strides,
-            "placement": self.placement,
+            "scale": self.scale,
+            "shortcut": self.shortcut,
+            "shortcut_strides": self.shortcut_strides,
+            "subsample": self.subsample,
+            "zero_placement": self.zero_placement,
         }
         return {**super().get_config(), **config}
+
+
+def _check_choice(name: str, value: object, *choices: str) -> None:
+    if value not in choices:
+        raise ValueError(f"`{name}` must be {' or '.join(map(repr, choices))}. Received: {value!r}")

@@ -16,6 +16,8 @@ from typing import Literal
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras, layers
 
+Activation = Literal["relu", "relu6", "prelu", "rrelu", "sigmoid", "tanh", "scaled_tanh"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
@@ -27,16 +29,18 @@ class Style:
             then convolutions have biases.
         norm_epsilon: Added to the variance.
         norm_momentum: Of the moving statistics: new = momentum * old + (1 - momentum) * batch.
+        bn_scale: Whether normalisation has a trained factor for each channel, gamma.
         kernel_initializer: Of convolutions and dense layers: a name that Keras knows,
             ``"lecun_1998"``, or a configuration such as
             ``{"class_name": "RandomNormal", "config": {"stddev": 0.01}}``.
         width: Multiplies the number of filters of every convolution and hidden dense layer.
     """
 
-    activation: Literal["relu", "prelu", "rrelu", "sigmoid", "tanh", "scaled_tanh"] = "relu"
+    activation: Activation = "relu"
     normalization: Literal["none", "batch", "sync_batch", "layer", "instance", "group"] = "none"
     norm_epsilon: float = 1e-5
     norm_momentum: float = 0.9
+    bn_scale: bool = True
     kernel_initializer: str | dict = "glorot_uniform"
     width: float = 1.0
 
@@ -83,7 +87,9 @@ def conv(
     padding: int | tuple[int, int] | Literal["same", "valid"] = "valid",
     groups: int = 1,
     use_bias: bool | None = None,
+    kernel_initializer: str | dict | None = None,
     bias_initializer: str | dict = "zeros",
+    fixed_width: bool = False,
     name: str,
 ) -> keras.KerasTensor:
     """A convolution alone.
@@ -95,37 +101,80 @@ def conv(
         padding: Pixels of zeros on each side, as in torch and Caffe; or ``"same"``, which at
             stride 2 pads one pixel less on the left and top.
         use_bias: ``None``: only where no normalisation follows.
+        kernel_initializer: ``None``: the style's.
+        fixed_width: Whether the convolution has `filters` filters at every width.
     """
     style = _style.get()
-    if not isinstance(padding, str):
-        pads, kernel = _pair(padding), _pair(kernel_size)
-        # Keras' "same" is symmetric at stride 1; the explicit layer would cost a copy.
-        if strides == 1 and all(k == 2 * p + 1 for k, p in zip(kernel, pads, strict=True)):
-            padding = "same"
-        else:
-            padding = "valid"
-            if any(pads):
-                x = keras.layers.ZeroPadding2D(pads, name=f"{name}_pad")(x)
-    return keras.layers.Conv2D(
-        widen(filters, groups=groups),
+    x, padding = _padded(x, kernel_size, strides, padding, name=name)
+    convolution = keras.layers.Conv2D if groups == 1 else layers.GroupedConv2D
+    return convolution(
+        filters if fixed_width else widen(filters, groups=groups),
         kernel_size,
         strides,
         padding=padding,
         groups=groups,
         use_bias=style.normalization == "none" if use_bias is None else use_bias,
-        kernel_initializer=initializer(),
+        kernel_initializer=kernel_initializer or initializer(),
         bias_initializer=bias_initializer,
         name=name,
     )(x)
+
+
+def depthwise_conv(
+    x: keras.KerasTensor,
+    kernel_size: int,
+    strides: int = 1,
+    *,
+    padding: int | Literal["same", "valid"] = "valid",
+    multiplier: int = 1,
+    use_bias: bool | None = None,
+    name: str,
+) -> keras.KerasTensor:
+    """A convolution of each channel by itself, with `multiplier` filters each; see `conv`."""
+    x, padding = _padded(x, kernel_size, strides, padding, name=name)
+    return keras.layers.DepthwiseConv2D(
+        kernel_size,
+        strides,
+        padding=padding,
+        depth_multiplier=multiplier,
+        use_bias=_style.get().normalization == "none" if use_bias is None else use_bias,
+        depthwise_initializer=initializer(),
+        name=name,
+    )(x)
+
+
+def _padded(
+    x: keras.KerasTensor,
+    kernel_size: int | tuple[int, int],
+    strides: int,
+    padding: int | tuple[int, int] | str,
+    *,
+    name: str,
+) -> tuple[keras.KerasTensor, str]:
+    """The input and Keras' word for the padding that is left to the convolution."""
+    if isinstance(padding, str):
+        return x, padding
+    pads, kernel = _pair(padding), _pair(kernel_size)
+    # Keras' "same" is symmetric at stride 1; the explicit layer would cost a copy.
+    if strides == 1 and all(k == 2 * p + 1 for k, p in zip(kernel, pads, strict=True)):
+        return x, "same"
+    if any(pads):
+        x = keras.layers.ZeroPadding2D(pads, name=f"{name}_pad")(x)
+    return x, "valid"
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
 
 
-def normalize(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """The style's normalisation, or nothing; its layer's name tells which: ``_bn`` or ``_norm``."""
+def normalize(x: keras.KerasTensor, *, zero_gamma: bool = False, name: str) -> keras.KerasTensor:
+    """The style's normalisation, or nothing; its layer's name tells which: ``_bn`` or ``_norm``.
+
+    Args:
+        zero_gamma: Whether the scale starts at zero instead of one.
+    """
     style = _style.get()
+    gamma = "zeros" if zero_gamma else "ones"
     epsilon, momentum = style.norm_epsilon, style.norm_momentum
     if style.normalization == "none":
         return x
@@ -134,12 +183,20 @@ def normalize(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
             momentum=momentum,
             epsilon=epsilon,
             synchronized=style.normalization == "sync_batch",
+            scale=style.bn_scale,
+            gamma_initializer=gamma,
             name=f"{name}_bn",
         )(x)
     # One group is layer normalisation over (H, W, C); a group for each channel is instance's.
     channels = x.shape[-1]
     groups = {"layer": 1, "instance": channels, "group": _groups(channels)}[style.normalization]
-    return keras.layers.GroupNormalization(groups, epsilon=epsilon, name=f"{name}_norm")(x)
+    return keras.layers.GroupNormalization(
+        groups,
+        epsilon=epsilon,
+        scale=style.bn_scale,
+        gamma_initializer=gamma,
+        name=f"{name}_norm",
+    )(x)
 
 
 def _groups(channels: int, most: int = 32) -> int:
@@ -147,17 +204,17 @@ def _groups(channels: int, most: int = 32) -> int:
     return max(groups for groups in range(1, most + 1) if channels % groups == 0)
 
 
-def activate(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
+def activate(x: keras.KerasTensor, *, dtype: str | None = None, name: str) -> keras.KerasTensor:
     """The style's activation, as a layer called ``{name}_act``."""
     activation = _style.get().activation
-    name = f"{name}_act"
+    options = {"dtype": dtype, "name": f"{name}_act"}
     if activation == "prelu":
-        return keras.layers.PReLU(shared_axes=[1, 2] if len(x.shape) == 4 else None, name=name)(x)
+        return keras.layers.PReLU(shared_axes=[1, 2] if len(x.shape) == 4 else None, **options)(x)
     if activation == "rrelu":
-        return layers.RandomizedReLU(name=name)(x)
+        return layers.RandomizedReLU(**options)(x)
     if activation == "scaled_tanh":
-        return keras.layers.Activation(layers.scaled_tanh, name=name)(x)
-    return keras.layers.Activation(activation, name=name)(x)
+        return keras.layers.Activation(layers.scaled_tanh, **options)(x)
+    return keras.layers.Activation(activation, **options)(x)
 
 
 def conv_norm_act(
@@ -181,16 +238,20 @@ def max_pool(
     pool_size: int,
     strides: int,
     *,
-    padding: int | Literal["same", "valid"] = "valid",
+    padding: int | Literal["same", "valid", "ceil"] = "valid",
     name: str,
 ) -> keras.KerasTensor:
     """Max pooling.
 
     Args:
         x: (N, H, W, C).
-        padding: ``"same"`` is Caffe's rounding up without padding; a number of pixels on each side
-            is torch's, and looks one pixel earlier.
+        padding: ``"ceil"`` rounds the size up, as Caffe does: the last window may hang over the
+            bottom and right edge. ``"same"`` does so where 3x3 windows at stride 2 meet an even
+            size, but pads all around at an odd one. A number of pixels on each side is torch's
+            padding, and looks one pixel earlier.
     """
+    if padding == "ceil":
+        return layers.CeilPooling2D(pool_size, strides, name=name)(x)
     if not isinstance(padding, str):
         if padding:
             x = layers.PadMinimum(padding, name=f"{name}_pad")(x)
@@ -198,16 +259,27 @@ def max_pool(
     return keras.layers.MaxPooling2D(pool_size, strides, padding=padding, name=name)(x)
 
 
-def dense_act(x: keras.KerasTensor, units: int, *, name: str) -> keras.KerasTensor:
+def dense_act(
+    x: keras.KerasTensor, units: int, *, bias_initializer: str | dict = "zeros", name: str
+) -> keras.KerasTensor:
     """A hidden dense layer and its activation."""
-    x = keras.layers.Dense(widen(units), kernel_initializer=initializer(), name=name)(x)
+    x = keras.layers.Dense(
+        widen(units),
+        kernel_initializer=initializer(),
+        bias_initializer=bias_initializer,
+        name=name,
+    )(x)
     return activate(x, name=name)
 
 
-def logits(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+def logits(x: keras.KerasTensor, classes: int, *, use_bias: bool = True) -> keras.KerasTensor:
     """The last dense layer. It computes in float32 whatever the precision of the rest."""
     return keras.layers.Dense(
-        classes, kernel_initializer=initializer(), dtype="float32", name="logits"
+        classes,
+        use_bias=use_bias,
+        kernel_initializer=initializer(),
+        dtype="float32",
+        name="logits",
     )(x)
 
 
@@ -221,6 +293,86 @@ def average_pool_head(
         dropout: Share of the averages that is dropped in training, in [0, 1).
     """
     x = keras.layers.GlobalAveragePooling2D(name="average_pool")(x)
-    if dropout:
-        x = keras.layers.Dropout(dropout, name="dropout")(x)
+    x = drop(x, dropout, name="average_pool")
     return logits(x, classes)
+
+
+def class_maps(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTensor:
+    """A 1x1 convolution to one map for each class, in float32: (N, H, W, classes)."""
+    return keras.layers.Conv2D(
+        classes, 1, kernel_initializer=initializer(), dtype="float32", name=name
+    )(x)
+
+
+def average_logits(x: keras.KerasTensor) -> keras.KerasTensor:
+    """The average of each class's map, in float32: (N, H, W, classes) to (N, classes)."""
+    return keras.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
+
+
+def drop(x: keras.KerasTensor, rate: float, *, name: str) -> keras.KerasTensor:
+    """Dropout, as a layer called ``{name}_dropout``; nothing at a rate of zero.
+
+    Raises:
+        UserError: When the rate is not in [0, 1).
+    """
+    if not 0 <= rate < 1:
+        raise UserError(f"dropout must be in [0, 1). Received: {rate}.")
+    return keras.layers.Dropout(rate, name=f"{name}_dropout")(x) if rate else x
+
+
+def dense_layers_head(
+    x: keras.KerasTensor,
+    classes: int,
+    *,
+    dense_head: Literal["flatten", "conv"] = "flatten",
+    dropout: float = 0.5,
+    dropout_first: bool = False,
+    map_size: int = 7,
+    bias_initializer: str = "zeros",
+) -> keras.KerasTensor:
+    """Dense layers of 4096, 4096 and `classes` units: the head of AlexNet and VGG.
+
+    Args:
+        x: (N, H, W, C).
+        dense_head: ``"conv"`` makes them convolutions and averages the class maps, so that any
+            input from the paper's size upwards works with the same weights: Simonyan and Zisserman
+            2014, section 3.2.
+        dropout: Share of the hidden units that is dropped in training, in [0, 1).
+        dropout_first: Whether units are dropped before a hidden layer instead of after it.
+        map_size: Height and width of x at the paper's input, the kernel of ``"conv"``.
+        bias_initializer: Of the hidden layers.
+    """
+    _check_map(x, dense_head, map_size)
+    if dense_head == "flatten":
+        x = keras.layers.Flatten(name="flatten")(x)
+    for name, kernel_size in (("fc6", map_size), ("fc7", 1)):
+        if dropout_first:
+            x = drop(x, dropout, name=name)
+        if dense_head == "flatten":
+            x = dense_act(x, 4096, bias_initializer=bias_initializer, name=name)
+        else:
+            biases = {"use_bias": True, "bias_initializer": bias_initializer}
+            x = conv(x, 4096, kernel_size, **biases, name=name)
+            x = activate(x, name=name)
+        if not dropout_first:
+            x = drop(x, dropout, name=name)
+    if dense_head == "flatten":
+        return logits(x, classes)
+    return average_logits(class_maps(x, classes, name="fc8"))
+
+
+def _check_map(x: keras.KerasTensor, dense_head: str, map_size: int) -> None:
+    """Raises where the dense layers do not fit the last feature map."""
+    height, width = x.shape[1:3]
+    if dense_head == "flatten" and None in (height, width):
+        raise UserError(
+            "dense_head='flatten' needs an input of known height and width; "
+            "dense_head='conv' takes any."
+        )
+    if dense_head == "conv" and any(
+        side is not None and side < map_size for side in (height, width)
+    ):
+        raise UserError(
+            f"dense_head='conv' needs a last feature map of {map_size}x{map_size} or more. "
+            f"Received: an input that leaves {height}x{width}; 'flatten' takes that."
+        )

@@ -90,11 +90,20 @@ def build(
 def _auxiliary_logits(
     entry: Registration, images: keras.KerasTensor, x: keras.KerasTensor, classes: int
 ) -> dict[str, keras.KerasTensor]:
+    """The side classifiers' logits, by their names in the registration."""
     network = keras.Model(images, x)
-    return {
-        name: entry.auxiliary_head(network.get_layer(layer).output, classes, name=name)
-        for name, layer in entry.auxiliary_heads.items()
-    }
+    heads = {}
+    for name, place in entry.auxiliary_heads.items():
+        features = network.get_layer(place).output
+        try:
+            heads[name] = entry.auxiliary_head(features, classes, name=name)
+        except ValueError as error:
+            height, width = features.shape[1:3]
+            raise UserError(
+                f"{entry.info.name}: auxiliary_heads does not fit this input: {name} cannot be "
+                f"put on the {height or '?'}x{width or '?'} map of {place}."
+            ) from error
+    return heads
 
 
 def _activated(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -32,7 +32,11 @@ class Tensor:
     to_torch: Callable[[np.ndarray], np.ndarray]
 
 
-def torch_tensors(model: keras.Model, rename: Callable[[str], str]) -> Iterator[Tensor]:
+# A module's name; with "dense" or "conv" where it is that and our layer is the other.
+Rename = Callable[[str], str | tuple[str, str]]
+
+
+def torch_tensors(model: keras.Model, rename: Rename) -> Iterator[Tensor]:
     """Each tensor that a PyTorch file of this network must hold.
 
     Args:
@@ -40,15 +44,19 @@ def torch_tensors(model: keras.Model, rename: Callable[[str], str]) -> Iterator[
         rename: From a layer's name to the PyTorch module's, as in ``Registration.layout``.
     """
     for layer in model.layers:
-        prefix = rename(layer.name) if layer.weights else ""
+        module = rename(layer.name) if layer.weights else ""
+        prefix, kind = (module, None) if isinstance(module, str) else module
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             yield _depthwise(prefix, layer.kernel)
         elif isinstance(layer, keras.layers.Conv2D):
-            yield _permuted(f"{prefix}.weight", layer.kernel, (3, 2, 0, 1))
+            weight = _permuted(f"{prefix}.weight", layer.kernel, (3, 2, 0, 1))
+            yield _dense_from_conv(weight) if kind == "dense" else weight
         elif isinstance(layer, keras.layers.Dense):
-            yield _dense(prefix, layer)
+            weight = _dense(prefix, layer)
+            yield _conv_from_dense(weight, layer) if kind == "conv" else weight
         elif isinstance(layer, keras.layers.BatchNormalization):
-            yield _same(f"{prefix}.weight", layer.gamma)
+            if layer.scale:
+                yield _same(f"{prefix}.weight", layer.gamma)
             yield _same(f"{prefix}.bias", layer.beta)
             yield _same(f"{prefix}.running_mean", layer.moving_mean)
             yield _same(f"{prefix}.running_var", layer.moving_variance)
@@ -112,6 +120,27 @@ def _dense(prefix: str, layer: keras.layers.Dense) -> Tensor:
             .transpose(3, 2, 0, 1)
             .reshape(units, math.prod(features))
         ),
+    )
+
+
+def _dense_from_conv(weight: Tensor) -> Tensor:
+    """A convolution's (out, C, H, W) as the dense (out, C * H * W) that it computes."""
+    return _reshaped(weight, (weight.shape[0], math.prod(weight.shape[1:])))
+
+
+def _conv_from_dense(weight: Tensor, layer: keras.layers.Dense) -> Tensor:
+    """A dense (out, C * H * W) as a convolution (out, C, H, W) over all of the layer's input."""
+    height, width, channels = _flattened_shape(layer) or (1, 1, weight.shape[1])
+    return _reshaped(weight, (weight.shape[0], channels, height, width))
+
+
+def _reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The same numbers in the same order, of another shape in the file."""
+    return replace(
+        tensor,
+        shape=shape,
+        to_keras=lambda array: tensor.to_keras(array.reshape(tensor.shape)),
+        to_torch=lambda array: tensor.to_torch(array).reshape(shape),
     )
 
 

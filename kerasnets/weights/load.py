@@ -34,7 +34,9 @@ def load_weights(model: keras.Model, path: str | os.PathLike, *, network: str) -
         name: array for name, array in tensors.items() if not name.endswith("num_batches_tracked")
     }
     expected = _expected(model, tensors, network)
-    _check(tensors, {tensor.name: tensor.shape for tensor in expected}, path, network)
+    shapes = {tensor.name: tensor.shape for tensor in expected}
+    tensors = _without_side_classifiers(tensors, shapes, network)
+    _check(tensors, shapes, path, network)
     for tensor in expected:
         tensor.variable.assign(tensor.to_keras(np.asarray(tensors[tensor.name])))
 
@@ -49,6 +51,18 @@ def _expected(model: keras.Model, tensors: dict[str, np.ndarray], network: str) 
             for name, variable in own.items()
         ]
     return list(torch_tensors(model, layout))
+
+
+def _without_side_classifiers(
+    tensors: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], network: str
+) -> dict[str, np.ndarray]:
+    """Leaves out the tensors of the side classifiers that the model was built without."""
+    entry = registration(network)
+    prefixes = (*entry.auxiliary_weights, *(f"{name}_" for name in entry.auxiliary_heads))
+    unused = tuple(
+        prefix for prefix in prefixes if not any(name.startswith(prefix) for name in shapes)
+    )
+    return {name: array for name, array in tensors.items() if not name.startswith(unused)}
 
 
 def _check(

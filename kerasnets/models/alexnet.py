@@ -1,0 +1,172 @@
+"""AlexNet: five convolutions and three dense layers, the network that won ILSVRC 2012.
+
+Krizhevsky, Sutskever, Hinton: "ImageNet classification with deep convolutional neural networks",
+NIPS 2012. Krizhevsky: "One weird trick for parallelizing convolutional neural networks", 2014,
+arXiv 1404.5997.
+
+`alexnet` is the network of 2012. It was cut in two towers for two GPUs: conv2, conv4 and conv5 see
+only the maps of their own tower. ReLU after every layer, response normalisation after conv1 and
+conv2, pooling windows that overlap (3x3 at stride 2) after conv1, conv2 and conv5, dropout of half
+of the units in the dense layers. `alexnet_single` is the same without the cut, as it is mostly
+taught. `alexnet_owt` is the single tower of 2014 in the form that torchvision publishes: narrower
+convolutions, no response normalisation, dropout before the dense layers.
+
+Deviations: the input is 227x227; the paper's text says 224, which does not give its 55x55 maps.
+`alexnet_owt`: biases start at zero; torchvision draws them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kerasnets.errors import UserError
+from kerasnets.lazy import keras, layers
+from kerasnets.models.blocks import conv_norm_act, dense_layers_head, max_pool, widen
+from kerasnets.preprocessing import Preprocessing
+from kerasnets.registry import Paper, register
+
+PAPER = Paper(
+    title="ImageNet classification with deep convolutional neural networks",
+    authors="Krizhevsky, Sutskever, Hinton",
+    year=2012,
+    url="https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks",
+)
+ONE_WEIRD_TRICK = Paper(
+    title="One weird trick for parallelizing convolutional neural networks",
+    authors="Krizhevsky",
+    year=2014,
+    url="https://arxiv.org/abs/1404.5997",
+)
+
+Normalization = Literal["paper", "caffe"]
+RESPONSE_NORMALIZATION = {
+    "paper": {"k": 2.0, "alpha_convention": "sum"},  # section 3.3
+    "caffe": {"k": 1.0, "alpha_convention": "mean"},  # the Caffe zoo's AlexNet and CaffeNet
+}
+
+# Outputs of the four sizes of maps, before pooling.
+STAGES = {"stage1": "conv1_act", "stage2": "conv2_act", "stage3": "conv5_act", "stage4": "pool5"}
+
+
+def alexnet(
+    x: keras.KerasTensor,
+    *,
+    towers: int,
+    conv1_padding: int = 0,
+    response_normalization: Normalization = "paper",
+    pool_first: bool = False,
+) -> keras.KerasTensor:
+    """(N, 227, 227, 3) to (N, 6, 6, 256): figure 2.
+
+    Args:
+        towers: 2, or 1 for the network without the cut.
+        conv1_padding: Pixels on each side: 2 gives the same maps from an input of 224; 1 at 224 is
+            the form of some textbooks, (N, 5, 5, 256).
+        response_normalization: The constants of the paper or of the Caffe zoo.
+        pool_first: Whether pooling comes before response normalisation, as in CaffeNet.
+    """
+    if not 0 <= conv1_padding <= 5:
+        raise UserError(f"conv1_padding must be in 0 to 5. Received: {conv1_padding}.")
+    end = {"response_normalization": response_normalization, "pool_first": pool_first}
+    # Section 5: biases of one give the ReLUs positive inputs in the early stages of learning.
+    cut = {"groups": towers, "bias_initializer": "ones"}
+    # What a cut layer sees must be a multiple of the towers at every width.
+    filters1, filters3 = widen(96, groups=towers), widen(384, groups=towers)
+    x = conv_norm_act(x, filters1, 11, 4, padding=conv1_padding, fixed_width=True, name="conv1")
+    x = normalize_and_pool(x, **end, place="1")  # (N, 27, 27, 96)
+    x = conv_norm_act(x, 256, 5, padding=2, **cut, name="conv2")
+    x = normalize_and_pool(x, **end, place="2")  # (N, 13, 13, 256)
+    x = conv_norm_act(x, filters3, 3, padding=1, fixed_width=True, name="conv3")
+    x = conv_norm_act(x, 384, 3, padding=1, **cut, name="conv4")
+    x = conv_norm_act(x, 256, 3, padding=1, **cut, name="conv5")
+    return max_pool(x, 3, 2, name="pool5")
+
+
+def normalize_and_pool(
+    x: keras.KerasTensor, *, response_normalization: Normalization, pool_first: bool, place: str
+) -> keras.KerasTensor:
+    """Response normalisation and overlapping pooling, in either order; halves the size."""
+    if pool_first:
+        x = max_pool(x, 3, 2, name=f"pool{place}")
+    constants = RESPONSE_NORMALIZATION[response_normalization]
+    x = layers.LocalResponseNormalization(**constants, name=f"norm{place}")(x)
+    return x if pool_first else max_pool(x, 3, 2, name=f"pool{place}")
+
+
+def alexnet_owt(x: keras.KerasTensor) -> keras.KerasTensor:
+    """(N, 224, 224, 3) to (N, 6, 6, 256)."""
+    x = conv_norm_act(x, 64, 11, 4, padding=2, name="conv1")  # (N, 55, 55, 64)
+    x = max_pool(x, 3, 2, name="pool1")
+    x = conv_norm_act(x, 192, 5, padding=2, name="conv2")  # (N, 27, 27, 192)
+    x = max_pool(x, 3, 2, name="pool2")
+    x = conv_norm_act(x, 384, 3, padding=1, name="conv3")  # (N, 13, 13, 384)
+    x = conv_norm_act(x, 256, 3, padding=1, name="conv4")
+    x = conv_norm_act(x, 256, 3, padding=1, name="conv5")
+    return max_pool(x, 3, 2, name="pool5")
+
+
+def torchvision_names(layer: str) -> str | tuple[str, str]:
+    """The name that torchvision gives to a layer with weights of `alexnet_owt`."""
+    if layer.startswith("conv"):
+        return f"features.{(0, 3, 6, 8, 10)[int(layer[4]) - 1]}"
+    return {"fc6": "classifier.1", "fc7": "classifier.4"}.get(layer, "classifier.6"), "dense"
+
+
+COUNTS = {
+    # Towers: trainable parameters, multiply-adds.
+    2: (60_965_224, 724_406_816),
+    1: (62_378_344, 1_135_256_096),
+}
+
+for name, towers, description in (
+    ("alexnet", 2, "as published: two towers, response normalisation"),
+    ("alexnet_single", 1, "one tower, as it is mostly taught"),
+):
+    register(
+        name,
+        paper=PAPER,
+        description=description,
+        backbone=alexnet,
+        head=dense_layers_head,
+        variant={
+            "towers": towers,
+            "map_size": 6,
+            "dropout_first": False,
+            "bias_initializer": "ones",
+        },
+        style={"kernel_initializer": {"class_name": "RandomNormal", "config": {"stddev": 0.01}}},
+        stages=STAGES,
+        input_shape=(227, 227, 3),
+        classes=1000,
+        trainable_params=COUNTS[towers][0],
+        non_trainable_params=0,
+        multiply_adds=COUNTS[towers][1],
+        # Section 2: the mean is subtracted, nothing else; section 5's initial weights expect that.
+        preprocessing=Preprocessing(size=(227, 227), resize=256, std=(1 / 255,) * 3),
+        recipe="alexnet2012",
+    )
+
+register(
+    "alexnet_owt",
+    paper=ONE_WEIRD_TRICK,
+    description="the single tower of 2014, as torchvision publishes it",
+    backbone=alexnet_owt,
+    head=dense_layers_head,
+    variant={"map_size": 6, "dropout_first": True, "bias_initializer": "zeros"},
+    # torch's default: uniform between ±sqrt(1 / fan-in).
+    style={
+        "kernel_initializer": {
+            "class_name": "VarianceScaling",
+            "config": {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"},
+        },
+    },
+    stages=STAGES,
+    layout=torchvision_names,
+    input_shape=(224, 224, 3),
+    classes=1000,
+    trainable_params=61_100_840,
+    non_trainable_params=0,
+    multiply_adds=714_188_480,
+    preprocessing=Preprocessing(size=(224, 224), resize=256),
+    recipe="alexnet2012",
+)

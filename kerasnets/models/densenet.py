@@ -1,0 +1,237 @@
+"""DenseNet: networks of 121 to 264 layers in which each layer sees the maps of all before it.
+
+Huang, Liu, van der Maaten, Weinberger: "Densely connected convolutional networks", 2016,
+arXiv 1608.06993.
+
+A 7x7 convolution and max pooling take an image of 224 pixels to 56; four dense blocks at 56, 28,
+14 and 7 pixels follow, then batch norm, ReLU, global average and dense. A dense layer is a 1x1
+convolution to 4k maps and a 3x3 convolution to k maps (k: the growth rate), each behind batch norm
+and ReLU; its maps are put behind those it was given. Between two blocks a transition reduces the
+maps to a share, the compression, by a 1x1 convolution, and halves height and width.
+
+``remat=True`` trains with about half of the memory: a dense layer's input, batch norm and ReLU up
+to its first convolution are computed again in the backward pass (Pleiss et al. 2017,
+arXiv 1707.06990).
+
+Deviations: initial weights have the variance of He et al., but are drawn uniformly, which makes
+building a fifth faster.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from kerasnets.errors import UserError
+from kerasnets.lazy import keras, layers
+from kerasnets.models.blocks import (
+    activate,
+    average_pool_head,
+    conv,
+    conv_norm_act,
+    drop,
+    max_pool,
+    normalize,
+)
+from kerasnets.preprocessing import Preprocessing
+from kerasnets.registry import Paper, register
+
+PAPER = Paper(
+    title="Densely connected convolutional networks",
+    authors="Huang, Liu, van der Maaten, Weinberger",
+    year=2016,
+    url="https://arxiv.org/abs/1608.06993",
+)
+
+# Table 1: the growth rate, and dense layers at 56, 28, 14 and 7 pixels. 161 is from the authors'
+# release.
+GROWTH_RATE = {121: 32, 161: 48, 169: 32, 201: 32, 264: 32}
+LAYERS = {
+    121: (6, 12, 24, 16),
+    161: (6, 12, 36, 24),
+    169: (6, 12, 32, 32),
+    201: (6, 12, 48, 32),
+    264: (6, 12, 64, 48),
+}
+
+# Depth: trainable parameters, batch-norm statistics, multiply-adds.
+COUNTS = {
+    121: (7_978_856, 83_648, 2_834_161_664),
+    161: (28_681_000, 219_936, 7_727_907_072),
+    169: (14_149_480, 158_400, 3_359_843_328),
+    201: (20_013_928, 229_056, 4_291_365_888),
+    264: (33_337_704, 398_528, 5_751_653_376),
+}
+
+
+class DenseForm(NamedTuple):
+    """What all dense layers of a network have in common.
+
+    Attributes:
+        growth_rate: Maps that a layer adds.
+        bottleneck: Whether a 1x1 convolution stands in front of the 3x3 one (DenseNet-B).
+        compression: Share of its maps that a transition keeps (below 1: DenseNet-C).
+        dropout: Share of the values that is dropped behind each convolution, in [0, 1).
+        remat: Whether training computes the input of a layer's first convolution twice.
+    """
+
+    growth_rate: int
+    bottleneck: bool = True
+    compression: float = 0.5
+    dropout: float = 0.0
+    remat: bool = False
+
+
+def densenet(
+    x: keras.KerasTensor,
+    *,
+    depth: int,
+    growth_rate: int | None = None,
+    initial_filters: int | None = None,
+    compression: float = 0.5,
+    dropout: float = 0.0,
+    stem: Literal["imagenet", "small"] = "imagenet",
+    remat: bool = False,
+) -> keras.KerasTensor:
+    """(N, 224, 224, 3) to (N, 7, 7, 1024), for 121 layers.
+
+    Args:
+        depth: A row of `LAYERS`.
+        growth_rate: k; ``None``: that of the paper.
+        initial_filters: Of the first convolution; ``None``: 2k.
+        compression: Share of its maps that a transition keeps, in (0, 1].
+        dropout: Share of the values that is dropped behind each convolution of the dense blocks
+            and transitions, in [0, 1).
+        stem: ``"small"`` is one 3x3 convolution without pooling, for images of some 32 pixels.
+        remat: Whether training saves memory by computing part of the network twice.
+    """
+    growth_rate = GROWTH_RATE[depth] if growth_rate is None else growth_rate
+    filters = 2 * growth_rate if initial_filters is None else initial_filters
+    form = DenseForm(growth_rate, True, compression, dropout, remat)
+    check(form, filters)
+    if stem == "small":
+        x = conv(x, filters, 3, padding=1, name="stem_conv")
+    else:
+        x = conv_norm_act(x, filters, 7, 2, padding=3, name="stem_conv")
+        x = max_pool(x, 3, 2, padding=1, name="stem_pool")
+    return dense_stages(x, filters, LAYERS[depth], form)
+
+
+def check(form: DenseForm, filters: int) -> None:
+    """Raises a `UserError` where a value is out of its range."""
+    if form.growth_rate < 1:
+        raise UserError(f"growth_rate must be at least 1. Received: {form.growth_rate}.")
+    if filters < 1:
+        raise UserError(f"initial_filters must be at least 1. Received: {filters}.")
+    if not 0 < form.compression <= 1:
+        raise UserError(f"compression must be in (0, 1]. Received: {form.compression}.")
+
+
+def dense_stages(
+    x: keras.KerasTensor, filters: int, repeats: Sequence[int], form: DenseForm
+) -> keras.KerasTensor:
+    """Dense blocks with transitions between them, and the last batch norm and ReLU.
+
+    Args:
+        x: Of the stem.
+        filters: Channels of `x` at width 1.
+        repeats: Layers of each block.
+        form: Of the layers.
+    """
+    for stage, count in enumerate(repeats, start=1):
+        x = dense_block(x, count, form, name=f"stage{stage}")
+        filters += count * form.growth_rate
+        if stage < len(repeats):
+            filters = max(1, int(filters * form.compression))
+            x = transition(x, filters, form, name=f"stage{stage}_transition")
+    return activate(normalize(x, name="final"), name="final")
+
+
+def dense_block(
+    x: keras.KerasTensor, count: int, form: DenseForm, *, name: str
+) -> keras.KerasTensor:
+    """`count` dense layers: (N, H, W, C) to (N, H, W, C + count * k)."""
+    parts = [x]
+    for layer in range(1, count + 1):
+        new = dense_layer(x, parts, form, name=f"{name}_layer{layer}")
+        # Taken from its parts, a concatenation need not be kept until the backward pass.
+        parts = [*parts, new] if form.remat else [x, new]
+        x = layers.DenseConcat(name=f"{name}_layer{layer}_concat")(parts)
+    return x
+
+
+def dense_layer(
+    x: keras.KerasTensor, parts: Sequence[keras.KerasTensor], form: DenseForm, *, name: str
+) -> keras.KerasTensor:
+    """The k maps that a layer adds to `x`, which is made of `parts`."""
+    sizes = [(form.growth_rate, 3)]
+    if form.bottleneck:
+        sizes.insert(0, (4 * form.growth_rate, 1))
+    for number, (filters, kernel_size) in enumerate(sizes, start=1):
+        part = f"{name}_conv{number}"
+        x = norm_act_conv(x, filters, kernel_size, name=part)
+        if form.remat and number == 1:
+            x = layers.Rematerialize(name=f"{name}_remat")([x, *parts])
+        x = drop(x, form.dropout, name=part)
+    return x
+
+
+def norm_act_conv(
+    x: keras.KerasTensor, filters: int, kernel_size: int, *, name: str
+) -> keras.KerasTensor:
+    """Batch norm, ReLU, convolution: section 3, "composite function"."""
+    x = activate(normalize(x, name=name), name=name)
+    return conv(x, filters, kernel_size, padding=kernel_size // 2, name=name)
+
+
+def transition(
+    x: keras.KerasTensor, filters: int, form: DenseForm, *, name: str
+) -> keras.KerasTensor:
+    """Between two blocks: (N, H, W, C) to (N, H/2, W/2, filters)."""
+    y = norm_act_conv(x, filters, 1, name=f"{name}_conv")
+    if form.remat:
+        y = layers.Rematerialize(name=f"{name}_remat")([y, x])
+    y = drop(y, form.dropout, name=f"{name}_conv")
+    return keras.layers.AveragePooling2D(2, name=f"{name}_pool")(y)
+
+
+def torchvision_names(layer: str) -> str:
+    """The name that torchvision and timm give to a layer with weights."""
+    if layer == "logits":
+        return "classifier"
+    kind = "norm" if layer.endswith("_bn") else "conv"
+    layer = layer.removesuffix("_bn")
+    if layer == "stem_conv":
+        return f"features.{kind}0"
+    if layer == "final":
+        return "features.norm5"
+    if found := re.fullmatch(r"stage(\d+)_transition_conv", layer):
+        return f"features.transition{found[1]}.{kind}"
+    stage, number, place = re.fullmatch(r"stage(\d+)_layer(\d+)_conv(\d)", layer).groups()
+    return f"features.denseblock{stage}.denselayer{number}.{kind}{place}"
+
+
+for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
+    register(
+        f"densenet{depth}",
+        paper=PAPER,
+        description=f"{depth} layers, growth rate {GROWTH_RATE[depth]}",
+        backbone=densenet,
+        head=average_pool_head,
+        variant={"depth": depth},
+        style={"normalization": "batch", "kernel_initializer": "he_uniform"},
+        stages={
+            f"stage{stage}": f"stage{stage}_layer{count}_concat"
+            for stage, count in enumerate(LAYERS[depth][:3], start=1)
+        }
+        | {"stage4": "final_act"},
+        layout=torchvision_names,
+        input_shape=(224, 224, 3),
+        classes=1000,
+        trainable_params=trainable,
+        non_trainable_params=statistics,
+        multiply_adds=multiply_adds,
+        preprocessing=Preprocessing(size=(224, 224), resize=256),
+        recipe="densenet2016",
+    )

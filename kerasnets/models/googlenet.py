@@ -1,0 +1,294 @@
+"""GoogLeNet, the first Inception network.
+
+Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich: "Going deeper with
+convolutions", 2014, arXiv 1409.4842.
+
+Three convolutions and nine Inception blocks for images of 224x224 pixels. A block looks at its
+input through 1x1, 3x3 and 5x5 windows and through max pooling, side by side, and concatenates what
+it sees; 1x1 convolutions in front of the large windows keep that affordable (figure 2). Two side
+classifiers, after 4a and 4d, push gradients into the middle of the network in training
+(``auxiliary_heads=True``); their losses count 0.3 each.
+
+`googlenet` is the network of the paper, with local response normalisation and biases.
+`googlenet_bn` is the batch-normalised form that torchvision publishes weights for.
+
+Deviations of `googlenet`: the paper gives neither the constants of the response normalisation nor
+initial weights; these are Caffe's, k = 1, alpha = 1e-4 / 5, Xavier and biases of 0.2.
+
+Deviations of `googlenet_bn`: batch normalisation with epsilon 1e-3 in place of response
+normalisation and biases; 3x3 windows where the paper has 5x5 (``kernel5=5`` for the paper's); pool4
+has 2x2 windows; the side classifiers pool adaptively to 4x4; 20 % dropout instead of 40 %.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Literal
+
+from kerasnets.lazy import keras, layers
+from kerasnets.models.blocks import (
+    average_pool_head,
+    conv_norm_act,
+    dense_act,
+    initializer,
+    max_pool,
+)
+from kerasnets.models.inception_branches import module_and_kind, truncated_normal
+from kerasnets.preprocessing import Preprocessing
+from kerasnets.registry import Paper, register
+
+PAPER = Paper(
+    title="Going deeper with convolutions",
+    authors="Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich",
+    year=2014,
+    url="https://arxiv.org/abs/1409.4842",
+)
+
+# Table 1: #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool proj.
+TABLE_1 = {
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "5a": (256, 160, 320, 32, 128, 128),
+    "5b": (384, 192, 384, 48, 128, 128),
+}
+
+# Of the hidden layers, as in Caffe's model zoo; without effect where there is no bias.
+BIASES = {"class_name": "Constant", "config": {"value": 0.2}}
+
+
+def googlenet(
+    x: keras.KerasTensor, *, block: Literal["inception", "naive"] = "inception"
+) -> keras.KerasTensor:
+    """(N, 224, 224, 3) to (N, 7, 7, 1024).
+
+    Args:
+        block: ``"inception"`` is figure 2(b); ``"naive"`` figure 2(a), without the 1x1 reductions
+            and the projection.
+    """
+    x = stem(x, response_norms=True)
+    return blocks_3a_to_5b(x, {"inception": inception, "naive": naive_inception}[block])
+
+
+def googlenet_bn(x: keras.KerasTensor, *, kernel5: Literal[3, 5] = 3) -> keras.KerasTensor:
+    """(N, 224, 224, 3) to (N, 7, 7, 1024).
+
+    Args:
+        kernel5: Side of the windows in the "5x5" branch. Published weights have 3; put into the
+            middle of 5x5 windows of zeros, they compute the same.
+    """
+    x = stem(x, response_norms=False)
+    return blocks_3a_to_5b(x, functools.partial(inception, kernel5=kernel5), pool4_size=2)
+
+
+def stem(x: keras.KerasTensor, *, response_norms: bool) -> keras.KerasTensor:
+    """The rows of table 1 up to inception (3a): (N, 224, 224, 3) to (N, 28, 28, 192)."""
+    x = relu_conv(x, 64, 7, 2, padding=3, name="conv1")  # (N, 112, 112, 64)
+    x = max_pool(x, 3, 2, padding="ceil", name="pool1")  # (N, 56, 56, 64)
+    if response_norms:
+        x = response_norm(x, name="norm1")
+    x = relu_conv(x, 64, 1, name="conv2_reduce")
+    x = relu_conv(x, 192, 3, padding=1, name="conv2")
+    if response_norms:
+        x = response_norm(x, name="norm2")
+    return max_pool(x, 3, 2, padding="ceil", name="pool2")
+
+
+def blocks_3a_to_5b(
+    x: keras.KerasTensor, block: Callable, *, pool4_size: int = 3
+) -> keras.KerasTensor:
+    """The rows of table 1 from inception (3a) on: (N, 28, 28, 192) to (N, 7, 7, 1024)."""
+    for place, widths in TABLE_1.items():
+        if place == "4a":
+            x = max_pool(x, 3, 2, padding="ceil", name="pool3")  # (N, 14, 14, 480)
+        elif place == "5a":
+            x = max_pool(x, pool4_size, 2, padding="ceil", name="pool4")  # (N, 7, 7, 832)
+        x = block(x, *widths, name=f"inception{place}")
+    return x
+
+
+def inception(
+    x: keras.KerasTensor,
+    conv1x1: int,
+    conv3x3_reduce: int,
+    conv3x3: int,
+    conv5x5_reduce: int,
+    conv5x5: int,
+    pool_proj: int,
+    *,
+    kernel5: int = 5,
+    name: str,
+) -> keras.KerasTensor:
+    """Figure 2(b): a row of table 1."""
+    branch1 = relu_conv(x, conv1x1, 1, name=f"{name}_conv1x1")
+    branch2 = relu_conv(x, conv3x3_reduce, 1, name=f"{name}_conv3x3_reduce")
+    branch2 = relu_conv(branch2, conv3x3, 3, padding=1, name=f"{name}_conv3x3")
+    branch3 = relu_conv(x, conv5x5_reduce, 1, name=f"{name}_conv5x5_reduce")
+    branch3 = relu_conv(branch3, conv5x5, kernel5, padding=kernel5 // 2, name=f"{name}_conv5x5")
+    branch4 = max_pool(x, 3, 1, padding="same", name=f"{name}_pool")
+    branch4 = relu_conv(branch4, pool_proj, 1, name=f"{name}_pool_proj")
+    return layers.InceptionConcat(name=name)([branch1, branch2, branch3, branch4])
+
+
+def naive_inception(
+    x: keras.KerasTensor,
+    conv1x1: int,
+    conv3x3_reduce: int,
+    conv3x3: int,
+    conv5x5_reduce: int,
+    conv5x5: int,
+    pool_proj: int,
+    *,
+    name: str,
+) -> keras.KerasTensor:
+    """Figure 2(a): a row of table 1 without its reductions and its projection."""
+    branches = [
+        relu_conv(x, conv1x1, 1, name=f"{name}_conv1x1"),
+        relu_conv(x, conv3x3, 3, padding=1, name=f"{name}_conv3x3"),
+        relu_conv(x, conv5x5, 5, padding=2, name=f"{name}_conv5x5"),
+        max_pool(x, 3, 1, padding="same", name=f"{name}_pool"),
+    ]
+    return layers.InceptionConcat(name=name)(branches)
+
+
+def relu_conv(
+    x: keras.KerasTensor,
+    filters: int,
+    kernel_size: int,
+    strides: int = 1,
+    *,
+    padding: int = 0,
+    name: str,
+) -> keras.KerasTensor:
+    """A convolution of this network, with its initial biases where it has biases."""
+    return conv_norm_act(
+        x, filters, kernel_size, strides, padding=padding, bias_initializer=BIASES, name=name
+    )
+
+
+def response_norm(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
+    """Local response normalisation with the constants of Caffe's model zoo."""
+    return layers.LocalResponseNormalization(
+        size=5, k=1.0, alpha=1e-4, beta=0.75, alpha_convention="mean", name=name
+    )(x)
+
+
+def head(x: keras.KerasTensor, classes: int, *, dropout: float = 0.4) -> keras.KerasTensor:
+    """Global average, dropout, dense."""
+    return average_pool_head(x, classes, dropout=dropout)
+
+
+def head_bn(x: keras.KerasTensor, classes: int, *, dropout: float = 0.2) -> keras.KerasTensor:
+    """Global average, dropout, dense."""
+    return average_pool_head(x, classes, dropout=dropout)
+
+
+def auxiliary_head(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTensor:
+    """Section 5: the side classifier on the 14x14 maps of 4a and 4d; returns its logits."""
+    x = keras.layers.AveragePooling2D(5, 3, name=f"{name}_pool")(x)  # (N, 4, 4, C)
+    return auxiliary_classifier(x, classes, name=name)
+
+
+def auxiliary_head_bn(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTensor:
+    """The side classifier of the batch-normalised form; returns its logits."""
+    x = layers.AdaptiveAveragePooling2D(4, name=f"{name}_pool")(x)  # (N, 4, 4, C)
+    return auxiliary_classifier(x, classes, name=name)
+
+
+def auxiliary_classifier(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTensor:
+    """1x1 to 128, dense 1024, 70 % dropout, dense."""
+    x = relu_conv(x, 128, 1, name=f"{name}_conv")
+    x = keras.layers.Flatten(name=f"{name}_flatten")(x)
+    x = dense_act(x, 1024, bias_initializer=BIASES, name=f"{name}_fc1")
+    x = keras.layers.Dropout(0.7, name=f"{name}_dropout")(x)
+    return keras.layers.Dense(
+        classes, kernel_initializer=initializer(), dtype="float32", name=f"{name}_logits"
+    )(x)
+
+
+# Layers as torchvision calls them; those of the blocks follow their block's name.
+TORCHVISION = {
+    "conv1": "conv1",
+    "conv2_reduce": "conv2",
+    "conv2": "conv3",
+    "conv1x1": "branch1",
+    "conv3x3_reduce": "branch2.0",
+    "conv3x3": "branch2.1",
+    "conv5x5_reduce": "branch3.0",
+    "conv5x5": "branch3.1",
+    "pool_proj": "branch4.1",
+}
+
+
+def torchvision_names(layer: str) -> str:
+    """The name that torchvision gives to a layer with weights."""
+    if layer == "logits":
+        return "fc"
+    if layer.startswith("aux") and layer.endswith(("_fc1", "_logits")):
+        return layer.replace("_logits", ".fc2").replace("_fc1", ".fc1")
+    layer, kind = module_and_kind(layer)
+    if layer in TORCHVISION:
+        return f"{TORCHVISION[layer]}.{kind}"
+    place, _, conv = layer.partition("_")
+    return f"{place}.{TORCHVISION.get(conv, conv)}.{kind}"
+
+
+FACTS = {
+    "paper": PAPER,
+    "auxiliary_heads": {"aux1": "inception4a", "aux2": "inception4d"},
+    "input_shape": (224, 224, 3),
+    "classes": 1000,
+    "preprocessing": Preprocessing(size=(224, 224), resize=256, mean=(0.5,) * 3, std=(0.5,) * 3),
+    "recipe": "googlenet2014",
+}
+
+register(
+    "googlenet",
+    description="as published: response normalisation, biases",
+    backbone=googlenet,
+    head=head,
+    auxiliary_head=auxiliary_head,
+    style={"kernel_initializer": "glorot_uniform"},
+    stages={
+        "stage1": "conv1_act",
+        "stage2": "norm2",
+        "stage3": "inception3b",
+        "stage4": "inception4e",
+        "stage5": "inception5b",
+    },
+    trainable_params=6_998_552,
+    non_trainable_params=0,
+    multiply_adds=1_582_671_872,
+    **FACTS,
+)
+
+register(
+    "googlenet_bn",
+    description="torchvision's: batch normalisation, 3x3 in the 5x5 branch",
+    backbone=googlenet_bn,
+    head=head_bn,
+    auxiliary_head=auxiliary_head_bn,
+    style={
+        "normalization": "batch",
+        "norm_epsilon": 1e-3,
+        "kernel_initializer": truncated_normal(0.01),
+    },
+    stages={
+        "stage1": "conv1_act",
+        "stage2": "conv2_act",
+        "stage3": "inception3b",
+        "stage4": "inception4e",
+        "stage5": "inception5b",
+    },
+    layout=torchvision_names,
+    auxiliary_weights=("aux1.", "aux2."),
+    trainable_params=6_624_904,
+    non_trainable_params=14_560,
+    multiply_adds=1_498_376_192,
+    **FACTS,
+)

@@ -1,0 +1,314 @@
+"""Inception-ResNet v1 and v2: Inception blocks with residual connections.
+
+Szegedy, Ioffe, Vanhoucke, Alemi: "Inception-v4, Inception-ResNet and the impact of residual
+connections on learning", 2016, arXiv 1602.07261, figures 10 to 20.
+
+For images of 299x299 pixels: a stem, and blocks A at 35x35, B at 17x17 and C at 8x8 with reductions
+between them, as in Inception v4. A block adds to its input what its branches found:
+x = ReLU(x + s L(branches)), L a 1x1 convolution with a bias and without normalisation, s a constant
+of 0.1 to 0.3 that keeps the training of wide networks stable.
+
+`inception_resnet_v2` is by default the network that was released, which differs from the paper's:
+Inception v3's stem and one Inception block in front, twice as many residual blocks, a last one
+without scaling and ReLU, and a 1x1 convolution to 1536. ``form="paper"`` is that of the figures.
+The released training code puts Inception v3's side classifier on the 17x17 map
+(``auxiliary_heads=True``).
+
+Deviations: the figures of v2 print 1154 and 2048 filters for L in the blocks B and C; they must be
+1152 and 2144, the width of the input. The paper does not say which s its networks have; all forms
+have the released one's, 0.17 in A, 0.10 in B, 0.20 in C (``residual_scaling`` sets another).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from kerasnets.errors import UserError
+from kerasnets.lazy import keras, layers
+from kerasnets.models import inception_v3, inception_v4
+from kerasnets.models.blocks import activate, conv, conv_norm_act, max_pool, normalize
+from kerasnets.models.inception_branches import (
+    auxiliary_head,
+    average_pool_branch,
+    branch,
+    module_and_kind,
+)
+from kerasnets.preprocessing import Preprocessing
+from kerasnets.registry import register
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """The widths of a network's blocks, branch by branch, and how often the blocks repeat."""
+
+    block_a: tuple[int, int]  # the two 3x3 of the third branch
+    reduction_a: tuple[int, int, int, int]  # table 1: k, l, m, n
+    block_b: tuple[int, int, int, int]  # 1x1; 1x1, 1x7, 7x1
+    reduction_b: tuple[int, int, int]  # 3x3 of the second branch; both 3x3 of the third
+    block_c: tuple[int, int]  # 1x3, 3x1
+    repeats: tuple[int, int, int] = (5, 10, 5)
+
+
+V1 = Form(
+    block_a=(32, 32),
+    reduction_a=(192, 192, 256, 384),
+    block_b=(128, 128, 128, 128),
+    reduction_b=(256, 256, 256),
+    block_c=(192, 192),
+)
+V2 = {
+    "block_a": (48, 64),
+    "reduction_a": (256, 256, 384, 384),
+    "block_b": (192, 128, 160, 192),
+    "reduction_b": (288, 288, 320),
+    "block_c": (224, 256),
+}
+V2_FORMS = {"paper": Form(**V2), "released": Form(**V2, repeats=(10, 20, 10))}
+
+# Of blocks A, B and C, as released.
+SCALES = (0.17, 0.10, 0.20)
+
+ROW, COLUMN = (1, 7), (7, 1)
+
+
+def inception_resnet_v1(
+    x: keras.KerasTensor, *, residual_scaling: float | None = None
+) -> keras.KerasTensor:
+    """(N, 299, 299, 3) to (N, 8, 8, 1792).
+
+    Args:
+        residual_scaling: The factor s of all blocks, in (0, 1], where 1 is none; ``None`` for
+            0.17, 0.10 and 0.20 in A, B and C.
+    """
+    x = stem_v1(x)
+    x = residual_blocks(x, V1, _scales(residual_scaling))
+    return activate(x, name="stage5")
+
+
+def inception_resnet_v2(
+    x: keras.KerasTensor,
+    *,
+    form: Literal["released", "paper"] = "released",
+    residual_scaling: float | None = None,
+) -> keras.KerasTensor:
+    """(N, 299, 299, 3) to (N, 8, 8, 1536), or (N, 8, 8, 2144) in the paper's form.
+
+    Args:
+        form: ``"released"`` or ``"paper"``, see the top of this file.
+        residual_scaling: The factor s of all blocks, in (0, 1], where 1 is none; ``None`` for
+            0.17, 0.10 and 0.20 in A, B and C. The released form's last block has none.
+    """
+    scales = _scales(residual_scaling)
+    if form == "paper":
+        x = inception_v4.stem(x)  # (N, 35, 35, 384)
+        x = residual_blocks(x, V2_FORMS[form], scales)
+    else:
+        x = inception_v3.stem(x)  # (N, 35, 35, 192)
+        x = inception_5b(x, name="mixed5b")  # (N, 35, 35, 320)
+        x = residual_blocks(x, V2_FORMS[form], scales, last_scale=1.0)
+        x = conv(x, 1536, 1, name="conv7b")
+        x = normalize(x, name="conv7b")
+    return activate(x, name="stage5")
+
+
+def _scales(residual_scaling: float | None) -> tuple[float, float, float]:
+    if residual_scaling is None:
+        return SCALES
+    if not 0 < residual_scaling <= 1:
+        raise UserError(f"residual_scaling must be in (0, 1]. Received: {residual_scaling}.")
+    return (residual_scaling,) * 3
+
+
+def stem_v1(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Figure 14: (N, 299, 299, 3) to (N, 35, 35, 256)."""
+    x = conv_norm_act(x, 32, 3, 2, name="stem_conv1")  # (N, 149, 149, 32)
+    x = conv_norm_act(x, 32, 3, name="stem_conv2")  # (N, 147, 147, 32)
+    x = conv_norm_act(x, 64, 3, padding=1, name="stem_conv3")
+    x = max_pool(x, 3, 2, name="stem_pool")  # (N, 73, 73, 64)
+    x = conv_norm_act(x, 80, 1, name="stem_conv4")
+    x = conv_norm_act(x, 192, 3, name="stem_conv5")  # (N, 71, 71, 192)
+    return conv_norm_act(x, 256, 3, 2, name="stem_conv6")
+
+
+def residual_blocks(
+    x: keras.KerasTensor,
+    form: Form,
+    scales: tuple[float, float, float],
+    *,
+    last_scale: float | None = None,
+) -> keras.KerasTensor:
+    """Figure 15: from the stem to the last block, whose ReLU is left to the caller.
+
+    Args:
+        x: (N, 35, 35, C).
+        scales: Of the blocks A, B, C.
+        last_scale: Of the last block; ``None``: as the others.
+    """
+    blocks_a, blocks_b, blocks_c = form.repeats
+    for number in range(1, blocks_a + 1):
+        x = block_a(x, form.block_a, scales[0], name=f"inception_a{number}")
+        x = activate(x, name=f"inception_a{number}" if number < blocks_a else "stage3")
+    x = inception_v4.reduction_a(x, form.reduction_a, name="reduction_a")  # 17x17
+    for number in range(1, blocks_b + 1):
+        x = block_b(x, form.block_b, scales[1], name=f"inception_b{number}")
+        x = activate(x, name=f"inception_b{number}" if number < blocks_b else "stage4")
+    x = reduction_b(x, form.reduction_b, name="reduction_b")  # 8x8
+    for number in range(1, blocks_c):
+        x = block_c(x, form.block_c, scales[2], name=f"inception_c{number}")
+        x = activate(x, name=f"inception_c{number}")
+    return block_c(x, form.block_c, last_scale or scales[2], name=f"inception_c{blocks_c}")
+
+
+def block_a(
+    x: keras.KerasTensor, widths: tuple[int, int], scale: float, *, name: str
+) -> keras.KerasTensor:
+    """Figures 10 and 16, at 35x35."""
+    conv1, conv2 = widths
+    branches = [
+        branch(x, (32, 1), name=f"{name}_branch1"),
+        branch(x, (32, 1), (32, 3), name=f"{name}_branch2"),
+        branch(x, (32, 1), (conv1, 3), (conv2, 3), name=f"{name}_branch3"),
+    ]
+    return residual(x, branches, scale, name=name)
+
+
+def block_b(
+    x: keras.KerasTensor, widths: tuple[int, int, int, int], scale: float, *, name: str
+) -> keras.KerasTensor:
+    """Figures 11 and 17, at 17x17."""
+    conv1, reduce, row, column = widths
+    branches = [
+        branch(x, (conv1, 1), name=f"{name}_branch1"),
+        branch(x, (reduce, 1), (row, (1, 7)), (column, (7, 1)), name=f"{name}_branch2"),
+    ]
+    return residual(x, branches, scale, name=name)
+
+
+def block_c(
+    x: keras.KerasTensor, widths: tuple[int, int], scale: float, *, name: str
+) -> keras.KerasTensor:
+    """Figures 13 and 19, at 8x8."""
+    row, column = widths
+    branches = [
+        branch(x, (192, 1), name=f"{name}_branch1"),
+        branch(x, (192, 1), (row, (1, 3)), (column, (3, 1)), name=f"{name}_branch2"),
+    ]
+    return residual(x, branches, scale, name=name)
+
+
+def residual(
+    x: keras.KerasTensor, branches: list[keras.KerasTensor], scale: float, *, name: str
+) -> keras.KerasTensor:
+    """Figure 20: x + scale * L(branches); the ReLU comes after it."""
+    y = layers.InceptionConcat(name=name)(branches)
+    y = conv(y, x.shape[-1], 1, use_bias=True, fixed_width=True, name=f"{name}_linear")
+    return layers.ResidualAdd(scale, name=f"{name}_add")([x, y])
+
+
+def reduction_b(
+    x: keras.KerasTensor, widths: tuple[int, int, int], *, name: str
+) -> keras.KerasTensor:
+    """Figures 12 and 18, from 17x17 to 8x8."""
+    conv2, conv3, conv3_last = widths
+    branches = [
+        branch(x, (256, 1), (384, 3, 2, "valid"), name=f"{name}_branch1"),
+        branch(x, (256, 1), (conv2, 3, 2, "valid"), name=f"{name}_branch2"),
+        branch(x, (256, 1), (conv3, 3), (conv3_last, 3, 2, "valid"), name=f"{name}_branch3"),
+        max_pool(x, 3, 2, name=f"{name}_pool"),
+    ]
+    return layers.InceptionConcat(name=name)(branches)
+
+
+def inception_5b(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
+    """The released network's first block, of the kind of Inception v3's A."""
+    branches = [
+        branch(x, (96, 1), name=f"{name}_branch1"),
+        branch(x, (48, 1), (64, 5), name=f"{name}_branch2"),
+        branch(x, (64, 1), (96, 3), (96, 3), name=f"{name}_branch3"),
+        average_pool_branch(x, 64, name=f"{name}_branch4"),
+    ]
+    return layers.InceptionConcat(name=name)(branches)
+
+
+# Layers as timm calls them; those of the blocks follow a rule.
+TIMM_STEM = {
+    "stem_conv1": "conv2d_1a",
+    "stem_conv2": "conv2d_2a",
+    "stem_conv3": "conv2d_2b",
+    "stem_conv4": "conv2d_3b",
+    "stem_conv5": "conv2d_4a",
+    "conv7b": "conv2d_7b",
+}
+TIMM_BLOCKS = {
+    "mixed5b": "mixed_5b",
+    "inception_a": "repeat",
+    "reduction_a": "mixed_6a",
+    "inception_b": "repeat_1",
+    "reduction_b": "mixed_7a",
+    "inception_c": "repeat_2",
+}
+
+
+def timm_names(layer: str) -> str:
+    """The name that timm gives to a layer with weights of the released form."""
+    if layer == "logits":
+        return "classif"
+    layer, kind = module_and_kind(layer)
+    if layer in TIMM_STEM:
+        return f"{TIMM_STEM[layer]}.{kind}"
+    found = re.fullmatch(r"(mixed5b|\w+_[abc])(\d*)_(branch\w+|linear)", layer)
+    if not found:
+        return layer  # timm has no side classifier
+    block, number, place = found.groups()
+    module = TIMM_BLOCKS[block] + (f".{int(number) - 1}" if number else "")
+    module = module.replace("repeat_2.9", "block8")
+    if place == "linear":
+        return f"{module}.conv2d"
+    return f"{module}.{inception_v4.timm_branch(place)}.{kind}"
+
+
+FACTS = {
+    "paper": inception_v4.PAPER,
+    "head": inception_v4.head,
+    "style": {
+        "normalization": "batch",
+        "norm_epsilon": 1e-3,
+        "kernel_initializer": "he_normal",
+    },
+    # Forms differ in the stem, so that no one layer ends stage 2 in all.
+    "stages": {
+        "stage1": "stem_conv3_act",
+        "stage3": "stage3_act",
+        "stage4": "stage4_act",
+        "stage5": "stage5_act",
+    },
+    "input_shape": (299, 299, 3),
+    "classes": 1000,
+    "preprocessing": Preprocessing(size=(299, 299), resize=342, mean=(0.5,) * 3, std=(0.5,) * 3),
+    "recipe": "inception_v3_2015",
+}
+
+register(
+    "inception_resnet_v1",
+    description="residual Inception at the cost of v3, as published",
+    backbone=inception_resnet_v1,
+    trainable_params=22_756_328,
+    non_trainable_params=27_040,
+    multiply_adds=6_206_361_696,
+    **FACTS,
+)
+
+register(
+    "inception_resnet_v2",
+    description="residual Inception at the cost of v4, as released",
+    backbone=inception_resnet_v2,
+    auxiliary_heads={"aux1": "stage4_act"},
+    auxiliary_head=auxiliary_head,
+    layout=timm_names,
+    trainable_params=55_843_464,
+    non_trainable_params=60_544,
+    multiply_adds=13_155_794_016,
+    **FACTS,
+)

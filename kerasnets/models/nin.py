@@ -1,0 +1,140 @@
+"""Network in Network: 1x1 convolutions and global average pooling.
+
+Lin, Chen, Yan: "Network in network", 2013, arXiv 1312.4400.
+
+Each convolution is followed by two of 1x1 ("cccp": cascaded cross-channel parametric pooling), so
+that a small multilayer perceptron slides over the maps; ReLU after every one. The last 1x1
+convolution gives a map for each class, whose averages are the logits: there are no dense layers.
+`nin` is the network for ImageNet in four such blocks, `nin_cifar10` that for CIFAR in three.
+
+The paper prints no table; the sizes are those of the definitions that the authors released for
+Caffe, with pooling that rounds sizes up.
+
+Deviations: the paper sets initial weights by hand; here all are N(0, 0.05), which for `nin` is what
+the released definition has but in three of twelve layers (0.01). CIFAR images are standardised
+instead of whitened.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kerasnets.lazy import keras, layers
+from kerasnets.models.blocks import (
+    activate,
+    average_logits,
+    class_maps,
+    conv_norm_act,
+    drop,
+    max_pool,
+)
+from kerasnets.preprocessing import Preprocessing
+from kerasnets.registry import Paper, register
+
+PAPER = Paper(
+    title="Network in network",
+    authors="Lin, Chen, Yan",
+    year=2013,
+    url="https://arxiv.org/abs/1312.4400",
+)
+
+
+def nin(
+    x: keras.KerasTensor,
+    *,
+    pool_rounding: Literal["ceil", "floor"] = "ceil",
+    dropout: float = 0.5,
+) -> keras.KerasTensor:
+    """(N, 224, 224, 3) to (N, 6, 6, 1024).
+
+    Args:
+        pool_rounding: Of the sizes after pooling: up as in Caffe, or down as in textbooks.
+        dropout: Share of the inputs of the last block that is dropped in training, in [0, 1).
+    """
+    padding = {"ceil": "ceil", "floor": "valid"}[pool_rounding]
+    x = conv_norm_act(x, 96, 11, 4, name="conv1")  # (N, 54, 54, 96)
+    x = cccp(x, {1: 96, 2: 96})
+    x = max_pool(x, 3, 2, padding=padding, name="pool1")
+    x = conv_norm_act(x, 256, 5, padding=2, name="conv2")  # (N, 27, 27, 256)
+    x = cccp(x, {3: 256, 4: 256})
+    x = max_pool(x, 3, 2, padding=padding, name="pool2")
+    x = conv_norm_act(x, 384, 3, padding=1, name="conv3")  # (N, 13, 13, 384)
+    x = cccp(x, {5: 384, 6: 384})
+    x = max_pool(x, 3, 2, padding=padding, name="pool3")
+    x = drop(x, dropout, name="pool3")
+    x = conv_norm_act(x, 1024, 3, padding=1, name="conv4")  # (N, 6, 6, 1024)
+    return cccp(x, {7: 1024})
+
+
+def nin_cifar(x: keras.KerasTensor, *, dropout: float = 0.5) -> keras.KerasTensor:
+    """(N, 32, 32, 3) to (N, 8, 8, 192).
+
+    Args:
+        dropout: Share of the inputs of blocks 2 and 3 that is dropped in training, in [0, 1).
+    """
+    x = conv_norm_act(x, 192, 5, padding=2, name="conv1")
+    x = cccp(x, {1: 160, 2: 96})
+    x = max_pool(x, 3, 2, padding="ceil", name="pool1")
+    x = drop(x, dropout, name="pool1")
+    x = conv_norm_act(x, 192, 5, padding=2, name="conv2")  # (N, 16, 16, 192)
+    x = cccp(x, {3: 192, 4: 192})
+    x = layers.CeilPooling2D(3, 2, "average", name="pool2")(x)
+    x = drop(x, dropout, name="pool2")
+    x = conv_norm_act(x, 192, 3, padding=1, name="conv3")  # (N, 8, 8, 192)
+    return cccp(x, {5: 192})
+
+
+def cccp(x: keras.KerasTensor, filters: dict[int, int]) -> keras.KerasTensor:
+    """1x1 convolutions, numbered through the network: the perceptron of section 3.1."""
+    for number, width in filters.items():
+        x = conv_norm_act(x, width, 1, name=f"cccp{number}")
+    return x
+
+
+def class_head(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+    """A ReLU map for each class and its average: section 3.2."""
+    x = class_maps(x, classes, name="class_maps")
+    x = activate(x, dtype="float32", name="class_maps")
+    return average_logits(x)
+
+
+STYLE = {"kernel_initializer": {"class_name": "RandomNormal", "config": {"stddev": 0.05}}}
+
+register(
+    "nin",
+    paper=PAPER,
+    description="for ImageNet",
+    backbone=nin,
+    head=class_head,
+    style=STYLE,
+    stages={
+        "stage1": "cccp2_act",
+        "stage2": "cccp4_act",
+        "stage3": "cccp6_act",
+        "stage4": "cccp7_act",
+    },
+    input_shape=(224, 224, 3),
+    classes=1000,
+    trainable_params=7_595_176,
+    non_trainable_params=0,
+    multiply_adds=1_100_188_800,
+    preprocessing=Preprocessing(size=(224, 224), resize=256),
+    recipe="nin2013",
+)
+
+register(
+    "nin_cifar10",
+    paper=PAPER,
+    description="for images of 32x32",
+    backbone=nin_cifar,
+    head=class_head,
+    style=STYLE,
+    stages={"stage1": "cccp2_act", "stage2": "cccp4_act", "stage3": "cccp5_act"},
+    input_shape=(32, 32, 3),
+    classes=10,
+    trainable_params=966_986,
+    non_trainable_params=0,
+    multiply_adds=222_486_528,
+    preprocessing=Preprocessing(size=(32, 32)),
+    recipe="nin2013",
+)

@@ -1,0 +1,304 @@
+"""ResNet: residual networks of 18 to 152 layers, and the plain networks they are compared with.
+
+He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2015, arXiv 1512.03385.
+
+A 7x7 convolution and max pooling take an image of 224 pixels to 56; four stages of residual blocks
+at 56, 28, 14 and 7 pixels follow, then global average and dense. A block adds its input (the
+shortcut) to what its convolutions make of it: two 3x3 ones, or from 50 layers on a bottleneck of
+1x1, 3x3 and 1x1. The first block of stages 2 to 4 has stride 2. Where the shape changes, a 1x1
+convolution projects the shortcut (option B).
+
+``resnet50`` is the paper's version, "v1": a bottleneck's stride is that of its first 1x1
+convolution. ``resnet50_v1_5`` has it on the 3x3, as fb.resnet.torch, torchvision and timm do; the
+parameters are the same, but published PyTorch weights give right answers in v1.5 alone.
+
+Deviations: initial weights have the variance of He et al.'s, but are drawn uniformly: drawing 60
+million normal numbers would take half the time of building ``resnet152``
+(``kernel_initializer="he_normal"`` does). `drop_path_rate` and `zero_gamma` came later; they are
+off by default.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from kerasnets.errors import UserError
+from kerasnets.lazy import keras, layers
+from kerasnets.models.blocks import (
+    activate,
+    average_pool_head,
+    conv,
+    conv_norm_act,
+    max_pool,
+    normalize,
+)
+from kerasnets.preprocessing import Preprocessing
+from kerasnets.registry import Paper, register
+
+PAPER = Paper(
+    title="Deep residual learning for image recognition",
+    authors="He, Zhang, Ren, Sun",
+    year=2015,
+    url="https://arxiv.org/abs/1512.03385",
+)
+
+# Table 1: filters and blocks at 56, 28, 14 and 7 pixels; bottlenecks from 50 layers on.
+STAGE_FILTERS = (64, 128, 256, 512)
+BLOCKS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
+
+# Name: depth, version, trainable parameters, batch-norm statistics, multiply-adds.
+COUNTS = {
+    "resnet18": (18, "v1", 11_689_512, 9_600, 1_814_073_344),
+    "resnet34": (34, "v1", 21_797_672, 17_024, 3_663_761_408),
+    "resnet50": (50, "v1", 25_557_032, 53_120, 3_857_973_248),
+    "resnet101": (101, "v1", 44_549_160, 105_344, 7_570_194_432),
+    "resnet152": (152, "v1", 60_192_808, 151_424, 11_282_415_616),
+    "resnet50_v1_5": (50, "v1.5", 25_557_032, 53_120, 4_089_184_256),
+    "resnet101_v1_5": (101, "v1.5", 44_549_160, 105_344, 7_801_405_440),
+    "resnet152_v1_5": (152, "v1.5", 60_192_808, 151_424, 11_513_626_624),
+}
+PLAIN_COUNTS = {
+    "plain18": (18, 11_515_688, 7_808, 1_794_805_760),
+    "plain34": (34, 21_623_848, 15_232, 3_644_493_824),
+}
+
+STYLE = {"normalization": "batch", "kernel_initializer": "he_uniform"}
+
+Shortcut = Literal["projection", "zero_pad", "project_all"]
+Stem = Literal["imagenet", "small"]
+
+
+class Unit(NamedTuple):
+    """The place of one residual block in its network.
+
+    Attributes:
+        name: ``stage1_block1`` and so on.
+        filters: Of the block's convolutions but a bottleneck's last.
+        outputs: Channels of the block's output.
+        strides: Of the block.
+        progress: Its number over the number of blocks, in (0, 1].
+    """
+
+    name: str
+    filters: int
+    outputs: int
+    strides: int
+    progress: float
+
+
+def units(filters: Sequence[int], blocks: Sequence[int], *, expansion: int = 1) -> list[Unit]:
+    """The blocks of a network in order; the first of each stage but stage 1 has stride 2.
+
+    Args:
+        filters: Of each stage.
+        blocks: Of each stage.
+        expansion: 4 for bottlenecks.
+    """
+    places = [
+        (stage, block)
+        for stage, count in enumerate(blocks, start=1)
+        for block in range(1, count + 1)
+    ]
+    return [
+        Unit(
+            name=f"stage{stage}_block{block}",
+            filters=filters[stage - 1],
+            outputs=expansion * filters[stage - 1],
+            strides=2 if stage > 1 and block == 1 else 1,
+            progress=number / len(places),
+        )
+        for number, (stage, block) in enumerate(places, start=1)
+    ]
+
+
+def resnet(
+    x: keras.KerasTensor,
+    *,
+    depth: int,
+    version: Literal["v1", "v1.5"],
+    shortcut: Shortcut = "projection",
+    stem: Stem = "imagenet",
+    drop_path_rate: float = 0.0,
+    zero_gamma: bool = False,
+) -> keras.KerasTensor:
+    """(N, 224, 224, 3) to (N, 7, 7, 512), or to (N, 7, 7, 2048) from 50 layers on.
+
+    Args:
+        depth: A row of `BLOCKS`.
+        version: Where a bottleneck's stride is: first 1x1 (v1) or 3x3 (v1.5).
+        shortcut: Option A, ``"zero_pad"``: no parameters; B, ``"projection"``: a convolution where
+            the shape changes; C, ``"project_all"``: a convolution in every block.
+        stem: ``"small"`` is one 3x3 convolution without pooling, for images of some 32 pixels.
+        drop_path_rate: Probability, in [0, 1), that training drops the last block's residual of
+            a sample; it grows linearly over the blocks. Inference is not changed by it.
+        zero_gamma: Starts each block as the identity: its last batch norm's gamma is zero.
+    """
+    if not 0 <= drop_path_rate < 1:
+        raise UserError(f"drop_path_rate must be in [0, 1). Received: {drop_path_rate}.")
+    x = image_stem(x, stem)
+    bottlenecks = depth >= 50
+    for unit in units(STAGE_FILTERS, BLOCKS[depth], expansion=4 if bottlenecks else 1):
+        if bottlenecks:
+            strided = "1x1" if version == "v1" else "3x3"
+            residual = bottleneck(x, unit, strided=strided, zero_gamma=zero_gamma)
+        else:
+            residual = basic(x, unit, zero_gamma=zero_gamma)
+        if drop_path_rate:
+            residual = layers.StochasticDepth(
+                drop_path_rate * unit.progress,
+                per="sample",
+                rescale="training",
+                name=f"{unit.name}_drop_path",
+            )(residual)
+        x = add_shortcut(x, residual, unit, shortcut)
+        x = activate(x, name=unit.name)
+    return x
+
+
+def image_stem(x: keras.KerasTensor, stem: Stem = "imagenet") -> keras.KerasTensor:
+    """(N, H, W, 3) to (N, H/4, W/4, 64), or to (N, H, W, 64) for small images."""
+    if stem == "small":
+        return conv_norm_act(x, 64, 3, padding=1, name="stem_conv")
+    x = conv_norm_act(x, 64, 7, 2, padding=3, name="stem_conv")
+    return max_pool(x, 3, 2, padding=1, name="stem_pool")
+
+
+def basic(x: keras.KerasTensor, unit: Unit, *, zero_gamma: bool = False) -> keras.KerasTensor:
+    """The residual of two 3x3 convolutions: figure 5, left."""
+    filters, strides, name = unit.filters, unit.strides, unit.name
+    x = conv_norm_act(x, filters, 3, strides, padding=1, name=f"{name}_conv1")
+    x = conv(x, filters, 3, padding=1, name=f"{name}_conv2")
+    return normalize(x, zero_gamma=zero_gamma, name=f"{name}_conv2")
+
+
+def bottleneck(
+    x: keras.KerasTensor,
+    unit: Unit,
+    *,
+    strided: Literal["1x1", "3x3"] = "1x1",
+    zero_gamma: bool = False,
+) -> keras.KerasTensor:
+    """The residual of a 1x1, a 3x3 and a 1x1 convolution: figure 5, right."""
+    filters, name = unit.filters, unit.name
+    first, second = (unit.strides, 1) if strided == "1x1" else (1, unit.strides)
+    x = conv_norm_act(x, filters, 1, first, name=f"{name}_conv1")
+    x = conv_norm_act(x, filters, 3, second, padding=1, name=f"{name}_conv2")
+    x = conv(x, unit.outputs, 1, name=f"{name}_conv3")
+    return normalize(x, zero_gamma=zero_gamma, name=f"{name}_conv3")
+
+
+def add_shortcut(
+    x: keras.KerasTensor,
+    residual: keras.KerasTensor,
+    unit: Unit,
+    shortcut: Shortcut,
+    **zero_pad: str,
+) -> keras.KerasTensor:
+    """The residual plus the block's input, brought to its shape: equations 1 and 2.
+
+    Args:
+        x: Of the block.
+        residual: What the block's convolutions made of it.
+        unit: The block.
+        shortcut: See `resnet`.
+        **zero_pad: How option A is done: `kerasnets.layers.ResidualAdd`.
+    """
+    add = f"{unit.name}_add"
+    changes = unit.strides > 1 or x.shape[-1] != residual.shape[-1]
+    if changes and shortcut == "zero_pad":
+        return layers.ResidualAdd(
+            shortcut="zero_pad", shortcut_strides=unit.strides, **zero_pad, name=add
+        )([x, residual])
+    if changes or shortcut == "project_all":
+        x = conv(x, unit.outputs, 1, unit.strides, name=f"{unit.name}_shortcut")
+        x = normalize(x, name=f"{unit.name}_shortcut")
+    return layers.ResidualAdd(name=add)([x, residual])
+
+
+def plain(x: keras.KerasTensor, *, depth: int, stem: Stem = "imagenet") -> keras.KerasTensor:
+    """The convolutions of `resnet` without shortcuts: figure 3, middle."""
+    x = image_stem(x, stem)
+    for unit in units(STAGE_FILTERS, BLOCKS[depth]):
+        x = plain_block(x, unit)
+    return x
+
+
+def plain_block(x: keras.KerasTensor, unit: Unit) -> keras.KerasTensor:
+    """Two 3x3 convolutions."""
+    x = conv_norm_act(x, unit.filters, 3, unit.strides, padding=1, name=f"{unit.name}_conv1")
+    return conv_norm_act(x, unit.filters, 3, padding=1, name=f"{unit.name}_conv2")
+
+
+def torchvision_names(layer: str) -> str:
+    """The name that torchvision (and timm) give to a layer with weights."""
+    if layer == "logits":
+        return "fc"
+    norm = layer.endswith("_bn")
+    layer = layer.removesuffix("_bn")
+    if layer == "stem_conv":
+        return "bn1" if norm else "conv1"
+    layer = re.sub(
+        r"stage(\d+)_block(\d+)_",
+        lambda found: f"layer{found[1]}.{int(found[2]) - 1}.",
+        layer,
+    )
+    if layer.endswith(".shortcut"):
+        return layer.replace("shortcut", f"downsample.{int(norm)}")
+    return layer.replace("conv", "bn") if norm else layer
+
+
+for name, (depth, version, trainable, statistics, multiply_adds) in COUNTS.items():
+    register(
+        name,
+        paper=PAPER,
+        description=f"{depth} layers"
+        + ("" if depth < 50 else f", stride in the {'first 1x1' if version == 'v1' else '3x3'}"),
+        backbone=resnet,
+        head=average_pool_head,
+        variant={"depth": depth, "version": version},
+        style=STYLE,
+        stages={"stem": "stem_conv_act"}
+        | {
+            f"stage{stage}": f"stage{stage}_block{blocks}_act"
+            for stage, blocks in enumerate(BLOCKS[depth], start=1)
+        },
+        layout=torchvision_names,
+        input_shape=(224, 224, 3),
+        classes=1000,
+        trainable_params=trainable,
+        non_trainable_params=statistics,
+        multiply_adds=multiply_adds,
+        preprocessing=Preprocessing(size=(224, 224), resize=256),
+        recipe="resnet2015",
+    )
+
+for name, (depth, trainable, statistics, multiply_adds) in PLAIN_COUNTS.items():
+    register(
+        name,
+        paper=PAPER,
+        description=f"{depth} layers without shortcuts",
+        backbone=plain,
+        head=average_pool_head,
+        variant={"depth": depth},
+        style=STYLE,
+        stages={"stem": "stem_conv_act"}
+        | {
+            f"stage{stage}": f"stage{stage}_block{blocks}_conv2_act"
+            for stage, blocks in enumerate(BLOCKS[depth], start=1)
+        },
+        input_shape=(224, 224, 3),
+        classes=1000,
+        trainable_params=trainable,
+        non_trainable_params=statistics,
+        multiply_adds=multiply_adds,
+        preprocessing=Preprocessing(size=(224, 224), resize=256),
+        recipe="resnet2015",
+    )

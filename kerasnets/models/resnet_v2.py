@@ -1,0 +1,185 @@
+"""ResNet v2: residual networks whose shortcuts carry the signal unchanged.
+
+He, Zhang, Ren, Sun: "Identity mappings in deep residual networks", 2016, arXiv 1603.05027.
+
+The networks of `kerasnets.models.resnet`, with batch norm and ReLU in front of each convolution
+(pre-activation) instead of behind it, and nothing after the addition. Where the shape changes, one
+pre-activation serves both the convolutions and the shortcut, a bare 1x1 convolution. The stem's
+batch norm and ReLU serve the first block, and one more pair ends the network (appendix of the
+paper). A bottleneck's stride is that of its 3x3 convolution.
+
+``form="keras"`` is the network that keras.applications publishes, after TF-Slim: the stride is that
+of the *last* block of stages 1 to 3, whose shortcut is every second pixel; the stem is a
+convolution alone; the stem, the projections and the last convolution of a block have biases.
+
+Deviations: the initial weights, see `kerasnets.models.resnet`. timm's ``resnetv2_50`` has the same
+count of parameters, but pools before the first batch norm, so its weights do not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from kerasnets.lazy import keras, layers
+from kerasnets.models.blocks import (
+    activate,
+    average_pool_head,
+    conv,
+    conv_norm_act,
+    max_pool,
+    normalize,
+)
+from kerasnets.models.resnet import STAGE_FILTERS, STYLE, Unit, add_shortcut, image_stem, units
+from kerasnets.preprocessing import Preprocessing
+from kerasnets.registry import Paper, register
+
+PAPER = Paper(
+    title="Identity mappings in deep residual networks",
+    authors="He, Zhang, Ren, Sun",
+    year=2016,
+    url="https://arxiv.org/abs/1603.05027",
+)
+
+# Blocks at 56, 28, 14 and 7 pixels; bottlenecks from 50 layers on.
+BLOCKS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+    200: (3, 24, 36, 3),
+}
+
+# Depth: trainable parameters, batch-norm statistics, multiply-adds.
+COUNTS = {
+    18: (11_687_720, 7_808, 1_814_073_344),
+    34: (21_795_880, 15_232, 3_663_761_408),
+    50: (25_549_352, 45_440, 4_089_184_256),
+    101: (44_541_480, 97_664, 7_801_405_440),
+    152: (60_185_128, 143_744, 11_513_626_624),
+    200: (64_666_152, 168_320, 15_007_481_856),
+}
+
+
+def resnet_v2(
+    x: keras.KerasTensor, *, depth: int, form: Literal["paper", "keras"] = "paper"
+) -> keras.KerasTensor:
+    """(N, 224, 224, 3) to (N, 7, 7, 512), or to (N, 7, 7, 2048) from 50 layers on.
+
+    Args:
+        depth: A row of `BLOCKS`.
+        form: The paper's network or that of keras.applications (from 50 layers on).
+    """
+    if form == "keras":
+        return keras_form(x, depth)
+    x = image_stem(x)
+    convolutions, expansion = (bottleneck, 4) if depth >= 50 else (basic, 1)
+    for number, unit in enumerate(units(STAGE_FILTERS, BLOCKS[depth], expansion=expansion)):
+        x = residual_unit(x, unit, convolutions, activated=number == 0)
+    return preactivate(x, name="final")
+
+
+def preactivate(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
+    """Normalisation and activation."""
+    return activate(normalize(x, name=name), name=name)
+
+
+def residual_unit(
+    x: keras.KerasTensor,
+    unit: Unit,
+    convolutions: Callable,
+    *,
+    activated: bool,
+    shortcut: Literal["projection", "zero_pad"] = "projection",
+    **zero_pad: str,
+) -> keras.KerasTensor:
+    """Figure 4 (e): nothing but the addition stands on the way from unit to unit.
+
+    Args:
+        x: Of the unit.
+        unit: The unit.
+        convolutions: `basic` or `bottleneck`.
+        activated: Whether `x` is activated already, as the stem's output is.
+        shortcut: Where the shape changes.
+        **zero_pad: How option A is done: `kerasnets.layers.ResidualAdd`.
+    """
+    preactivated = x if activated else preactivate(x, name=f"{unit.name}_preact")
+    residual = convolutions(preactivated, unit)
+    if shortcut == "zero_pad":
+        return add_shortcut(x, residual, unit, "zero_pad", **zero_pad)
+    if unit.strides > 1 or x.shape[-1] != residual.shape[-1]:
+        x = conv(preactivated, unit.outputs, 1, unit.strides, name=f"{unit.name}_shortcut")
+    return layers.ResidualAdd(name=f"{unit.name}_add")([x, residual])
+
+
+def basic(x: keras.KerasTensor, unit: Unit) -> keras.KerasTensor:
+    """Two 3x3 convolutions, of an activated input."""
+    filters, strides, name = unit.filters, unit.strides, unit.name
+    x = conv_norm_act(x, filters, 3, strides, padding=1, name=f"{name}_conv1")
+    return conv(x, filters, 3, padding=1, name=f"{name}_conv2")
+
+
+def bottleneck(
+    x: keras.KerasTensor,
+    unit: Unit,
+    *,
+    strided: Literal["1x1", "3x3"] = "3x3",
+    last_bias: bool | None = None,
+) -> keras.KerasTensor:
+    """A 1x1, a 3x3 and a 1x1 convolution, of an activated input."""
+    filters, name = unit.filters, unit.name
+    first, second = (unit.strides, 1) if strided == "1x1" else (1, unit.strides)
+    x = conv_norm_act(x, filters, 1, first, name=f"{name}_conv1")
+    x = conv_norm_act(x, filters, 3, second, padding=1, name=f"{name}_conv2")
+    return conv(x, unit.outputs, 1, use_bias=last_bias, name=f"{name}_conv3")
+
+
+def keras_form(x: keras.KerasTensor, depth: int) -> keras.KerasTensor:
+    """The network of keras.applications, layer for layer."""
+    x = conv(x, 64, 7, 2, padding=3, use_bias=True, name="stem_conv")
+    # Padded with zeros: no ReLU has been here, so a zero may be the maximum.
+    x = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+    x = max_pool(x, 3, 2, name="stem_pool")
+    places = units(STAGE_FILTERS, BLOCKS[depth], expansion=4)
+    # Each stride moves to the block before.
+    strides = [unit.strides for unit in places[1:]] + [1]
+    for unit, stride in zip(places, strides, strict=True):
+        x = keras_unit(x, unit._replace(strides=stride))
+    return preactivate(x, name="final")
+
+
+def keras_unit(x: keras.KerasTensor, unit: Unit) -> keras.KerasTensor:
+    """A unit that keeps every `strides`-th pixel of its input, or projects it."""
+    preactivated = preactivate(x, name=f"{unit.name}_preact")
+    residual = bottleneck(preactivated, unit, last_bias=True)
+    shortcut = f"{unit.name}_shortcut"
+    if x.shape[-1] != residual.shape[-1]:
+        x = conv(preactivated, unit.outputs, 1, use_bias=True, name=shortcut)
+    elif unit.strides > 1:
+        x = max_pool(x, 1, unit.strides, name=shortcut)
+    return layers.ResidualAdd(name=f"{unit.name}_add")([x, residual])
+
+
+for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
+    register(
+        f"resnet{depth}_v2",
+        paper=PAPER,
+        description=f"{depth} layers, pre-activation",
+        backbone=resnet_v2,
+        head=average_pool_head,
+        variant={"depth": depth} | ({"form": "paper"} if depth < 50 else {}),
+        style=STYLE,
+        stages={
+            f"stage{stage}": f"stage{stage}_block{blocks}_add"
+            for stage, blocks in enumerate(BLOCKS[depth][:3], start=1)
+        }
+        | {"stage4": "final_act"},
+        input_shape=(224, 224, 3),
+        classes=1000,
+        trainable_params=trainable,
+        non_trainable_params=statistics,
+        multiply_adds=multiply_adds,
+        preprocessing=Preprocessing(size=(224, 224), resize=256),
+        recipe="resnet2015",
+    )

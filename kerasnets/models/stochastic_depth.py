@@ -1,0 +1,68 @@
+"""Stochastic depth: a CIFAR ResNet of 110 layers of which training sees some 65 at a time.
+
+Huang, Sun, Liu, Sedra, Weinberger: "Deep networks with stochastic depth", 2016, arXiv 1603.09382.
+
+The network of `kerasnets.models.resnet_cifar`, where each of its 54 residuals is left out of a
+training step with a probability that grows linearly from block to block, to one half at the last.
+In inference a residual is multiplied by the probability that it survives. Option-A shortcuts halve
+the image by 2x2 averages and append their zeros, as in the authors' code.
+
+Deviations: convolutions have no biases (the authors' have, in front of a batch norm). A residual
+that is left out is computed all the same, so training costs as much as at constant depth, and its
+batch-norm statistics move.
+"""
+
+from __future__ import annotations
+
+from kerasnets.errors import UserError
+from kerasnets.lazy import keras, layers
+from kerasnets.models.blocks import activate, conv_norm_act
+from kerasnets.models.resnet import add_shortcut, basic
+from kerasnets.models.resnet_cifar import COUNTS, register_cifar, units_of
+from kerasnets.registry import Paper
+
+PAPER = Paper(
+    title="Deep networks with stochastic depth",
+    authors="Huang, Sun, Liu, Sedra, Weinberger",
+    year=2016,
+    url="https://arxiv.org/abs/1603.09382",
+)
+
+
+def resnet_sd_cifar(
+    x: keras.KerasTensor, *, depth: int, survival_probability: float = 0.5
+) -> keras.KerasTensor:
+    """(N, 32, 32, 3) to (N, 8, 8, 64).
+
+    Args:
+        depth: 6n + 2.
+        survival_probability: Of the last block, p_L in (0, 1]; 1 is constant depth.
+    """
+    if not 0 < survival_probability <= 1:
+        raise UserError(
+            f"survival_probability must be in (0, 1]. Received: {survival_probability}."
+        )
+    x = conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
+    for unit in units_of(depth):
+        residual = basic(x, unit)
+        # Section 3: p_l = 1 - l / L (1 - p_L).
+        residual = layers.StochasticDepth(
+            unit.progress * (1 - survival_probability), name=f"{unit.name}_stochastic_depth"
+        )(residual)
+        x = add_shortcut(
+            x, residual, unit, "zero_pad", subsample="average", zero_placement="append"
+        )
+        x = activate(x, name=unit.name)
+    return x
+
+
+register_cifar(
+    "resnet110_sd_cifar",
+    COUNTS[110],
+    paper=PAPER,
+    description="110 layers for 32x32 images, residuals dropped in training",
+    backbone=resnet_sd_cifar,
+    variant={"depth": 110},
+    stages={f"stage{stage}": f"stage{stage}_block18_act" for stage in (1, 2, 3)},
+    recipe="stochastic_depth",
+)

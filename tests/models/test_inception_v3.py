@@ -1,0 +1,153 @@
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import kerasnets
+from tests.golden import golden_images, golden_logits, golden_state, manifest
+from tests.models.parts import all_params, multiply_adds, shape_of, trainable
+
+# Block: height and width, channels, trainable parameters.
+BLOCKS = {
+    "mixed5b": (35, 256, 255_904),
+    "mixed5c": (35, 288, 277_472),
+    "mixed5d": (35, 288, 285_152),
+    "mixed6a": (17, 768, 1_153_280),
+    "mixed6b": (17, 768, 1_297_408),
+    "mixed6c": (17, 768, 1_691_008),
+    "mixed6d": (17, 768, 1_691_008),
+    "mixed6e": (17, 768, 2_141_952),
+    "mixed7a": (8, 1280, 1_698_304),
+    "mixed7b": (8, 2048, 5_044_608),
+    "mixed7c": (8, 2048, 6_076_800),
+}
+
+
+@pytest.fixture(scope="module")
+def inception_v3():
+    return kerasnets.build("inception_v3", auxiliary_heads=True)
+
+
+@pytest.fixture(scope="module")
+def golden_files(tmp_path_factory):
+    files = {}
+    for source in ("torchvision", "timm"):
+        files[source] = tmp_path_factory.mktemp("weights") / f"{source}.safetensors"
+        save_file(golden_state(source, "inception_v3"), files[source])
+    return files
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_block_has_its_size_and_parameters(inception_v3, block):
+    size, channels, params = BLOCKS[block]
+    assert shape_of(inception_v3, block) == (size, size, channels)
+    assert trainable(inception_v3, block) == params
+
+
+def test_sizes_and_parameters_of_the_stem_and_heads(inception_v3):
+    layers = [f"stem_{layer}" for layer in ("conv1", "conv2", "conv3", "pool1", "conv4", "conv5")]
+    sizes = [shape_of(inception_v3, layer)[0] for layer in (*layers, "stem_pool2")]
+    assert sizes == [149, 147, 147, 73, 73, 71, 35]
+    parts = {"stem": 172_672, "logits": 2_049_000, "aux1": 3_326_696}
+    assert {part: trainable(inception_v3, part) for part in parts} == parts
+    assert shape_of(inception_v3, "aux1_pool") == (5, 5, 768)
+    assert shape_of(inception_v3, "aux1_conv2") == (1, 1, 768)
+    assert multiply_adds(inception_v3, "aux1") == 5_718_899_296 - 5_713_216_096
+
+
+@pytest.mark.parametrize(
+    ("options", "params", "statistics"),
+    [
+        ({"auxiliary_heads": True}, 27_161_264, 36_224),
+        ({"bn_scale": False}, 23_817_352, 34_432),
+        ({"bn_scale": False, "auxiliary_heads": True}, 27_143_152, 36_224),
+    ],
+)
+def test_a_form_has_its_parameters(options, params, statistics):
+    assert all_params(kerasnets.build("inception_v3", **options)) == (params, statistics)
+
+
+@pytest.mark.parametrize("source", ["torchvision", "timm"])
+def test_logits_are_those_of_the_published_modules(golden_files, source):
+    model = kerasnets.build(
+        "inception_v3",
+        weights=golden_files[source],
+        average_pool="include_pad",
+        classifier_activation=None,
+    )
+    logits = np.asarray(model(golden_images(299)))
+    expected = golden_logits(source, "inception_v3")
+    # float32 against float64: 7e-7 was measured.
+    assert np.abs(logits - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_torchvisions_side_classifier_loads_too(golden_files):
+    model = kerasnets.build(
+        "inception_v3", weights=golden_files["torchvision"], auxiliary_heads=True
+    )
+    state = golden_state("torchvision", "inception_v3")
+    assert sum(all_params(model)) == sum(array.size for array in state.values())
+    kernel = state["AuxLogits.conv1.conv.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(model.get_layer("aux1_conv2").get_weights()[0], kernel)
+    np.testing.assert_array_equal(
+        model.get_layer("aux1_logits").get_weights()[0], state["AuxLogits.fc.weight"].T
+    )
+
+
+def test_average_pooling_counts_padding_where_told_to():
+    """On a map of ones an edge's average is one without the padding, and 6/9 with it."""
+    sizes = {"input_shape": (75, 75, 3), "include_top": False}
+    for option, edge in (("exclude_pad", 1.0), ("include_pad", 6 / 9)):
+        model = kerasnets.build("inception_v3", average_pool=option, **sizes)
+        pools = [
+            layer for layer in model.layers if isinstance(layer, keras.layers.AveragePooling2D)
+        ]
+        assert len(pools) == 9
+        for pool in pools:
+            place = pool.name.removesuffix("_branch_pool_pool")
+            x = np.ones((1, 7, 7, 1), "float32")
+            if option == "include_pad":
+                x = model.get_layer(f"{place}_branch_pool_pad")(x)
+            assert np.asarray(pool(x))[0, 0, 3, 0] == pytest.approx(edge)
+
+
+def test_logits_are_those_of_keras_applications(tmp_path):
+    """Weights go into both networks from the same arrays, by two routes."""
+    state = golden_state("timm", "inception_v3")
+    names = [
+        name.removesuffix(".conv.weight")
+        for name in manifest("timm", "inception_v3")["tensors"]
+        if name.endswith(".conv.weight")
+    ]
+    without_gamma = {
+        name: array for name, array in state.items() if not name.endswith(".bn.weight")
+    }
+    save_file(without_gamma, tmp_path / "state.safetensors")
+    ours = kerasnets.build(
+        "inception_v3",
+        bn_scale=False,
+        weights=tmp_path / "state.safetensors",
+        classifier_activation=None,
+    )
+    theirs = keras.applications.InceptionV3(weights=None, classifier_activation=None)
+    convs = in_order_of_creation(theirs, keras.layers.Conv2D)
+    norms = in_order_of_creation(theirs, keras.layers.BatchNormalization)
+    for name, conv, norm in zip(names, convs, norms, strict=True):
+        conv.set_weights([state[f"{name}.conv.weight"].transpose(2, 3, 1, 0)])
+        parts = ("bias", "running_mean", "running_var")
+        norm.set_weights([state[f"{name}.bn.{part}"] for part in parts])
+    theirs.get_layer("predictions").set_weights([state["fc.weight"].T, state["fc.bias"]])
+    images = golden_images(299)
+    expected = np.asarray(theirs(images))
+    # Both float32; the sums are in another order only where oneDNN splits them differently.
+    assert np.abs(np.asarray(ours(images)) - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def in_order_of_creation(model, kind):
+    """Layers without a name of their own end in a number that counts up."""
+    layers = [layer for layer in model.layers if isinstance(layer, kind)]
+    numbers = {layer.name: layer.name.rpartition("_")[2] for layer in layers}
+    return sorted(
+        layers,
+        key=lambda layer: int(numbers[layer.name]) if numbers[layer.name].isdigit() else 0,
+    )

@@ -1,0 +1,115 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import kerasnets
+from kerasnets import UserError
+from tests.models.keras_applications import copy_resnet, largest_difference, randomize
+from tests.models.parts import all_params, multiply_adds, rows_of, shape_of, trainable
+
+STAGES = ("stage1", "stage2", "stage3", "stage4")
+
+
+@pytest.fixture(scope="module")
+def resnet50_v2():
+    return kerasnets.build("resnet50_v2")
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "channels"),
+    [
+        ("resnet34_v2", (3, 4, 6), (64, 128, 256, 512)),
+        ("resnet200_v2", (3, 24, 36), (256, 512, 1024, 2048)),
+    ],
+)
+def test_stages_have_the_sizes_of_v1(name, blocks, channels):
+    model = kerasnets.build(name, include_top=False)
+    for stage, side in enumerate((56, 28, 14)):
+        last = f"stage{stage + 1}_block{blocks[stage]}_add"
+        assert shape_of(model, last) == (side, side, channels[stage])
+    assert shape_of(model, "stage4_block3_add") == (7, 7, channels[3])
+    assert shape_of(model, "final_act") == model.output_shape[1:] == (7, 7, channels[3])
+
+
+def test_a_unit_has_the_parameters_of_its_convolutions(resnet50_v2):
+    convolutions = 64 * 64 + 9 * 64**2 + 64 * 256
+    # The stem's batch norm serves the first unit: those after its first two convolutions remain.
+    assert trainable(resnet50_v2, "stage1_block1") == convolutions + 2 * 2 * 64 + 64 * 256
+    assert not rows_of(resnet50_v2, "stage1_block1_preact")
+    assert not rows_of(resnet50_v2, "stage1_block1_shortcut_bn")
+    later = 256 * 64 + 9 * 64**2 + 64 * 256
+    assert trainable(resnet50_v2, "stage1_block2") == later + 2 * 256 + 2 * 2 * 64
+
+
+def test_a_unit_computes_the_paper_s_equation():
+    model = kerasnets.build("resnet18_v2", input_shape=(32, 32, 3), width=0.125)
+    randomize(model)
+    x = np.random.default_rng(0).standard_normal((2, 6, 10, 8)).astype("float32")
+
+    def activated(x, norm):
+        gamma, beta, mean, variance = model.get_layer(norm).get_weights()
+        return np.maximum(gamma * (x - mean) / np.sqrt(variance + 1e-5) + beta, 0)
+
+    def convolved(x, layer, strides=1, pad=1):
+        x = np.pad(x, [(0, 0), (pad, pad), (pad, pad), (0, 0)])
+        kernel = model.get_layer(layer).kernel
+        return ops.convert_to_numpy(ops.conv(x, kernel, strides, padding="valid"))
+
+    a = activated(x, "stage2_block1_preact_bn")
+    f = convolved(a, "stage2_block1_conv1", strides=2)
+    f = convolved(activated(f, "stage2_block1_conv1_bn"), "stage2_block1_conv2")
+    y = convolved(a, "stage2_block1_shortcut", strides=2, pad=0) + f
+    f = convolved(activated(y, "stage2_block2_preact_bn"), "stage2_block2_conv1")
+    f = convolved(activated(f, "stage2_block2_conv1_bn"), "stage2_block2_conv2")
+
+    stage = keras.Model(
+        model.get_layer("stage1_block2_add").output, model.get_layer("stage2_block2_add").output
+    )
+    np.testing.assert_allclose(stage(x), y + f, rtol=1e-4, atol=1e-4)  # float32, four convolutions
+
+
+def test_stride_of_bottlenecks_is_that_of_the_first_3x3(resnet50_v2):
+    strided = [layer.name for layer in resnet50_v2.layers if getattr(layer, "strides", 1) == (2, 2)]
+    units = [f"stage{stage}_block1" for stage in (2, 3, 4)]
+    expected = {f"{unit}_{layer}" for unit in units for layer in ("conv2", "shortcut")}
+    assert set(strided) == expected | {"stem_conv", "stem_pool"}
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "costs"),
+    [
+        ("resnet50_v2", (25_568_360, 45_440), 3_482_255_360),
+        ("resnet101_v2", (44_577_896, 97_664), 7_194_476_544),
+        ("resnet152_v2", (60_236_904, 143_744), 10_906_697_728),
+    ],
+)
+def test_keras_form_has_the_counts_of_keras_applications(name, params, costs):
+    model = kerasnets.build(name, form="keras")
+    assert all_params(model) == params
+    assert sum(multiply_adds(model, part) for part in ("stem", *STAGES, "logits")) == costs
+
+
+@pytest.mark.parametrize(
+    ("peer", "options"),
+    [
+        ("ResNet50V2", {"input_shape": (224, 224, 3), "classifier_activation": None}),
+        ("ResNet101V2", {"input_shape": (64, 64, 3), "include_top": False}),
+        ("ResNet152V2", {"input_shape": (64, 64, 3), "include_top": False}),
+    ],
+)
+def test_keras_form_equals_keras_applications(peer, options):
+    source = getattr(keras.applications, peer)(weights=None, **options)
+    randomize(source)
+    name = f"{peer[:-2].lower()}_v2"
+    model = kerasnets.build(name, form="keras", norm_epsilon=1.001e-5, **options)
+    copy_resnet(source, model)
+    # The same operations; another padding of the same zeros may round differently.
+    assert largest_difference(model, source, options["input_shape"][0]) < 1e-5
+
+
+def test_form_is_an_option_of_bottlenecks_alone():
+    with pytest.raises(UserError, match="resnet18_v2 takes no option 'form'"):
+        kerasnets.build("resnet18_v2", form="keras")
+    with pytest.raises(UserError, match=r"form must be 'paper' or 'keras'. Received: 'slim'"):
+        kerasnets.build("resnet50_v2", form="slim")

@@ -1,0 +1,58 @@
+"""Dense layers of PyTorch files in our convolutions, and convolutions in our dense layers."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+from kerasnets.weights.layouts import Tensor, torch_tensors
+
+HEIGHT, WIDTH, CHANNELS, UNITS = 2, 3, 4, 5
+
+
+def model(form: str) -> keras.Model:
+    """A layer called ``fc`` over all of a (2, 3, 4) map."""
+    inputs = keras.Input((HEIGHT, WIDTH, CHANNELS))
+    if form == "conv":
+        x = keras.layers.Conv2D(UNITS, (HEIGHT, WIDTH), name="fc")(inputs)
+        return keras.Model(inputs, keras.layers.Flatten()(x))
+    x = keras.layers.Flatten()(inputs)
+    return keras.Model(inputs, keras.layers.Dense(UNITS, name="fc")(x))
+
+
+def weight_of(network: keras.Model, rename: Callable) -> Tensor:
+    return next(iter(torch_tensors(network, rename)))
+
+
+def images() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((6, HEIGHT, WIDTH, CHANNELS)).astype("float32")
+
+
+@pytest.mark.parametrize("form", ["flatten", "conv"])
+@pytest.mark.parametrize("kind", ["dense", "conv"])
+def test_weight_computes_what_it_does_in_the_file(form: str, kind: str) -> None:
+    network = model(form)
+    tensor = weight_of(network, lambda layer: ("head", kind))
+    flat = (UNITS, CHANNELS * HEIGHT * WIDTH)
+    shape = {"dense": flat, "conv": (UNITS, CHANNELS, HEIGHT, WIDTH)}[kind]
+    assert (tensor.name, tensor.shape) == ("head.weight", shape)
+    weight = np.random.default_rng(1).standard_normal(shape).astype("float32")
+    tensor.variable.assign(tensor.to_keras(weight))
+    # PyTorch flattens (C, H, W).
+    features = images().transpose(0, 3, 1, 2).reshape(6, -1)
+    expected = features @ weight.reshape(flat).T
+    # Sums of 24 products in another order.
+    np.testing.assert_allclose(network.predict(images(), verbose=0), expected, rtol=1e-5, atol=1e-5)
+    returned = tensor.to_torch(keras.ops.convert_to_numpy(tensor.variable))
+    np.testing.assert_array_equal(returned, weight)
+
+
+@pytest.mark.parametrize("kind", ["dense", "conv"])
+def test_a_dense_layer_that_follows_another_is_a_1x1_convolution(kind: str) -> None:
+    inputs = keras.Input((7,))
+    network = keras.Model(inputs, keras.layers.Dense(3, name="fc")(inputs))
+    tensor = weight_of(network, lambda layer: ("head", kind))
+    weight = np.arange(21, dtype="float32").reshape({"dense": (3, 7), "conv": (3, 7, 1, 1)}[kind])
+    np.testing.assert_array_equal(tensor.to_keras(weight), weight.reshape(3, 7).T)
+    np.testing.assert_array_equal(tensor.to_torch(tensor.to_keras(weight)), weight)
