@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -38,8 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    logging.getLogger("kerasnets").addHandler(handler)
-    logging.getLogger("kerasnets").setLevel(logging.INFO)
+    log = logging.getLogger("kerasnets")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    # Keras' export gives the root logger a handler, which would show every line twice.
+    log.propagate = False
     try:
         command = parse(sys.argv[1:] if arguments is None else list(arguments))
         if not isinstance(command, INSTANT):
@@ -125,8 +129,9 @@ def one_line(box: str) -> str:
     """What a framed message of tyro says, without the frame and the hints below its rule."""
     words = []
     for line in box.splitlines()[1:]:
-        text = line.strip("│╭╰╮╯─ ")
-        if not text and words:
+        # Where the terminal has no line-drawing characters the frame is of |, + and -.
+        text = line.strip("│| ")
+        if re.fullmatch(r"[─╰╯+-]*", text):
             break
         words.append(text)
     return " ".join(" ".join(words).split())
