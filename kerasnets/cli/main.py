@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import logging
 import os
 import re
@@ -127,14 +128,15 @@ def _help() -> str:
 
 def one_line(box: str) -> str:
     """What a framed message of tyro says, without the frame and the hints below its rule."""
-    words = []
-    for line in box.splitlines()[1:]:
-        # Where the terminal has no line-drawing characters the frame is of |, + and -.
-        text = line.strip("│| ")
-        if re.fullmatch(r"[─╰╯+-]*", text):
-            break
-        words.append(text)
-    return " ".join(" ".join(words).split())
+    lines = [line.strip("│ ") for line in box.splitlines()[1:]]
+    # Where the terminal has no line-drawing characters, a rule stands below the title too.
+    below_title = itertools.dropwhile(_is_rule, lines)
+    message = itertools.takewhile(lambda line: not _is_rule(line), below_title)
+    return " ".join(" ".join(message).split())
+
+
+def _is_rule(line: str) -> bool:
+    return re.fullmatch("[─╰╯-]*", line) is not None
 
 
 def _fail(message: str) -> None:

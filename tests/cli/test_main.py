@@ -205,6 +205,8 @@ def test_scripts_are_the_commands(name):
 
 
 def test_a_framed_message_becomes_one_line():
-    frame = "╭─ Value error ─╮\n│ Error parsing --x: not   │\n│ a number │\n│ ───── │\n│ hints │\n╰────╯\n"
-    plain = "+- Value error -+\n| Error parsing --x: not   |\n| a number |\n| ----- |\n| hints |\n+----+\n"
+    frame = (
+        "╭─ Error ─╮\n│ Error parsing --x: not   │\n│ a number │\n│ ───── │\n│ hints │\n╰────╯\n"
+    )
+    plain = " Error \n ------ \n  Error parsing --x: not   \n  a number \n  ---- \n  hints \n"
     assert one_line(frame) == one_line(plain) == "Error parsing --x: not a number"
