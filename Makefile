@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-versi
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help train test trials lint bench clean
+.PHONY: help train test trials lint bench docs clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -27,6 +27,9 @@ lint: $(VENV)/installed-test  ## Check style and formatting
 
 bench: $(VENV)/installed-test  ## Run every benchmark
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+docs: $(VENV)/installed-test  ## Write docs/networks from the papers' tables and the built networks
+	$(BIN)/python docs/generate.py
 
 clean:  ## Remove the environment and caches; runs and SavedModels stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache
