@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -38,8 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    logging.getLogger("kerasnets").addHandler(handler)
-    logging.getLogger("kerasnets").setLevel(logging.INFO)
+    log = logging.getLogger("kerasnets")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    # Keras' export gives the root logger a handler, which would show every line twice.
+    log.propagate = False
     try:
         command = parse(sys.argv[1:] if arguments is None else list(arguments))
         if not isinstance(command, INSTANT):
@@ -123,13 +128,15 @@ def _help() -> str:
 
 def one_line(box: str) -> str:
     """What a framed message of tyro says, without the frame and the hints below its rule."""
-    words = []
-    for line in box.splitlines()[1:]:
-        text = line.strip("│╭╰╮╯─ ")
-        if not text and words:
-            break
-        words.append(text)
-    return " ".join(" ".join(words).split())
+    lines = [line.strip("│ ") for line in box.splitlines()[1:]]
+    # Where the terminal has no line-drawing characters, a rule stands below the title too.
+    below_title = itertools.dropwhile(_is_rule, lines)
+    message = itertools.takewhile(lambda line: not _is_rule(line), below_title)
+    return " ".join(" ".join(message).split())
+
+
+def _is_rule(line: str) -> bool:
+    return re.fullmatch("[─╰╯-]*", line) is not None
 
 
 def _fail(message: str) -> None:

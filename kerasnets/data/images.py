@@ -20,12 +20,20 @@ def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     Returns:
         (H, W, channels) uint8.
     """
-    jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
-    image = tf.cond(
-        jpeg,
-        lambda: tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE"),
-        lambda: tf.io.decode_image(encoded, channels, expand_animations=False),
-    )
+
+    def jpeg() -> tf.Tensor:
+        return tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE")
+
+    def png() -> tf.Tensor:
+        return tf.io.decode_png(encoded, channels)
+
+    def other() -> tf.Tensor:
+        # BMP and GIF are decoded in colour only.
+        image = tf.io.decode_image(encoded, 3, expand_animations=False)
+        return match_channels(tf.ensure_shape(image, (None, None, 3)), channels)
+
+    start = tf.strings.substr(encoded, 0, 3)
+    image = tf.case([(start == b"\xff\xd8\xff", jpeg), (start == b"\x89PN", png)], default=other)
     return tf.ensure_shape(image, (None, None, channels))
 
 

@@ -38,6 +38,19 @@ def read(split: Split, preprocessing: Preprocessing, channels: int) -> Split:
     return Split(pixels, split.labels, "array")
 
 
+def steps_per_epoch(split: Split, batch_size: int) -> int:
+    """Whole batches in a training split.
+
+    Raises:
+        UserError: When the split is smaller than a batch.
+    """
+    if split.size < batch_size:
+        raise UserError(
+            f"The batch of {batch_size} is larger than the {split.size} training images."
+        )
+    return split.size // batch_size
+
+
 def training_batches(
     split: Split,
     preprocessing: Preprocessing,
@@ -63,11 +76,7 @@ def training_batches(
     Raises:
         UserError: When the split is smaller than a batch.
     """
-    steps = split.size // batch_size
-    if steps == 0:
-        raise UserError(
-            f"The batch of {batch_size} is larger than the {split.size} training images."
-        )
+    steps = steps_per_epoch(split, batch_size)
     loader = _Loader(split, preprocessing, channels)
     transform = TRANSFORMS[augment]
     labels = tf.constant(split.labels)

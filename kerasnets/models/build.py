@@ -59,6 +59,11 @@ def build(
     """
     entry = registration(network)
     side_heads = _takes_auxiliary_heads(entry, overrides, include_top)
+    if keras.config.image_data_format() != "channels_last":
+        raise UserError(
+            f"{entry.info.name}: networks are built with channels last. Received: "
+            "keras.config.image_data_format() = 'channels_first'."
+        )
     backbone, head, style = _split_overrides(entry, overrides, include_top)
     input_shape = _checked_input_shape(entry, input_shape)
     classes = _checked_classes(entry, classes)
@@ -187,11 +192,6 @@ def _checked_input_shape(entry: Registration, shape: object) -> tuple[int | None
             raise UserError(
                 f"{name}: {side} of input_shape must be {allowed}. Received: {shape!r}."
             )
-    if keras.config.image_data_format() != "channels_last":
-        raise UserError(
-            f"{name}: networks are built with channels last. Received: "
-            "keras.config.image_data_format() = 'channels_first'."
-        )
     return tuple(shape)
 
 

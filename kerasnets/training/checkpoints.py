@@ -5,20 +5,18 @@ from __future__ import annotations
 import pathlib
 
 import keras
-import numpy as np
 
 from kerasnets.errors import UserError
 from kerasnets.weights import read_tensors, save_tensors
 
 KEEP = 3
-_PARTS = ("trainable_variables", "non_trainable_variables", "optimizer_variables")
 
 
 def save(folder: pathlib.Path, model: keras.Model, step: int) -> pathlib.Path:
     """Writes ``step_XXXXXXXX.safetensors`` and removes all but the last `KEEP`."""
     path = folder / f"step_{step:08d}.safetensors"
-    tree = model.get_state_tree(value_format="numpy_array")
-    save_tensors(path, _flatten({part: tree[part] for part in _PARTS}))
+    arrays = {name: variable.numpy() for name, variable in _state(model).items()}
+    save_tensors(path, arrays)
     for old in sorted(folder.glob("step_*.safetensors"))[:-KEEP]:
         old.unlink()
     return path
@@ -36,38 +34,30 @@ def restore(path: pathlib.Path, model: keras.Model) -> int:
         UserError: When the checkpoint is damaged or another network's.
     """
     model.optimizer.build(model.trainable_variables)
-    tree = model.get_state_tree(value_format="numpy_array")
-    expected = _flatten({part: tree[part] for part in _PARTS})
-    found = read_tensors(path)
-    different = [
-        name
-        for name in expected.keys() | found.keys()
-        if name not in expected
-        or name not in found
-        or np.shape(expected[name]) != np.shape(found[name])
-    ]
+    state, found = _state(model), read_tensors(path)
+    shapes = {name: tuple(variable.shape) for name, variable in state.items()}
+    different = shapes.items() ^ {name: array.shape for name, array in found.items()}.items()
     if different:
-        raise UserError(f"{str(path)!r} is no checkpoint of this run: {sorted(different)[0]}.")
-    model.set_state_tree(_unflatten(found))
+        name, shape = min(different)
+        raise UserError(f"{str(path)!r} is no checkpoint of this run: {name} {shape}.")
+    for name, variable in state.items():
+        variable.assign(found[name])
     return int(path.stem.removeprefix("step_"))
 
 
-def _flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
-    flat = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}/")
-        else:
-            flat[prefix + name] = np.asarray(value)
-    return flat
+def _state(model: keras.Model) -> dict[str, keras.Variable]:
+    """Every variable that the next step depends on.
 
-
-def _unflatten(flat: dict[str, np.ndarray]) -> dict:
-    tree = {}
-    for path, value in flat.items():
-        *parts, name = path.split("/")
-        node = tree
-        for part in parts:
-            node = node.setdefault(part, {})
-        node[name] = value
-    return tree
+    They go by their place, since Keras numbers the names of optimizers and random generators
+    through the process.
+    """
+    parts = {
+        "trainable": model.trainable_variables,
+        "non_trainable": model.non_trainable_variables,
+        "optimizer": model.optimizer.variables,
+    }
+    return {
+        f"{part}/{place:04d}": variable
+        for part, variables in parts.items()
+        for place, variable in enumerate(variables)
+    }

@@ -50,7 +50,8 @@ def save_confusion(path: pathlib.Path, confusion: np.ndarray, class_names: tuple
     figure.colorbar(image, label="share of the right class", shrink=0.8)
     axis.set(xlabel="answer", ylabel="right class")
     if classes <= 60:
-        axis.set_xticks(range(classes), class_names, rotation=90 if classes > 10 else 45)
+        rotation = 90 if max(map(len, class_names)) > 3 else 0
+        axis.set_xticks(range(classes), class_names, rotation=rotation)
         axis.set_yticks(range(classes), class_names)
     if classes <= 20:
         for row, column in zip(*np.nonzero(confusion), strict=True):

@@ -7,9 +7,10 @@ import logging
 import pathlib
 
 import keras
+import tensorflow as tf
 
 from kerasnets.data import training_batches
-from kerasnets.data.pipeline import evaluation_batches, read
+from kerasnets.data.pipeline import evaluation_batches, read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder
@@ -29,6 +30,9 @@ from kerasnets.training.run import Run, load_data, run_folder, write_report
 from kerasnets.weights import save_weights
 
 log = logging.getLogger("kerasnets")
+
+# Images at a time; it does not change the figures.
+EVALUATION_BATCH = 250
 
 
 def train(config: TrainConfig, *, resume: bool = False) -> Run:
@@ -57,6 +61,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     network = run.network(trained=False)
     log.info("%s on %s", config.model, dataset.describe())
     splits = _read_splits(run, network, dataset)
+    steps_per_epoch(splits["train"], config.recipe.batch_size)
     if earlier is None:
         Run.create(folder, config, dataset.class_names)
     _log_to(folder / "train.log")
@@ -104,21 +109,59 @@ def _read_splits(run: Run, network: keras.Model, dataset: Dataset) -> dict[str, 
 
 def _fit(run: Run, network: keras.Model, splits: dict[str, Split]) -> None:
     """Trains from the last checkpoint, or from the beginning, to the last epoch."""
-    recipe, channels = run.config.recipe, network.input_shape[-1]
-    steps_per_epoch = splits["train"].size // recipe.batch_size
-    model = with_preprocessing(network, run.preprocessing)
-    model.compile(
-        optimizer=build_optimizer(recipe, max(1, steps_per_epoch)),
-        loss=build_loss(recipe),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        # XLA is slower than oneDNN on a CPU.
-        jit_compile=False,
-    )
+    recipe = run.config.recipe
+    steps = steps_per_epoch(splits["train"], recipe.batch_size)
+    model = _compiled(network, run, steps)
     checkpoint = checkpoints.latest(run.folder / "checkpoints")
     step = 0 if checkpoint is None else checkpoints.restore(checkpoint, model)
     if step:
         log.info("going on from step %d", step)
-    batches = training_batches(
+    epoch, step_in_epoch = divmod(step, steps)
+    batches, validation = _batches(run, splits, network.input_shape[-1], step)
+    progress = ProgressBar(recipe.batch_size, steps, recipe.epochs)
+    saving = Checkpoints(run.folder / "checkpoints")
+    history = History(run.folder / "history.csv", epoch)
+    board = keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False)
+    common = {
+        "callbacks": [progress, history, saving, board],
+        "validation_data": validation,
+        "verbose": 0,
+        "shuffle": False,
+    }
+    try:
+        if step_in_epoch:
+            rest = steps - step_in_epoch
+            model.fit(
+                batches, initial_epoch=epoch, epochs=epoch + 1, steps_per_epoch=rest, **common
+            )
+            batches, epoch = batches.skip(rest), epoch + 1
+        model.fit(
+            batches, initial_epoch=epoch, epochs=recipe.epochs, steps_per_epoch=steps, **common
+        )
+    finally:
+        progress.close()
+        saving.restore_handlers()
+
+
+def _compiled(network: keras.Model, run: Run, steps: int) -> keras.Model:
+    """The network behind its preprocessing, ready for `fit`."""
+    model = with_preprocessing(network, run.preprocessing)
+    model.compile(
+        optimizer=build_optimizer(run.config.recipe, steps),
+        loss=build_loss(run.config.recipe),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        # XLA is slower than oneDNN on a CPU.
+        jit_compile=False,
+    )
+    return model
+
+
+def _batches(
+    run: Run, splits: dict[str, Split], channels: int, step: int
+) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
+    """Training batches from this step on, and those of validation where there are any."""
+    recipe = run.config.recipe
+    training = training_batches(
         splits["train"],
         run.preprocessing,
         channels,
@@ -127,36 +170,12 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split]) -> None:
         seed=run.config.seed,
         first_step=step,
     )
-    validation = None
-    if "validation" in splits:
-        validation = evaluation_batches(
-            splits["validation"], run.preprocessing, channels, batch_size=250
-        )
-    epoch, step_in_epoch = divmod(step, steps_per_epoch)
-    callbacks = [
-        ProgressBar(recipe.batch_size, steps_per_epoch, recipe.epochs),
-        History(run.folder / "history.csv", epoch),
-        Checkpoints(run.folder / "checkpoints"),
-        keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False),
-    ]
-    common = {"callbacks": callbacks, "validation_data": validation, "verbose": 0, "shuffle": False}
-    try:
-        if step_in_epoch:
-            rest = steps_per_epoch - step_in_epoch
-            model.fit(
-                batches, initial_epoch=epoch, epochs=epoch + 1, steps_per_epoch=rest, **common
-            )
-            batches, epoch = batches.skip(rest), epoch + 1
-        model.fit(
-            batches,
-            initial_epoch=epoch,
-            epochs=recipe.epochs,
-            steps_per_epoch=steps_per_epoch,
-            **common,
-        )
-    finally:
-        callbacks[0].close()
-        callbacks[2].restore_handlers()
+    if "validation" not in splits:
+        return training, None
+    validation = splits["validation"]
+    return training, evaluation_batches(
+        validation, run.preprocessing, channels, batch_size=EVALUATION_BATCH
+    )
 
 
 def _report(run: Run, metrics: Metrics) -> None:

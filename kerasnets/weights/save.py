@@ -30,10 +30,7 @@ def save_weights(model: keras.Model, path: str | os.PathLike) -> None:
     Raises:
         UserError: When the disk is full or the folder cannot be written.
     """
-    tensors = {
-        name: keras.ops.convert_to_numpy(variable)
-        for name, variable in variable_names(model).items()
-    }
+    tensors = {name: variable.numpy() for name, variable in variable_names(model).items()}
     save_tensors(path, tensors)
 
 
@@ -50,7 +47,7 @@ def save_tensors(
     import safetensors
     import safetensors.numpy
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     with whole(path) as partial:
         try:
             safetensors.numpy.save_file(arrays, partial, metadata=dict(metadata or {}))

@@ -1,0 +1,47 @@
+# Two commands do everything: `make train` and `make test`. Each installs what it needs, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
+# Test processes; TensorFlow uses the cores that they leave.
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help train test trials lint bench docs clean
+
+help:  ## Say what each target does
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+train: $(VENV)/installed  ## Install, train LeNet-5 on handwritten digits, evaluate, export
+	$(BIN)/kerasnets train
+
+test: $(VENV)/installed-test  ## Run the tests
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow and not realdata"
+
+trials: $(VENV)/installed-test  ## Run the slow tests and those on real data (KERASNETS_SHARED)
+	$(BIN)/python -m pytest -m "slow or realdata"
+
+lint: $(VENV)/installed-test  ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(VENV)/installed-test  ## Run every benchmark
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+docs: $(VENV)/installed-test  ## Write docs/networks from the papers' tables and the built networks
+	$(BIN)/python docs/generate.py
+
+clean:  ## Remove the environment and caches; runs and SavedModels stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(f"kerasnets needs Python >= 3.11; {sys.executable} is {sys.version.split()[0]}. Try: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python setup.cfg pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(INSTALL) --editable '.[test]'
+	@touch $@

@@ -1,0 +1,212 @@
+import csv
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from kerasnets import UserError, list_models
+from kerasnets.cli import main as command_line
+from kerasnets.cli.main import COMMANDS, one_line, parse
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "Unknown command 'trian'. The closest: train"),
+        (["train", "--model", "lenet6"], "Unknown network 'lenet6'. The closest: lenet5"),
+        (["train", "--recipe", "fast"], "Unknown recipe 'fast'"),
+        (["train", "--epochs", "many"], "--epochs: .*'many'"),
+        (["train", "--epoch", "3"], "Unrecognized options: --epoch"),
+        (["train", "--epochs", "0"], "epochs must be at least 1. Received: 0"),
+        (["train", "--model"], "--model: expected one argument"),
+        (["train", "--out", "/none", "--resume"], "'/none' is no run folder"),
+        (["predict"], "Missing from kerasnets predict: PATH"),
+        (["evaluate", "lenet5", "--batch-size", "0"], "--batch-size must be at least 1"),
+        (["evaluate", "lenet5"], "give --weights FILE and --data SOURCE"),
+        (["export", "lenet5"], "give --weights FILE"),
+        (["export", "lenet7"], "Unknown network 'lenet7'"),
+        (["predict", "/none", "a.png", "--top", "9"], "--top must be 1 to 5. Received: 9"),
+        (["predict", "/none"], "Give one image file at least"),
+        (["list", "vit*"], "No network's name matches 'vit"),
+        (["list", "--family", "vit"], "Unknown family 'vit'"),
+        (["info", "vit"], "Unknown network 'vit'"),
+        (["recipes", "slow"], "Unknown recipe 'slow'"),
+        (["summary", "lenet5", "--input-shape", "9", "9", "1"], "smallest that works is 32x32"),
+        (["summary", "lenet5", "--options", "wdith", "2"], "takes no option 'wdith'"),
+    ],
+)
+def test_errors_are_one_line_and_exit_with_two(arguments, message, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        command_line.main(arguments)
+    shown = capsys.readouterr()
+    assert stop.value.code == 2
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert shown.err.startswith("kerasnets: ")
+    import re
+
+    assert re.search(message, shown.err)
+
+
+def test_errors_of_a_real_process(kerasnets_command, tmp_path):
+    result = kerasnets_command("predict", "nowhere", "image.png", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == "kerasnets: There is no image file 'image.png'.\n"
+
+
+def test_list_prints_every_network(capsys):
+    command_line.main(["list"])
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert names[0] == "network"
+    assert names[2:] == list_models()
+
+
+def test_info_prints_what_is_known(capsys):
+    command_line.main(["info", "lenet5"])
+    shown = capsys.readouterr().out
+    assert "LeCun" in shown
+    assert "60,000" in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command_line.main([name, "--help"])
+    assert stop.value.code == 0
+    assert f"usage: kerasnets {name}" in capsys.readouterr().out
+
+
+def test_help_and_version(capsys):
+    for arguments in ([], ["--help"], ["-h"]):
+        with pytest.raises(SystemExit) as stop:
+            command_line.main(arguments)
+        assert stop.value.code == 0
+        shown = capsys.readouterr().out
+        assert all(f"\n  {name} " in shown for name in COMMANDS)
+    with pytest.raises(SystemExit):
+        command_line.main(["--version"])
+    assert capsys.readouterr().out == "0.1.0\n"
+
+
+def test_train_flags_start_from_the_recipe():
+    command = parse(["train", "--model", "resnet20_cifar", "--data", "cifar10", "--epochs", "3"])
+    recipe = command.config.recipe
+    assert (recipe.name, recipe.epochs, recipe.learning_rate) == ("resnet_cifar", 3, 0.1)
+    other = parse(["train", "--recipe", "lenet_modern", "--options", "pool", "max"])
+    assert other.config.recipe.name == "lenet_modern"
+    assert other.config.options == {"pool": "max"}
+    plain = parse(["train"])
+    assert (plain.config.model, plain.config.data) == ("lenet5", "digits")
+
+
+def test_resuming_starts_from_the_runs_own_values(short_run):
+    command = parse(["train", "--out", str(short_run.folder), "--resume"])
+    assert command.config == short_run.config
+    with pytest.raises(UserError, match="no run folder"):
+        parse(["train", "--out", "elsewhere", "--resume"])
+
+
+def test_summary_holds_the_papers_totals(capsys, tmp_path):
+    command_line.main(
+        ["summary", "lenet5", "--csv", str(tmp_path / "t.csv"), "--png", str(tmp_path / "t.png")]
+    )
+    shown = capsys.readouterr().out
+    total = next(line for line in shown.splitlines() if line.strip().startswith("total"))
+    assert total.split() == ["total", "60,000", "840", "325,680"]
+    with (tmp_path / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[1]["layer"] == "c1"
+    assert rows[1]["kernel/stride"] == "5x5/1"
+    assert sum(int(row["trainable"] or 0) for row in rows) == 60_000
+    assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_summary_takes_options(capsys):
+    command_line.main(["summary", "resnet20_cifar", "--options", "shortcut", "projection"])
+    assert "272,474" in capsys.readouterr().out
+
+
+def test_evaluate_and_predict_a_run(short_run, capsys, tmp_path):
+    command_line.main(["evaluate", str(short_run.folder), "--out", str(tmp_path / "figures")])
+    shown = capsys.readouterr().out
+    assert f"top-1 {short_run.metrics()['top1']:.2%}" in shown
+    assert (tmp_path / "figures" / "confusion.png").exists()
+    command_line.main(["evaluate", str(short_run.folder), "--split", "validation"])
+    assert "on 135 images" in capsys.readouterr().out
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save(tmp_path / "black.png")
+    command_line.main(["predict", str(short_run.folder), str(tmp_path / "black.png"), "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    assert len(answer["top"]) == 3
+    assert answer["image"].endswith("black.png")
+
+
+def test_evaluate_refuses_other_classes(short_run, image_folder, capsys):
+    with pytest.raises(SystemExit):
+        command_line.main(["evaluate", str(short_run.folder), "--data", f"folder:{image_folder}"])
+    assert "was trained on the classes 10: 0, 1, 2, 3, ...;" in capsys.readouterr().err
+
+
+def test_evaluate_a_network_with_weights(short_run, capsys):
+    command_line.main(
+        ["evaluate", "lenet5_modern", "--weights", str(short_run.weights_path), "--data", "digits"]
+    )
+    assert f"top-1 {short_run.metrics()['top1']:.2%}" in capsys.readouterr().out
+
+
+def test_train_exports_and_says_what_to_type_next(tmp_path, kerasnets_command):
+    result = kerasnets_command("train", "--epochs", "1", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "epoch 1/1" in result.stderr
+    assert "kerasnets predict savedmodels/lenet5 IMAGE" in result.stderr
+    assert (tmp_path / "savedmodels" / "lenet5" / "1" / "saved_model.pb").is_file()
+    assert (tmp_path / "runs" / "lenet5-digits-1" / "curves.png").is_file()
+    assert "port.cc" not in result.stderr
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path):
+    """The largest file that this process may write is 100 kB."""
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
+        "from kerasnets.cli.main import main;"
+        "main(['train', '--epochs', '1', '--out', sys.argv[1]])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "run")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("kerasnets: ")
+    assert "was not written" in last
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.rglob(".partial*"))
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "export"])
+def test_scripts_are_the_commands(name):
+    result = subprocess.run(
+        [sys.executable, f"scripts/{name}.py", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"usage: kerasnets {name}" in result.stdout
+
+
+def test_a_framed_message_becomes_one_line():
+    frame = (
+        "╭─ Error ─╮\n│ Error parsing --x: not   │\n│ a number │\n│ ───── │\n│ hints │\n╰────╯\n"
+    )
+    plain = " Error \n ------ \n  Error parsing --x: not   \n  a number \n  ---- \n  hints \n"
+    assert one_line(frame) == one_line(plain) == "Error parsing --x: not a number"

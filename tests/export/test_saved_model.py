@@ -1,0 +1,124 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import kerasnets
+from kerasnets import UserError
+from kerasnets.export import classifier, export, export_network, export_run
+from kerasnets.weights import save_weights
+
+# A process in which neither Keras nor kerasnets can be imported, with bytes in and answers out.
+ALONE = """
+import json, sys
+sys.modules["keras"] = sys.modules["kerasnets"] = None  # importing them fails
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+files = tf.constant([open(path, "rb").read() for path in sys.argv[2:]])
+answer = model.signatures["serving_default"](image_bytes=files)
+assert sys.modules["keras"] is sys.modules["kerasnets"] is None
+print(json.dumps({name: [[v.decode() if isinstance(v, bytes) else v for v in row]
+    for row in value.numpy().tolist()] for name, value in answer.items()}))
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(short_run, tmp_path_factory):
+    return export_run(short_run, tmp_path_factory.mktemp("savedmodels") / "lenet5_modern")
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    from sklearn.datasets import load_digits
+
+    folder = tmp_path_factory.mktemp("digits")
+    paths = []
+    for number, image in enumerate(load_digits().images[:4]):
+        paths.append(folder / f"{number}.{'png' if number % 2 else 'jpg'}")
+        Image.fromarray((image * 15.9).astype(np.uint8)).save(paths[-1])
+    return paths
+
+
+def test_answers_without_keras_as_the_run_does(exported, short_run, digits):
+    output = subprocess.run(
+        [sys.executable, "-c", ALONE, str(exported), *map(str, digits)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    alone = json.loads(output)
+    answer = classifier(short_run.network(), short_run.preprocessing, short_run.class_names)
+    here = answer(tf.constant([path.read_bytes() for path in digits]))
+    np.testing.assert_allclose(alone["probabilities"], here["probabilities"], atol=1e-5)
+    np.testing.assert_allclose(np.sum(alone["probabilities"], axis=1), 1, atol=1e-5)
+    for row, names, scores in zip(
+        alone["probabilities"], alone["top_classes"], alone["top_scores"], strict=True
+    ):
+        best = np.argsort(row)[::-1][:5]
+        assert names == [str(label) for label in best]
+        np.testing.assert_allclose(scores, np.sort(row)[::-1][:5], rtol=1e-6)
+
+
+def test_exports_what_evaluation_measures(exported, short_run):
+    """The bytes of an image give the logits that the pipeline's pixels give."""
+    from kerasnets.data import evaluation_batches, load
+    from kerasnets.preprocessing import with_preprocessing
+
+    split = load("digits").split("test").take(np.arange(20))
+    images = next(iter(evaluation_batches(split, short_run.preprocessing, 1, batch_size=20)))[0]
+    logits = with_preprocessing(short_run.network(), short_run.preprocessing)(images)
+    encoded = tf.constant([tf.io.encode_png(record).numpy() for record in split.records])
+    served = tf.saved_model.load(exported).signatures["serving_default"](image_bytes=encoded)
+    np.testing.assert_allclose(served["probabilities"], tf.nn.softmax(logits), atol=1e-5)
+
+
+def test_extras_say_what_it_is(exported, short_run):
+    extras = exported / "assets.extra"
+    assert (extras / "labels.txt").read_text().splitlines() == list("0123456789")
+    description = json.loads((extras / "model.json").read_text())
+    assert description["network"] == "lenet5_modern"
+    assert description["metrics"] == short_run.metrics()
+    assert description["preprocessing"]["size"] == [28, 28]
+    assert set(description["versions"]) == {"kerasnets", "keras", "tensorflow"}
+
+
+def test_versions_count_up(tmp_path):
+    network = kerasnets.build("lenet5_modern", classes=2, classifier_activation=None)
+    preprocessing = kerasnets.info("lenet5_modern").preprocessing
+    for expected in ("1", "2"):
+        version = export(network, preprocessing, ("a", "b"), tmp_path)
+        assert version.name == expected
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+    served = tf.saved_model.load(version).signatures["serving_default"]
+    assert served.structured_outputs["top_scores"].shape == (None, 2)
+
+
+def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
+    from kerasnets.export import saved_model
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(saved_model, "_write_extras", full)
+    network = kerasnets.build("lenet5_modern", classifier_activation=None)
+    preprocessing = kerasnets.info("lenet5_modern").preprocessing
+    with pytest.raises(UserError, match="1' was not written: .* No space left on device"):
+        export(network, preprocessing, tuple("0123456789"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_with_a_weight_file(tmp_path):
+    network = kerasnets.build("resnet20_cifar", classes=3, classifier_activation=None)
+    save_weights(network, tmp_path / "w.safetensors")
+    (tmp_path / "names.txt").write_text("ant\nbee\n")
+    arguments = ("resnet20_cifar", tmp_path / "w.safetensors", tmp_path / "out")
+    with pytest.raises(UserError, match="has 3 classes. Received: 2 class names"):
+        export_network(*arguments, labels=tmp_path / "names.txt", classes=3)
+    with pytest.raises(UserError, match="none.txt' is no readable file of labels"):
+        export_network(*arguments, labels=tmp_path / "none.txt", classes=3)
+    version = export_network(*arguments, classes=3)
+    assert (version / "assets.extra" / "labels.txt").read_text() == "0\n1\n2\n"

@@ -1,0 +1,128 @@
+import keras
+import numpy as np
+import pytest
+
+import kerasnets
+from kerasnets import UserError, build
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"input_shape": (10, 10, 1)}, "lenet5: an input of 10x10 is too small; the smallest that works is 32x32"),
+        ({"input_shape": (32, 32)}, r"input_shape must be \(height, width, channels\). Received: \(32, 32\)"),
+        ({"input_shape": (32, -1, 1)}, "width of input_shape must be a positive integer or None"),
+        ({"input_shape": (32, 32, None)}, "channels of input_shape must be a positive integer"),
+        ({"classes": 0}, "classes must be a positive integer. Received: 0"),
+        ({"classes": 2.5}, "classes must be a positive integer. Received: 2.5"),
+        ({"pooling": "sum", "include_top": False}, "pooling must be None, 'avg' or 'max'. Received: 'sum'"),
+        ({"pooling": "avg"}, "pooling is for include_top=False"),
+        ({"classifier_activation": "softmin"}, "Received: 'softmin'"),
+        ({"activation": "swish"}, "activation must be 'relu', .* Received: 'swish'"),
+        ({"width": "wide"}, "width must be a float. Received: 'wide'"),
+        ({"width": -1.0}, r"width must be in \(0, 16\]. Received: -1.0"),
+        ({"depth": 20}, "lenet5 takes no option 'depth'"),
+        ({"activatoin": "tanh"}, "lenet5 takes no option 'activatoin'. The closest: activation"),
+    ],
+)  # fmt: skip
+def test_arguments_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(UserError, match=message):
+        build("lenet5", **arguments)
+
+
+def test_unknown_network_gets_the_closest():
+    with pytest.raises(UserError, match="Unknown network 'resnet20'.*resnet20_cifar"):
+        build("resnet20")
+
+
+def test_options_of_the_head_need_the_top():
+    with pytest.raises(UserError, match="dropout belongs to the classifier"):
+        build("resnet20_cifar", include_top=False, dropout=0.5)
+
+
+def test_a_variants_own_values_are_no_options():
+    with pytest.raises(UserError, match="resnet20_cifar takes no option 'depth'"):
+        build("resnet20_cifar", depth=32)
+
+
+def test_top_and_pooling():
+    images = np.zeros((2, 32, 32, 3), np.float32)
+    assert build("resnet20_cifar", classes=7)(images).shape == (2, 7)
+    assert build("resnet20_cifar", include_top=False)(images).shape == (2, 8, 8, 64)
+    features = build("resnet20_cifar", include_top=False)
+    for pooling, function in (("avg", np.mean), ("max", np.max)):
+        pooled = build("resnet20_cifar", include_top=False, pooling=pooling)
+        pooled.set_weights(features.get_weights())
+        x = np.random.default_rng(0).standard_normal((2, 32, 32, 3)).astype(np.float32)
+        expected = function(np.array(features(x)), axis=(1, 2))
+        np.testing.assert_allclose(pooled(x), expected, atol=1e-5)
+
+
+def test_logits_and_probabilities(rng):
+    images = rng.standard_normal((2, 28, 28, 1)).astype(np.float32)
+    logits = build("lenet5_modern", classifier_activation=None)
+    probabilities = build("lenet5_modern")
+    probabilities.set_weights(logits.get_weights())
+    expected = keras.ops.softmax(logits(images))
+    np.testing.assert_allclose(probabilities(images), expected, atol=1e-6)
+    assert logits.name == "lenet5_modern"
+    assert build("lenet5_modern", name="mine").name == "mine"
+
+
+def test_any_size_where_the_head_allows_it(rng):
+    model = build("resnet20_cifar", input_shape=(None, None, 1))
+    for side in (16, 45):
+        assert model(rng.standard_normal((1, side, side, 1))).shape == (1, 10)
+
+
+def test_width_scales_every_convolution():
+    half = build("resnet20_cifar", width=0.5)
+    full = build("resnet20_cifar")
+    for name in ("stem_conv", "stage2_block1_conv1", "stage3_block3_conv2"):
+        assert half.get_layer(name).filters * 2 == full.get_layer(name).filters
+
+
+@pytest.mark.parametrize("normalization", ["sync_batch", "layer", "instance", "group", "none"])
+def test_normalization_is_an_option(normalization, rng):
+    model = build("resnet20_cifar", normalization=normalization)
+    assert np.isfinite(model(rng.standard_normal((1, 32, 32, 3)))).all()
+    kinds = {type(layer).__name__ for layer in model.layers}
+    expected = {"sync_batch": "BatchNormalization", "none": None}
+    kind = expected.get(normalization, "GroupNormalization")
+    assert {k for k in kinds if k.endswith("Normalization")} == ({kind} if kind else set())
+    assert model.get_layer("stem_conv").use_bias == (normalization == "none")
+
+
+@pytest.mark.parametrize("activation", ["prelu", "rrelu", "sigmoid", "tanh"])
+def test_activation_is_an_option(activation, rng):
+    model = build("resnet20_cifar", activation=activation)
+    layer = model.get_layer("stage2_block1_conv1_act")
+    name = getattr(layer, "activation", type(layer))
+    expected = {"prelu": "PReLU", "rrelu": "RandomizedReLU"}.get(activation, activation)
+    assert name.__name__ == expected
+
+
+def test_channels_first_is_refused():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(UserError, match="channels_first"):
+            build("lenet5")
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+def test_networks_differ_from_seed_to_seed():
+    keras.utils.set_random_seed(1)
+    one = build("lenet5").get_weights()
+    two = build("lenet5").get_weights()
+    keras.utils.set_random_seed(1)
+    again = build("lenet5").get_weights()
+    assert not np.array_equal(one[0], two[0])
+    for a, b in zip(one, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_lazy_subpackages():
+    assert kerasnets.layers.ZeroPadShortcut.__module__.startswith("kerasnets.layers")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = kerasnets.nothing

@@ -1,0 +1,104 @@
+"""What holds for every registered network; a new one is tested by being registered."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kerasnets
+from kerasnets import UserError
+from kerasnets.inspection import layer_table
+from kerasnets.registry import registration
+
+NAMES = kerasnets.list_models()
+# Options under which a training step reaches every weight: no block is dropped.
+EVERY_BLOCK = {"resnet110_sd_cifar": {"drop_path_rate": 0.0}}
+
+
+@functools.cache
+def small(name: str, **options) -> keras.Model:
+    """The network as narrow and on as small an input as it goes, three classes, logits."""
+    channels = kerasnets.info(name).input_shape[-1]
+    arguments = {"classes": 3, "classifier_activation": None, "width": 0.25, **options}
+    for side in (32, 64, 96, 128, 224):
+        try:
+            return kerasnets.build(name, input_shape=(side, side, channels), **arguments)
+        except UserError as error:
+            if "too small" not in str(error):
+                raise
+    raise AssertionError(f"{name} cannot be built at 224 pixels")
+
+
+def images(model: keras.Model, count: int = 2) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((count, *model.input_shape[1:])).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_counts_are_the_references(name):
+    info = kerasnets.info(name)
+    model = kerasnets.build(name)
+    rows = layer_table(model)
+    assert sum(row.trainable for row in rows) == info.trainable_params
+    assert sum(row.non_trainable for row in rows) == info.non_trainable_params
+    assert sum(row.multiply_adds for row in rows) == info.multiply_adds
+    assert model.input_shape == (None, *info.input_shape)
+    assert model.output_shape == (None, info.classes)
+    assert "logits" in {layer.name for layer in model.layers}
+    layers = {layer.name for layer in model.layers}
+    assert set(registration(name).stages.values()) <= layers
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_training_step_reaches_every_weight(name):
+    model = small(name, **EVERY_BLOCK.get(name, {}))
+    labels = np.array([0, 2, 1, 0])
+    with tf.GradientTape() as tape:
+        logits = model(images(model, 4), training=True)
+        loss = tf.reduce_mean(
+            keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        )
+    assert np.isfinite(loss)
+    variables = model.trainable_variables
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    for variable, gradient in zip(variables, gradients, strict=True):
+        assert gradient is not None, variable.path
+        values = tf.convert_to_tensor(gradient).numpy()
+        assert np.isfinite(values).all(), variable.path
+        assert np.any(values != 0), variable.path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saves_and_loads(name, tmp_path):
+    model = small(name)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    x = images(model)
+    np.testing.assert_array_equal(model(x), loaded(x))
+    assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_in_mixed_precision(name):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = small.__wrapped__(name)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    result = model(images(model), training=True)
+    assert result.dtype == tf.float32
+    assert np.isfinite(result).all()
+    convolutions = [layer for layer in model.layers if "conv" in type(layer).__name__.lower()]
+    assert all(layer.compute_dtype == "bfloat16" for layer in convolutions)
+
+
+def test_every_family_has_its_own_test_file():
+    folder = pathlib.Path(__file__).parent
+    families = {kerasnets.info(name).family for name in NAMES}
+    missing = [family for family in families if not (folder / f"test_{family}.py").exists()]
+    assert not missing

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasnets import UserError
+from kerasnets.export import export_run
+from kerasnets.serving import predict
+
+
+@pytest.fixture(scope="module")
+def exported(short_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("savedmodels") / "lenet5_modern"
+    export_run(short_run, folder)
+    return export_run(short_run, folder)
+
+
+@pytest.fixture
+def images(tmp_path, rng):
+    paths = [tmp_path / "one.png", tmp_path / "two words.jpg"]
+    for path in paths:
+        Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(path)
+    return paths
+
+
+def test_a_run_a_version_and_the_newest_version_agree(short_run, exported, images):
+    found = [predict(model, images) for model in (short_run.folder, exported, exported.parent)]
+    for answers in zip(*found, strict=True):
+        assert {answer.image for answer in answers} == {answers[0].image}
+        for other in answers[1:]:
+            np.testing.assert_allclose(other.probabilities, answers[0].probabilities, atol=1e-5)
+            assert other.classes == answers[0].classes
+    assert found[0][0].scores[0] == found[0][0].probabilities.max()
+
+
+def test_what_cannot_be_predicted_is_told(short_run, exported, images, tmp_path):
+    (tmp_path / "note.png").write_text("not an image")
+    with pytest.raises(UserError, match="note.png' cannot be read as an image"):
+        predict(exported, [tmp_path / "note.png"])
+    with pytest.raises(UserError, match="There is no image file .*none.png"):
+        predict(exported, [images[0], tmp_path / "none.png"])
+    with pytest.raises(UserError, match="There is no SavedModel or run folder '/nowhere'"):
+        predict("/nowhere", images)
+    with pytest.raises(UserError, match="is neither a SavedModel"):
+        predict(tmp_path, images)
+
+
+def test_a_damaged_saved_model_is_told(exported, images, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"\x00" * 50)
+    with pytest.raises(UserError, match="is a damaged SavedModel"):
+        predict(tmp_path, images)

@@ -1,0 +1,32 @@
+import os
+import stat
+
+import pytest
+
+from kerasnets.errors import UserError
+from kerasnets.files import make_folder, whole, write_text
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "figures.txt"
+    write_text(path, "old")
+    with pytest.raises(ZeroDivisionError), whole(path) as partial:
+        _ = partial.write_text("half") / 0
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["figures.txt"]
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(UserError, match="runs/one"):
+        make_folder(tmp_path / "runs" / "one")
+    with pytest.raises(UserError, match="was not written"):
+        write_text(tmp_path / "runs" / "x.txt", "")
+
+
+def test_written_files_follow_the_umask(tmp_path):
+    with whole(tmp_path / "x") as partial:
+        os.close(os.open(partial, os.O_CREAT | os.O_WRONLY, 0o600))
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o666 & ~umask

@@ -1,0 +1,70 @@
+import dataclasses
+import json
+import pathlib
+
+import pytest
+
+from kerasnets import UserError
+from kerasnets.training import TrainConfig, recipe
+from kerasnets.training.config import default_recipe, differences, from_json, to_json
+from kerasnets.training.recipes import RECIPES
+
+
+def test_configuration_round_trips():
+    config = TrainConfig(
+        model="resnet20_cifar",
+        data="folder:images",
+        recipe=recipe("resnet_cifar", epochs=3, milestones=(0.25, 0.5, 0.75)),
+        data_dir=pathlib.Path("somewhere"),
+        options={"shortcut": "projection"},
+        seed=7,
+    )
+    assert from_json(to_json(config), "config.json") == config
+
+
+def test_damaged_configurations_are_told():
+    text = to_json(TrainConfig().resolved())
+    with pytest.raises(UserError, match="'config.json' is no configuration of a run"):
+        from_json(text[:-20], "config.json")
+    values = json.loads(text)
+    for change in ({"seed": "one"}, {"colour": 1}, {"recipe": {"name": "x", "epochs": 0}}):
+        with pytest.raises(UserError):
+            from_json(json.dumps({**values, **change}), "config.json")
+
+
+def test_each_pair_of_network_and_data_has_a_recipe():
+    assert default_recipe("lenet5", "digits").name == "lenet1998_digits"
+    assert default_recipe("lenet5_modern", "digits").name == "digits"
+    assert default_recipe("lenet5", "mnist").name == "lenet1998"
+    assert default_recipe("resnet20_cifar", "cifar10").name == "resnet_cifar"
+    assert TrainConfig(model="LeNet5").resolved().model == "lenet5"
+
+
+def test_differences_name_the_fields():
+    one = TrainConfig().resolved()
+    other = dataclasses.replace(
+        one, seed=1, recipe=dataclasses.replace(one.recipe, epochs=2), out=pathlib.Path("x")
+    )
+    assert set(differences(one, other)) == {"seed", "epochs"}
+    assert differences(one, one) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1. Received: 0"),
+        ({"momentum": 1.0}, r"momentum must be in \[0, 1\). Received: 1.0"),
+        ({"learning_rate": -0.1}, "learning_rate must be at least 0"),
+        ({"loss": "map", "label_smoothing": 0.1}, "goes with the loss cross_entropy"),
+        ({"lr": 0.1}, "Unknown value of a recipe 'lr'"),
+    ],
+)
+def test_recipes_refuse_what_does_not_work(changes, message):
+    with pytest.raises(UserError, match=message):
+        recipe("digits", **changes)
+
+
+def test_every_recipe_has_a_source_and_its_name():
+    for name, each in RECIPES.items():
+        assert each.name == name
+        assert each.source

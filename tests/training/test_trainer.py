@@ -1,0 +1,209 @@
+import csv
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from kerasnets import UserError
+from kerasnets.training import Run, TrainConfig, recipe, train
+from kerasnets.training.callbacks import Checkpoints, Interrupted, read_history
+from kerasnets.weights import read_tensors
+
+SHORT = recipe("digits", epochs=3)
+
+
+def config(folder, **changes) -> TrainConfig:
+    values = {"model": "lenet5_modern", "recipe": SHORT, "out": folder, **changes}
+    return TrainConfig(**values)
+
+
+def test_a_run_leaves_everything_behind(short_run):
+    names = {path.name for path in short_run.folder.iterdir()}
+    assert names >= {
+        "config.json", "classes.json", "history.csv", "curves.png", "confusion.csv",
+        "confusion.png", "metrics.json", "train.log", "weights.safetensors", "checkpoints",
+        "tensorboard",
+    }  # fmt: skip
+    assert short_run.finished
+    loaded = Run.load(short_run.folder)
+    assert loaded.config == short_run.config
+    assert loaded.class_names == tuple("0123456789")
+    assert "epoch 3/3" in (short_run.folder / "train.log").read_text()
+
+
+def test_history_and_metrics_hold_the_figures(short_run):
+    rows = read_history(short_run.folder / "history.csv")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert {"accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"} <= set(rows[0])
+    metrics = short_run.metrics()
+    assert metrics["split"] == "test"
+    assert metrics["images"] == 450
+    with (short_run.folder / "confusion.csv").open(newline="") as file:
+        table = list(csv.reader(file))
+    counts = np.array([row[1:] for row in table[1:]], int)
+    assert counts.sum() == 450
+    assert np.trace(counts) / 450 == pytest.approx(metrics["top1"])
+
+
+def test_three_epochs_teach_something(short_run):
+    # Chance is 0.1; three epochs of 37 steps reach 0.9 and more.
+    assert short_run.metrics()["top1"] > 0.7
+
+
+def test_tensorboard_can_read_its_events(short_run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(short_run.folder / "tensorboard" / "train"))
+    events.Reload()
+    tags = events.Tags()
+    assert any("loss" in tag for kind in ("scalars", "tensors") for tag in tags[kind])
+
+
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(short_run, tmp_path, monkeypatch):
+    """Stopped in the middle of the second epoch, resumed, compared weight by weight."""
+
+    def stop_at_step_50(self, batch, logs=None):
+        if self.step == 50:
+            self.asked = True
+        original(self, batch, logs)
+
+    original = Checkpoints.on_train_batch_end
+    monkeypatch.setattr(Checkpoints, "on_train_batch_end", stop_at_step_50)
+    with pytest.raises(Interrupted, match="stopped after step 50"):
+        train(config(tmp_path / "run"))
+    monkeypatch.undo()
+    assert not Run.load(tmp_path / "run").finished
+    assert len(read_history(tmp_path / "run" / "history.csv")) == 1
+    resumed = train(config(tmp_path / "run"), resume=True)
+    rows = read_history(resumed.folder / "history.csv")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    whole, parts = (read_tensors(run.weights_path) for run in (short_run, resumed))
+    for name, array in whole.items():
+        np.testing.assert_allclose(parts[name], array, atol=1e-6, err_msg=name)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, kerasnets_command):
+    arguments = [
+        sys.executable, "-m", "kerasnets.cli.main", "train", "--model", "lenet5_modern",
+        "--epochs", "400", "--out", "run", "--no-export",
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    process = subprocess.Popen(
+        arguments, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "history.csv").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, shown = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "kerasnets train --out run --resume" in shown
+    assert "Traceback" not in shown
+    resumed = kerasnets_command(
+        "train", "--out", "run", "--resume", "--epochs", "401", cwd=tmp_path
+    )
+    assert resumed.returncode == 2
+    assert "differs in epochs" in resumed.stderr
+
+
+def test_a_finished_run_is_not_overwritten(short_run):
+    with pytest.raises(UserError, match="holds this run already; add --resume"):
+        train(dataclasses.replace(short_run.config))
+    again = train(short_run.config, resume=True)
+    assert again.metrics() == short_run.metrics()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "lenet6"}, "Unknown network 'lenet6'"),
+        ({"data": "folder:/nowhere"}, "There is no folder '/nowhere'"),
+        ({"options": {"pool": "sum"}}, "pool must be 'max' or 'average'. Received: 'sum'"),
+        ({"weights": "nowhere.th"}, "There is no weight file 'nowhere.th'"),
+        ({"recipe": recipe("digits", batch_size=5000)}, "larger than the 1212 training images"),
+    ],
+)
+def test_what_does_not_work_is_told_before_training(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        train(config(tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path, short_run):
+    (tmp_path / "thesis.tex").write_text("Chapter 1")
+    with pytest.raises(UserError, match="is no run folder and not empty"):
+        train(config(tmp_path))
+    with pytest.raises(UserError, match="another configuration; it differs in seed"):
+        train(dataclasses.replace(short_run.config, seed=5), resume=True)
+    with pytest.raises(UserError, match="There is no run in .* to resume"):
+        train(config(tmp_path / "new"), resume=True)
+
+
+def test_runs_without_a_folder_are_numbered(tmp_path, monkeypatch):
+    from kerasnets.training.run import run_folder
+
+    monkeypatch.chdir(tmp_path)
+    plain = TrainConfig(data="folder:some/flowers")
+    assert str(run_folder(plain, False)) == "runs/lenet5-flowers-1"
+    (tmp_path / "runs" / "lenet5-flowers-1").mkdir(parents=True)
+    assert str(run_folder(plain, False)) == "runs/lenet5-flowers-2"
+    assert str(run_folder(plain, True)) == "runs/lenet5-flowers-1"
+    with pytest.raises(UserError, match=r"There is no run runs/lenet5-digits-\* to resume"):
+        run_folder(TrainConfig(), True)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
+    wild = recipe("digits", epochs=3, learning_rate=1e30, warmup_epochs=0, optimizer="sgd")
+    with pytest.raises(UserError, match="The loss of epoch 1 is nan"):
+        train(config(tmp_path / "run", recipe=wild))
+
+
+def test_a_folder_of_images_trains(image_folder, tmp_path):
+    run = train(
+        config(
+            tmp_path / "run",
+            data=f"folder:{image_folder}",
+            recipe=recipe("digits", epochs=2, batch_size=6, validation_fraction=0),
+        )
+    )
+    assert run.class_names == ("blue sky", "rote Rosen")
+    assert run.metrics()["images"] == 12
+    assert run.network().output_shape == (None, 2)
+    assert "val_loss" not in read_history(run.folder / "history.csv")[0]
+
+
+def test_weights_of_a_run_start_another(short_run, tmp_path):
+    other = config(tmp_path / "run", weights=str(short_run.weights_path))
+    network = Run(tmp_path, other, short_run.class_names).network(trained=False)
+    for one, same in zip(network.get_weights(), short_run.network().get_weights(), strict=True):
+        np.testing.assert_array_equal(one, same)
+
+
+def test_the_same_seed_gives_the_same_start(short_run, tmp_path):
+    keras.utils.set_random_seed(0)
+    one = short_run.network(trained=False).get_weights()
+    keras.utils.set_random_seed(0)
+    two = short_run.network(trained=False).get_weights()
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_damaged_run_folder_is_told(tmp_path, short_run):
+    with pytest.raises(UserError, match="is no run folder: it has no config.json"):
+        Run.load(tmp_path)
+    (tmp_path / "config.json").write_text((short_run.folder / "config.json").read_text())
+    with pytest.raises(UserError, match=r"has no readable classes.json"):
+        Run.load(tmp_path)
+    (tmp_path / "classes.json").write_text(json.dumps(["a", "b"]))
+    with pytest.raises(UserError, match="has not finished; go on with: kerasnets train --out"):
+        Run.load(tmp_path).network()

@@ -1,0 +1,173 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import kerasnets
+from kerasnets import UserError, build
+from kerasnets.models.resnet_cifar import pytorch_names
+from kerasnets.weights import read_tensors, save_weights
+from kerasnets.weights.layouts import torch_tensors
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build("resnet20_cifar", classifier_activation=None)
+
+
+@pytest.fixture(scope="module")
+def published(network, tmp_path_factory):
+    """A file as akamaster/pytorch_resnet_cifar10 writes it, with random statistics too."""
+    rng = np.random.default_rng(7)
+    tensors = {
+        tensor.name: rng.uniform(0.1, 0.3, tensor.shape).astype(np.float32)
+        for tensor in torch_tensors(network, pytorch_names)
+    }
+    path = tmp_path_factory.mktemp("weights") / "resnet20.safetensors"
+    safetensors.numpy.save_file(tensors, path)
+    return path
+
+
+def damaged(path, tmp_path, change):
+    tensors = safetensors.numpy.load_file(path)
+    change(tensors)
+    changed = tmp_path / "changed.safetensors"
+    safetensors.numpy.save_file(tensors, changed)
+    return changed
+
+
+def test_names_and_shapes_are_the_publishers(shared, network):
+    real = read_tensors(shared / "weights" / "resnet20_cifar10.safetensors")
+    real = {name: array.shape for name, array in real.items() if "num_batches" not in name}
+    assert real == {tensor.name: tensor.shape for tensor in torch_tensors(network, pytorch_names)}
+
+
+def test_kernels_are_transposed(published):
+    tensors = safetensors.numpy.load_file(published)
+    model = build("resnet20_cifar", weights=published)
+    kernel = model.get_layer("stage2_block1_conv1").kernel.numpy()
+    expected = tensors["layer2.0.conv1.weight"]
+    assert kernel.shape == (3, 3, 16, 32)
+    for i, o in ((0, 0), (3, 17), (15, 31)):
+        np.testing.assert_array_equal(kernel[:, :, i, o], expected[o, i])
+    dense = model.get_layer("logits").kernel.numpy()
+    np.testing.assert_array_equal(dense, tensors["linear.weight"].T)
+    statistics = model.get_layer("stage1_block1_conv2_bn").moving_variance.numpy()
+    np.testing.assert_array_equal(statistics, tensors["layer1.0.bn2.running_var"])
+
+
+def test_flattened_features_change_their_order():
+    """A dense layer after a flattened map: (C, H, W) in PyTorch, (H, W, C) in Keras."""
+    model = build("lenet5_modern")
+    tensors = {t.name: t for t in torch_tensors(model, lambda layer: layer)}
+    weight = np.arange(120 * 400, dtype=np.float32).reshape(120, 400)
+    kernel = tensors["fc1.weight"].to_keras(weight)
+    maps = np.random.default_rng(0).standard_normal((5, 5, 16))
+    expected = weight @ maps.transpose(2, 0, 1).ravel()
+    np.testing.assert_allclose(maps.ravel() @ kernel, expected, rtol=1e-9)
+    np.testing.assert_array_equal(tensors["fc1.weight"].to_torch(kernel), weight)
+
+
+def test_our_own_layout_round_trips(tmp_path):
+    trained = build("lenet5", classifier_activation=None)
+    save_weights(trained, tmp_path / "own.safetensors")
+    loaded = build("lenet5", weights=tmp_path / "own.safetensors")
+    for one, other in zip(trained.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert "c3/kernel" in read_tensors(tmp_path / "own.safetensors")
+
+
+def test_pytorch_pickle(published, tmp_path):
+    torch = pytest.importorskip("torch")
+    tensors = safetensors.numpy.load_file(published)
+    state = {f"module.{name}": torch.from_numpy(array) for name, array in tensors.items()}
+    torch.save({"state_dict": state, "best_prec1": 91.78}, tmp_path / "model.th")
+    one = build("resnet20_cifar", weights=published).get_weights()
+    other = build("resnet20_cifar", weights=tmp_path / "model.th").get_weights()
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_pickle_with_code_is_not_run(tmp_path):
+    torch = pytest.importorskip("torch")
+
+    class Attack:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "attacked"), "w"))
+
+    torch.save({"state_dict": Attack()}, tmp_path / "bad.pth")
+    with pytest.raises(UserError, match="its code was not run"):
+        build("resnet20_cifar", weights=tmp_path / "bad.pth")
+    assert not (tmp_path / "attacked").exists()
+
+
+def test_without_torch_the_extra_is_named(tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "old.pth").write_bytes(pickle.dumps({"a": 1}, protocol=2))
+    with pytest.raises(UserError, match=r"pip install 'kerasnets\[torch\]'"):
+        build("resnet20_cifar", weights=tmp_path / "old.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "Found an empty file"),
+        (b"<!DOCTYPE html><html>404</html>", "Found a web page"),
+        (b"GIF89a and so on", "Found b'GIF89a a'"),
+        (b"\x10\x00\x00\x00\x00\x00\x00\x00{not json      }", "is damaged"),
+        (b"\xff\xff\xff\x00\x00\x00\x00\x00{}", "is damaged"),
+    ],
+)
+def test_what_is_no_weight_file_is_told(tmp_path, content, message):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        build("resnet20_cifar", weights=path)
+
+
+def test_a_truncated_file_is_told(published, tmp_path):
+    path = tmp_path / "half.safetensors"
+    path.write_bytes(published.read_bytes()[:-1000])
+    with pytest.raises(UserError, match="is damaged"):
+        build("resnet20_cifar", weights=path)
+
+
+def test_a_missing_file_is_told():
+    with pytest.raises(UserError, match="There is no weight file 'nowhere.pth'"):
+        build("resnet20_cifar", weights="nowhere.pth")
+
+
+def test_tensors_at_fault_are_named(published, tmp_path):
+    path = damaged(published, tmp_path, lambda tensors: tensors.pop("layer1.0.bn1.bias"))
+    with pytest.raises(UserError, match="1 tensors are missing: layer1.0.bn1.bias"):
+        build("resnet20_cifar", weights=path)
+    extra = {"layer9.weight": np.zeros(3, np.float32)}
+    path = damaged(published, tmp_path, lambda tensors: tensors.update(extra))
+    with pytest.raises(UserError, match="1 do not belong to it: layer9.weight"):
+        build("resnet20_cifar", weights=path)
+
+
+def test_classes_that_contradict_the_weights_are_told(published):
+    message = r"linear.weight has shape \(10, 64\), expected \(5, 64\)"
+    with pytest.raises(UserError, match=message):
+        build("resnet20_cifar", classes=5, weights=published)
+
+
+def test_another_networks_weights_leave_the_model_untouched(published):
+    model = build("resnet32_cifar")
+    before = model.get_weights()
+    with pytest.raises(UserError, match="does not fit resnet32_cifar: 60 tensors are missing"):
+        kerasnets.weights.load_weights(model, published, network="resnet32_cifar")
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_header_of_our_files_is_plain_json(tmp_path):
+    save_weights(build("lenet5"), tmp_path / "own.safetensors")
+    content = (tmp_path / "own.safetensors").read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    assert json.loads(content[8 : 8 + size])["c1/kernel"]["shape"] == [5, 5, 1, 6]
