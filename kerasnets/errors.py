@@ -23,7 +23,10 @@ def unknown(kind: str, given: object, known: Iterable[str]) -> UserError:
         known: Every name that would have worked.
     """
     known = sorted(known)
-    close = difflib.get_close_matches(str(given).lower(), known, n=3, cutoff=0.5)
+    lower = str(given).lower()
+    longer = [name for name in known if name.startswith(lower)]
+    close = [*longer, *difflib.get_close_matches(lower, known, n=3, cutoff=0.5)]
+    close = list(dict.fromkeys(close))[:3]
     if close:
         hint = f"The closest: {', '.join(close)}"
     elif len(known) <= 20:

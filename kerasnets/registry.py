@@ -92,6 +92,7 @@ class Registration:
         head: ``head(x, classes, **options)`` takes that and returns the logits.
         variant: The options that make this variant what it is.
         style: Defaults of the options that every layer shares (`kerasnets.models.blocks.Style`).
+        fixed: Options of the style that this network does not take.
         stages: The stage outputs by name, ``{"stage1": "LAYER", ...}``, from large maps to small.
         auxiliary_heads: Where side classifiers of the training network sit: ``{"aux1": "LAYER"}``.
         auxiliary_head: ``auxiliary_head(x, classes, name="aux1", **options)`` returns the logits.
@@ -106,6 +107,7 @@ class Registration:
     head: Callable
     variant: Mapping[str, object] = field(default_factory=dict)
     style: Mapping[str, object] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
     stages: Mapping[str, str] = field(default_factory=dict)
     auxiliary_heads: Mapping[str, str] = field(default_factory=dict)
     auxiliary_head: Callable | None = None
@@ -125,6 +127,7 @@ def register(
     head: Callable,
     variant: Mapping[str, object] | None = None,
     style: Mapping[str, object] | None = None,
+    fixed: tuple[str, ...] = (),
     stages: Mapping[str, str] | None = None,
     auxiliary_heads: Mapping[str, str] | None = None,
     auxiliary_head: Callable | None = None,
@@ -156,6 +159,7 @@ def register(
         head=head,
         variant=dict(variant or {}),
         style=dict(style or {}),
+        fixed=fixed,
         stages=dict(stages or {}),
         auxiliary_heads=dict(auxiliary_heads or {}),
         auxiliary_head=auxiliary_head,

@@ -23,6 +23,11 @@ _COLOURS = {
     "dense": "tab:green",
     "other": "tab:gray",
 }
+# How the names of a block's layers begin.
+_BLOCK = re.compile(
+    r"(stage\d+_((block|layer)\d+|transition)|inception_?[a-z0-9]+|mixed\d[a-z]|reduction_[a-z])"
+    r"(?=_|$)"
+)
 # Slabs in a row of the picture.
 _ROW = 16
 
@@ -76,7 +81,7 @@ def _slabs(rows: Sequence[LayerRow]) -> list[_Slab]:
     groups: dict[str, list[LayerRow]] = {}
     shape = None
     for row in rows:
-        block = re.match(r"stage\d+_block\d+", row.name)
+        block = _BLOCK.match(row.name)
         if row.trainable or (row.output_shape != shape and not re.search("Pad|Flatten", row.kind)):
             groups.setdefault(block[0] if block else row.name, []).append(row)
         shape = row.output_shape
@@ -128,5 +133,6 @@ def _draw(axis: plt.Axes, slab: _Slab, place: int, largest: float) -> None:
         )
     shape = "x".join("?" if side is None else str(side) for side in slab.shape)
     parameters = f"{slab.parameters:,}" if slab.parameters else ""
-    label = f"{slab.name.replace('_block', chr(10) + 'block')}\n{shape}\n{parameters}"
+    name = re.sub("_(?=block|layer|transition)", "\n", slab.name)
+    label = f"{name}\n{shape}\n{parameters}"
     axis.text(place - 0.1, -0.08, label, ha="center", va="top", size=7.5)

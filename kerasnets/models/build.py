@@ -240,7 +240,7 @@ def _split_overrides(
         "head": _options(entry.head, skip=2),
         "style": typing.get_type_hints(Style),
     }
-    known = set().union(*types.values()) - set(entry.variant)
+    known = set().union(*types.values()) - set(entry.variant) - set(entry.fixed)
     values = {part: {} for part in types}
     values["style"].update(entry.style)
     for key, value in entry.variant.items():

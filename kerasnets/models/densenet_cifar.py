@@ -8,8 +8,9 @@ them, batch norm, ReLU, global average, dense. A layer of the basic networks is 
 and transitions keep all maps: 3n + 4 layers with weights. A layer of the BC networks has a 1x1
 convolution in front, and transitions keep half of the maps: 6n + 4 layers.
 
-Deviations: initial weights as in `kerasnets.models.densenet`. The paper starts the basic networks with 16 maps, the BC networks with 2k;
-the authors' released code starts all of them with 2k (``initial_filters=2 * k``).
+Deviations: initial weights as in `kerasnets.models.densenet`. The paper starts the basic networks
+with 16 maps, the BC networks with 2k; the authors' released code starts all of them with 2k
+(``initial_filters=2 * k``).
 """
 
 from __future__ import annotations

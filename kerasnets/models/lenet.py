@@ -114,6 +114,8 @@ register(
     backbone=lenet5,
     head=rbf_head,
     style={"activation": "scaled_tanh", "kernel_initializer": "lecun_1998"},
+    # Table I connects six maps, and the codes have 84 values.
+    fixed=("width",),
     input_shape=(32, 32, 1),
     classes=10,
     trainable_params=60_000,

@@ -113,11 +113,13 @@ def test_place_of_dropout(name: str, before_fc6: str) -> None:
 
 @pytest.mark.parametrize("width", [0.1, 0.3])  # 96 * 0.3 = 28.8 channels for two towers
 def test_trains_at_other_widths(width: float) -> None:
-    # He's initial weights, since the paper's are made for its width.
-    options = {"width": width, "kernel_initializer": "he_normal"}
+    # He's initial weights, since the paper's are made for its width; Adam, whose steps do not
+    # vanish beside biases of one where gradients are small.
+    keras.utils.set_random_seed(0)
+    options = {"width": width, "kernel_initializer": "he_normal", "dropout": 0.0}
     model = kerasnets.build("alexnet", input_shape=(99, 99, 3), classes=3, **options)
     before = model.get_weights()
-    model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
+    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
     images = np.random.default_rng(0).standard_normal((2, 99, 99, 3))
     model.train_on_batch(images, np.array([0, 2]))
     for variable, old in zip(model.weights, before, strict=True):

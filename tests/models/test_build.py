@@ -19,8 +19,9 @@ from kerasnets import UserError, build
         ({"pooling": "avg"}, "pooling is for include_top=False"),
         ({"classifier_activation": "softmin"}, "Received: 'softmin'"),
         ({"activation": "swish"}, "activation must be 'relu', .* Received: 'swish'"),
-        ({"width": "wide"}, "width must be a float. Received: 'wide'"),
-        ({"width": -1.0}, r"width must be in \(0, 16\]. Received: -1.0"),
+        ({"bn_scale": "yes"}, "bn_scale must be a bool. Received: 'yes'"),
+        ({"norm_epsilon": -1.0}, r"norm_epsilon must be in \(0, 1\). Received: -1.0"),
+        ({"width": 0.5}, "lenet5 takes no option 'width'"),
         ({"depth": 20}, "lenet5 takes no option 'depth'"),
         ({"activatoin": "tanh"}, "lenet5 takes no option 'activatoin'. The closest: activation"),
     ],
@@ -28,6 +29,14 @@ from kerasnets import UserError, build
 def test_arguments_that_do_not_fit_are_refused(arguments, message):
     with pytest.raises(UserError, match=message):
         build("lenet5", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("width", "message"), [("wide", "a float. Received: 'wide'"), (-1.0, "Received: -1.0")]
+)
+def test_widths_that_do_not_work_are_refused(width, message):
+    with pytest.raises(UserError, match=message):
+        build("resnet20_cifar", width=width)
 
 
 def test_unknown_network_gets_the_closest():
@@ -123,6 +132,6 @@ def test_networks_differ_from_seed_to_seed():
 
 
 def test_lazy_subpackages():
-    assert kerasnets.layers.ZeroPadShortcut.__module__.startswith("kerasnets.layers")
+    assert kerasnets.layers.ResidualAdd.__module__.startswith("kerasnets.layers")
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = kerasnets.nothing

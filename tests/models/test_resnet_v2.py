@@ -43,7 +43,7 @@ def test_a_unit_has_the_parameters_of_its_convolutions(resnet50_v2):
 
 
 def test_a_unit_computes_the_paper_s_equation():
-    model = kerasnets.build("resnet18_v2", input_shape=(32, 32, 3), width=0.125)
+    model = kerasnets.build("resnet18_v2", input_shape=(24, 40, 3), width=0.125)
     randomize(model)
     x = np.random.default_rng(0).standard_normal((2, 6, 10, 8)).astype("float32")
 

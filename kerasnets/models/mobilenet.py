@@ -1,0 +1,124 @@
+"""MobileNet: convolutions taken apart into a spatial one for each channel and a 1x1 one.
+
+Howard, Zhu, Chen, Kalenichenko, Wang, Weyand, Andreetto, Adam: "MobileNets: efficient
+convolutional neural networks for mobile vision applications", 2017, arXiv 1704.04861.
+
+A 3x3 convolution at stride 2 takes an image of 224 pixels to 112; 13 blocks of a 3x3 depthwise and
+a 1x1 convolution, each with batch norm and ReLU, take it to 7; global average, dense. ``width`` is
+the paper's width multiplier, the input's size its resolution multiplier.
+
+Deviations: the last depthwise convolution has stride 1, as table 1's output sizes require (the
+table prints 2). The batch norm's epsilon, which the paper does not give, is that of the authors'
+TensorFlow release. That release, and so keras.applications, also has ``activation="relu6"``,
+``padding="same"`` and ``dropout=0.001``; timm has relu6, ``norm_epsilon=1e-5`` and our padding.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from kerasnets.lazy import keras
+from kerasnets.models.blocks import (
+    activate,
+    average_pool_head,
+    conv_norm_act,
+    depthwise_conv,
+    normalize,
+)
+from kerasnets.preprocessing import Preprocessing
+from kerasnets.registry import Paper, register
+
+PAPER = Paper(
+    title="MobileNets: efficient convolutional neural networks for mobile vision applications",
+    authors="Howard, Zhu, Chen, Kalenichenko, Wang, Weyand, Andreetto, Adam",
+    year=2017,
+    url="https://arxiv.org/abs/1704.04861",
+)
+
+# Table 1: filters and blocks at 112, 56, 28, 14 and 7 pixels.
+STAGES = ((64, 1), (128, 2), (256, 2), (512, 6), (1024, 2))
+
+Padding = Literal["symmetric", "same"]
+
+
+def mobilenet_v1(
+    x: keras.KerasTensor,
+    *,
+    shallow: bool = False,
+    separable: bool = True,
+    padding: Padding = "symmetric",
+) -> keras.KerasTensor:
+    """(N, 224, 224, 3) to (N, 7, 7, 1024).
+
+    Args:
+        shallow: Whether the five blocks that keep 14x14x512 are left out (table 5).
+        separable: Whether blocks are taken apart; ``False`` makes each a full 3x3 convolution
+            (table 4).
+        padding: Of convolutions at stride 2: a pixel on each side, or ``"same"``, which pads the
+            bottom and right alone where height and width are even.
+    """
+    pad = 1 if padding == "symmetric" else "same"
+    x = conv_norm_act(x, 32, 3, 2, padding=pad, name="stem_conv")
+    for stage, (filters, blocks) in enumerate(STAGES, start=1):
+        # Blocks are left out from the front, so that a stage ends with the same layer always.
+        first = blocks if shallow and filters == 512 else 1
+        for block in range(first, blocks + 1):
+            strides = 2 if stage > 1 and block == first else 1
+            name = f"stage{stage}_block{block}"
+            if separable:
+                x = separable_block(x, filters, strides, padding=pad, name=name)
+            else:
+                x = conv_norm_act(x, filters, 3, strides, padding=pad, name=f"{name}_conv")
+    return x
+
+
+def separable_block(
+    x: keras.KerasTensor, filters: int, strides: int, *, padding: int | str, name: str
+) -> keras.KerasTensor:
+    """Figure 3, right: depthwise and 1x1 convolution, each with batch norm and ReLU."""
+    depthwise = f"{name}_depthwise"
+    x = depthwise_conv(x, 3, strides, padding=padding, name=depthwise)
+    x = activate(normalize(x, name=depthwise), name=depthwise)
+    return conv_norm_act(x, filters, 1, name=f"{name}_conv")
+
+
+def timm_names(layer: str) -> str:
+    """The name that timm's ``mobilenetv1_100`` gives to a layer with weights."""
+    names = {"stem_conv": "conv_stem", "stem_conv_bn": "bn1", "logits": "classifier"}
+    if layer in names:
+        return names[layer]
+    stage, block, place = re.fullmatch(r"stage(\d)_block(\d)_(\w+)", layer).groups()
+    module = {
+        "depthwise": "conv_dw",
+        "depthwise_bn": "bn1",
+        "conv": "conv_pw",
+        "conv_bn": "bn2",
+    }[place]
+    return f"blocks.{int(stage) - 1}.{int(block) - 1}.{module}"
+
+
+register(
+    "mobilenet_v1",
+    paper=PAPER,
+    description="depthwise separable convolutions; width=0.75, 0.5, 0.25 for the smaller ones",
+    backbone=mobilenet_v1,
+    head=average_pool_head,
+    style={
+        "normalization": "batch",
+        "norm_epsilon": 1e-3,
+        "kernel_initializer": "he_normal",
+    },
+    stages={
+        f"stage{stage}": f"stage{stage}_block{blocks}_conv_act"
+        for stage, (_, blocks) in enumerate(STAGES, start=1)
+    },
+    layout=timm_names,
+    input_shape=(224, 224, 3),
+    classes=1000,
+    trainable_params=4_231_976,
+    non_trainable_params=21_888,
+    multiply_adds=568_740_352,
+    preprocessing=Preprocessing(size=(224, 224), resize=256, mean=(0.5,) * 3, std=(0.5,) * 3),
+    recipe="inception_v3_2015",
+)

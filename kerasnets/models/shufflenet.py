@@ -1,0 +1,156 @@
+"""ShuffleNet: grouped 1x1 convolutions with a shuffle of the channels between them.
+
+Zhang, Zhou, Lin, Sun: "ShuffleNet: an extremely efficient convolutional neural network for mobile
+devices", 2017, arXiv 1707.01083.
+
+A 3x3 convolution and max pooling take an image of 224 pixels to 56; stages 2 to 4 of 4, 8 and 4
+residual units at 28, 14 and 7 pixels follow, then global average and dense. A unit is a grouped
+1x1 convolution to a quarter of its width, the shuffle, a 3x3 depthwise and a grouped 1x1
+convolution. The first unit of a stage has stride 2, and concatenates with an average-pooled
+shortcut instead of adding. More groups make the stages wider at about the same cost.
+
+The network that the authors released later has ``shuffle="release"`` and ``logits_bias=False``; its
+table of sizes is ours, since the paper's multiplier alone leaves widths that groups do not divide.
+
+Deviations: none known. The shortcut's average counts the padding's zeros, as in the release.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kerasnets.lazy import keras, layers
+from kerasnets.models.blocks import (
+    activate,
+    conv,
+    conv_norm_act,
+    depthwise_conv,
+    logits,
+    max_pool,
+    normalize,
+    widen,
+)
+from kerasnets.preprocessing import Preprocessing
+from kerasnets.registry import Paper, register
+
+PAPER = Paper(
+    title="ShuffleNet: an extremely efficient convolutional neural network for mobile devices",
+    authors="Zhang, Zhou, Lin, Sun",
+    year=2017,
+    url="https://arxiv.org/abs/1707.01083",
+)
+
+# Table 1: units of stages 2, 3 and 4, and by groups the filters of stage 2, which each next stage
+# doubles.
+UNITS = (4, 8, 4)
+FILTERS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
+
+# Of the authors' release: the stages' multiplier and the stem's filters.
+SIZES = {"0.5x": (0.5, 12), "1x": (1.0, 24), "1.5x": (1.5, 24), "2x": (2.0, 48)}
+
+Groups = Literal[1, 2, 3, 4, 8]
+Size = Literal["0.5x", "1x", "1.5x", "2x"]
+Shuffle = Literal["paper", "release"]
+
+
+def shufflenet_v1(
+    x: keras.KerasTensor, *, groups: Groups = 3, size: Size = "1x", shuffle: Shuffle = "paper"
+) -> keras.KerasTensor:
+    """(N, 224, 224, 3) to (N, 7, 7, 960), for three groups.
+
+    Args:
+        groups: Of the 1x1 convolutions.
+        size: The width multiplier of the stages. The stem's width is the authors'; ``width``
+            multiplies all widths instead.
+        shuffle: ``"paper"``: in front of the depthwise convolution. ``"release"``: behind it, and
+            by the inverse permutation.
+    """
+    multiplier, stem = SIZES[size]
+    if size == "0.5x" and groups == 8:
+        stem = 16  # a multiple of the groups
+    stem = widen(stem, groups=groups)
+    x = conv_norm_act(x, stem, 3, 2, padding=1, fixed_width=True, name="stem_conv")
+    x = max_pool(x, 3, 2, padding=1, name="stem_pool")
+    for stage, count in enumerate(UNITS, start=2):
+        filters = round(multiplier * FILTERS[groups] * 2 ** (stage - 2))
+        for block in range(1, count + 1):
+            # Stage 2 begins with few channels, so its first convolution has no groups.
+            x = unit(
+                x,
+                filters,
+                strides=2 if block == 1 else 1,
+                groups=groups,
+                first_groups=1 if (stage, block) == (2, 1) else groups,
+                shuffle=shuffle,
+                name=f"stage{stage}_block{block}",
+            )
+    return x
+
+
+def unit(
+    x: keras.KerasTensor,
+    filters: int,
+    *,
+    strides: int,
+    groups: int,
+    first_groups: int,
+    shuffle: Shuffle,
+    name: str,
+) -> keras.KerasTensor:
+    """Figure 2 (b), and (c) at stride 2."""
+    outputs = widen(filters, groups=groups)
+    if strides == 2:
+        outputs -= x.shape[-1]
+    y = pointwise(x, widen(filters // 4, groups=groups), first_groups, name=f"{name}_conv1")
+    y = activate(y, name=f"{name}_conv1")
+    if shuffle == "paper":
+        y = layers.ChannelShuffle(groups, name=f"{name}_shuffle")(y)
+    y = depthwise_conv(y, 3, strides, padding=1, name=f"{name}_depthwise")
+    y = normalize(y, name=f"{name}_depthwise")
+    if shuffle == "release":
+        y = layers.ChannelShuffle(groups, inverse=True, name=f"{name}_shuffle")(y)
+    y = pointwise(y, outputs, groups, name=f"{name}_conv2")
+    if strides == 1:
+        return activate(layers.ResidualAdd(name=f"{name}_add")([x, y]), name=name)
+    x = keras.layers.ZeroPadding2D(1, name=f"{name}_shortcut_pad")(x)
+    x = keras.layers.AveragePooling2D(3, 2, name=f"{name}_shortcut")(x)
+    return activate(keras.layers.Concatenate(name=f"{name}_concat")([x, y]), name=name)
+
+
+def pointwise(x: keras.KerasTensor, filters: int, groups: int, *, name: str) -> keras.KerasTensor:
+    """A grouped 1x1 convolution and batch norm, without an activation."""
+    x = conv(x, filters, 1, groups=groups, fixed_width=True, name=name)
+    return normalize(x, name=name)
+
+
+def head(x: keras.KerasTensor, classes: int, *, logits_bias: bool = True) -> keras.KerasTensor:
+    """Global average and dense.
+
+    Args:
+        x: (N, H, W, C).
+        logits_bias: Whether the dense layer has biases.
+    """
+    x = keras.layers.GlobalAveragePooling2D(name="average_pool")(x)
+    return logits(x, classes, use_bias=logits_bias)
+
+
+register(
+    "shufflenet_v1",
+    paper=PAPER,
+    description="grouped 1x1 convolutions and shuffled channels; 3 groups, size 1x",
+    backbone=shufflenet_v1,
+    head=head,
+    style={"normalization": "batch", "kernel_initializer": "he_normal"},
+    stages={"stage1": "stem_pool"}
+    | {
+        f"stage{stage}": f"stage{stage}_block{count}_act"
+        for stage, count in enumerate(UNITS, start=2)
+    },
+    input_shape=(224, 224, 3),
+    classes=1000,
+    trainable_params=1_865_728,
+    non_trainable_params=24_480,
+    multiply_adds=137_460_672,
+    preprocessing=Preprocessing(size=(224, 224), resize=256),
+    recipe="cosine",
+)

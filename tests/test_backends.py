@@ -1,0 +1,64 @@
+"""Layers and models give the same numbers on Keras' JAX and PyTorch backends as on TensorFlow's."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import kerasnets
+from kerasnets.weights import save_weights
+from tests.models.test_registered import images, small
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+# Builds each network on the backend of the environment, with the weights and images of a folder.
+OTHER = """
+import json, pathlib, sys
+import keras, numpy as np
+import kerasnets
+from kerasnets.weights import load_weights
+assert "tensorflow" not in sys.modules
+folder = pathlib.Path(sys.argv[1])
+for path in sorted(folder.glob("*.json")):
+    name, arguments = json.loads(path.read_text())
+    model = kerasnets.build(name, **arguments)
+    load_weights(model, path.with_suffix(".safetensors"), network=name)
+    result = model(np.load(path.with_suffix(".npy")), training=False)
+    np.save(path.with_suffix(".out.npy"), keras.ops.convert_to_numpy(result))
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_every_network_agrees_with_tensorflow(backend, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    import json
+
+    expected = {}
+    for name in kerasnets.list_models():
+        model = small(name)
+        x = images(model)
+        arguments = {
+            "input_shape": model.input_shape[1:], "classes": 3, "classifier_activation": None
+        }  # fmt: skip
+        if "width" not in kerasnets.registry.registration(name).fixed:
+            arguments["width"] = 0.25
+        (tmp_path / f"{name}.json").write_text(json.dumps([name, arguments]))
+        save_weights(model, tmp_path / f"{name}.safetensors")
+        np.save(tmp_path / f"{name}.npy", x)
+        expected[name] = np.array(model(x, training=False))
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", OTHER, str(tmp_path)], env=environment, check=True)
+    for name, values in expected.items():
+        found = np.load(tmp_path / f"{name}.out.npy")
+        # Both compute in float32 and sum in other orders.
+        scale = np.abs(values).max()
+        np.testing.assert_allclose(found, values, atol=1e-4 * scale, err_msg=name)
