@@ -58,8 +58,8 @@ def layer_table(model: keras.Model) -> list[LayerRow]:
             kernel=_kernel(layer),
             strides=_strides(layer),
             output_shape=tuple(layer.output.shape[1:]),
-            trainable=_size(layer.trainable_variables),
-            non_trainable=_size(layer.non_trainable_variables),
+            trainable=_size(layer.trainable_weights),
+            non_trainable=_size(layer.non_trainable_weights),
             multiply_adds=layer_multiply_adds(layer),
             receptive_field=fields[layer.name],
         )

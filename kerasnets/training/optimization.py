@@ -52,6 +52,11 @@ def learning_rate(
         boundaries = [round(share * steps) for share in recipe.milestones]
         values = [recipe.learning_rate / 10**k for k in range(len(boundaries) + 1)]
         schedule = schedules.PiecewiseConstantDecay(boundaries, values)
+    elif recipe.schedule == "exponential":
+        every = max(1, round(recipe.decay_epochs * steps_per_epoch))
+        schedule = schedules.ExponentialDecay(
+            recipe.learning_rate, every, recipe.decay_rate, staircase=True
+        )
     else:
         schedule = schedules.PiecewiseConstantDecay([steps], [recipe.learning_rate] * 2)
     return WarmUp(schedule, warmup) if warmup else schedule
@@ -82,6 +87,7 @@ def _with_l2(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.optimize
 
 
 SGDWithL2 = _with_l2(keras.optimizers.SGD)
+RMSpropWithL2 = _with_l2(keras.optimizers.RMSprop)
 AdamWithL2 = _with_l2(keras.optimizers.Adam)
 
 
@@ -90,6 +96,11 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Op
     schedule = learning_rate(recipe, steps_per_epoch)
     if recipe.optimizer == "adam":
         return AdamWithL2(schedule, l2=recipe.weight_decay)
+    if recipe.optimizer == "rmsprop":
+        # Szegedy et al. 2015, section 8: decay 0.9, epsilon 1.0.
+        return RMSpropWithL2(
+            schedule, rho=0.9, momentum=recipe.momentum, epsilon=1.0, l2=recipe.weight_decay
+        )
     return SGDWithL2(
         schedule,
         momentum=recipe.momentum,

@@ -95,7 +95,12 @@ def test_runs_in_mixed_precision(name):
     result = model(images(model), training=True)
     assert result.dtype == tf.float32
     assert np.isfinite(result).all()
-    convolutions = [layer for layer in model.layers if "conv" in type(layer).__name__.lower()]
+    # What gives the classes computes in float32.
+    convolutions = [
+        layer
+        for layer in model.layers
+        if "conv" in type(layer).__name__.lower() and layer.name != "class_maps"
+    ]
     assert all(layer.compute_dtype == "bfloat16" for layer in convolutions)
 
 

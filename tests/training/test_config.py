@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from kerasnets import UserError
+from kerasnets import UserError, info, list_models
 from kerasnets.training import TrainConfig, recipe
 from kerasnets.training.config import default_recipe, differences, from_json, to_json
 from kerasnets.training.recipes import RECIPES
@@ -68,3 +68,8 @@ def test_every_recipe_has_a_source_and_its_name():
     for name, each in RECIPES.items():
         assert each.name == name
         assert each.source
+
+
+def test_every_network_has_its_recipe():
+    missing = {info(name).recipe for name in list_models()} - set(RECIPES)
+    assert not missing

@@ -31,6 +31,13 @@ def test_cosine_with_warm_up():
     assert float(again(30)) == pytest.approx(0.1)
 
 
+def test_exponential_schedule_is_a_staircase():
+    chosen = recipe("inception_v3_2015", learning_rate=1.0, decay_rate=0.5, decay_epochs=2)
+    rates = learning_rate(chosen, steps_per_epoch=10)
+    values = [float(rates(step)) for step in (0, 19, 20, 39, 40)]
+    np.testing.assert_allclose(values, [1, 1, 0.5, 0.5, 0.25], rtol=1e-5)
+
+
 def test_constant_schedule():
     rates = learning_rate(recipe("digits", schedule="constant", warmup_epochs=0), 3)
     assert float(rates(0)) == float(rates(10_000)) == pytest.approx(3e-3)
@@ -63,7 +70,7 @@ def test_weight_decay_goes_through_the_momentum(rng):
         np.testing.assert_allclose(found[column], expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["sgd", "nesterov", "adam"])
+@pytest.mark.parametrize("kind", ["sgd", "nesterov", "rmsprop", "adam"])
 def test_optimizers_are_told_apart_and_saved(kind):
     optimizer = build_optimizer(recipe("digits", optimizer=kind, weight_decay=0.1), 5)
     assert getattr(optimizer, "nesterov", False) == (kind == "nesterov")
