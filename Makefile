@@ -28,7 +28,7 @@ lint: $(VENV)/installed-test  ## Check style and formatting
 bench: $(VENV)/installed-test  ## Run every benchmark
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-docs: $(VENV)/installed-test  ## Write docs/networks from the papers' tables and the built networks
+docs: $(VENV)/installed-test  ## Write the pages of docs/ that come from the papers' tables and the built networks
 	$(BIN)/python docs/generate.py
 
 clean:  ## Remove the environment and caches; runs and SavedModels stay

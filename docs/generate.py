@@ -1,10 +1,13 @@
 """Writes ``docs/networks/FAMILY.md`` from the registry, the papers' tables and the built networks.
 
-Run by ``make docs``; the tests fail where a page is not what this writes.
+Run by ``make docs``, which also writes the index of all pages, ``docs/README.md``; the tests fail
+where a file is not what this writes.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import functools
 import pathlib
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -13,11 +16,13 @@ import kerasnets
 from kerasnets import models
 from kerasnets.inspection import LayerRow, layer_table
 
-FOLDER = pathlib.Path(__file__).parent / "networks"
+DOCS = pathlib.Path(__file__).parent
+FOLDER = DOCS / "networks"
 
 
+@functools.cache
 def tables() -> dict[str, dict]:
-    """The papers' tables by network."""
+    """The papers' tables, by network or by a name of their own."""
     return tomllib.loads((FOLDER / "tables.toml").read_text(encoding="utf-8"))
 
 
@@ -26,22 +31,38 @@ def families() -> list[str]:
     return sorted({kerasnets.info(name).family for name in kerasnets.list_models()})
 
 
-def built(rows: Sequence[LayerRow], part: str) -> tuple[str, int]:
-    """Output and trainable parameters of a layer, or of all whose names start with it.
+@functools.cache
+def layers(network: str, **options) -> tuple[LayerRow, ...]:
+    """The layers of a network that is built with zeros for weights, which is fast."""
+    return tuple(layer_table(kerasnets.build(network, kernel_initializer="zeros", **options)))
+
+
+def select(rows: Sequence[LayerRow], part: str) -> list[LayerRow]:
+    """The layer of this name and all whose names go on with ``_``, or all that match a pattern.
 
     Raises:
         KeyError: When no layer does.
     """
-    own = [row for row in rows if row.name == part or row.name.startswith(f"{part}_")]
+    own = [
+        row
+        for row in rows
+        if row.name.startswith(f"{part}_") or fnmatch.fnmatchcase(row.name, part)
+    ]
     if not own:
         raise KeyError(part)
+    return own
+
+
+def built(rows: Sequence[LayerRow], part: str) -> tuple[str, int]:
+    """Output and trainable parameters of some layers; see `select`."""
+    own = select(rows, part)
     shape = "x".join("?" if side is None else str(side) for side in own[-1].output_shape)
     return shape, sum(row.trainable for row in own)
 
 
 def compare(name: str, table: dict) -> Iterator[tuple[str, str, str, bool]]:
     """The paper's row, the built layer, what was built, and whether it is the same."""
-    rows = layer_table(kerasnets.build(name, **table.get("options", {})))
+    rows = layers(table.get("network", name), **table.get("options", {}))
     for label, part, output, *parameters in table["rows"]:
         shape, count = built(rows, part)
         same = shape == output and (not parameters or parameters[0] == count)
@@ -52,34 +73,39 @@ def compare(name: str, table: dict) -> Iterator[tuple[str, str, str, bool]]:
 def page(family: str) -> str:
     """The page of a family."""
     names = kerasnets.list_models(family=family)
+    infos = [kerasnets.info(name) for name in names]
     title = (getattr(models, family).__doc__ or family).splitlines()[0].rstrip(".")
-    first = kerasnets.info(names[0])
+    papers = dict.fromkeys(
+        f"{info.authors}: [{info.title}]({info.url}), {info.year}." for info in infos
+    )
     lines = [
         f"# {title}",
         "",
-        f"{first.authors}: [{first.title}]({first.url}), {first.year}. "
+        f"{' '.join(papers)} "
         f"Read it beside [`kerasnets/models/{family}.py`](../../kerasnets/models/{family}.py). "
-        "This page is written by `make docs`.",
+        "This page is written by `make docs`; a layer in its tables stands for all whose names "
+        "start so.",
         "",
         "| network | what it is | input | parameters | not trained | multiply-adds |",
         "| --- | --- | --- | ---: | ---: | ---: |",
     ]
-    for name in names:
-        info = kerasnets.info(name)
+    for info in infos:
         shape = "x".join(map(str, info.input_shape))
         lines.append(
-            f"| `{name}` | {info.description} | {shape} | {info.trainable_params:,} "
+            f"| `{info.name}` | {info.description} | {shape} | {info.trainable_params:,} "
             f"| {info.non_trainable_params:,} | {info.multiply_adds:,} |"
         )
     for name, table in tables().items():
-        if name in names:
+        if table.get("network", name) in names:
             lines += ["", *_comparison(name, table)]
     return "\n".join([*lines, ""])
 
 
 def _comparison(name: str, table: dict) -> list[str]:
+    network = table.get("network", name)
+    options = ", ".join(f"{key}={value!r}" for key, value in table.get("options", {}).items())
     lines = [
-        f"## {name}",
+        f"## {network}" + (f" with `{options}`" if options else ""),
         "",
         f"{table['source']}.",
         "",
@@ -91,10 +117,25 @@ def _comparison(name: str, table: dict) -> list[str]:
     return lines
 
 
+def index() -> str:
+    """The page that lists all others by their titles."""
+    lines = ["# Documentation", ""]
+    lines += [_entry(path) for path in sorted(DOCS.glob("*.md")) if path.name != "README.md"]
+    lines += ["", "Each family of networks, its papers' tables held against what is built:", ""]
+    lines += [_entry(FOLDER / f"{family}.md") for family in families()]
+    return "\n".join([*lines, ""])
+
+
+def _entry(path: pathlib.Path) -> str:
+    title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+    return f"- [{title}]({path.relative_to(DOCS).as_posix()})"
+
+
 def main() -> None:
-    """Writes every page."""
+    """Writes every page, then the index."""
     for family in families():
         (FOLDER / f"{family}.md").write_text(page(family), encoding="utf-8")
+    (DOCS / "README.md").write_text(index(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 # Builds each network on the backend of the environment, with the weights and images of a folder.
 OTHER = """
 import json, pathlib, sys
-import keras, numpy as np
+import numpy as np
 import kerasnets
 from kerasnets.weights import load_weights
 assert "tensorflow" not in sys.modules
@@ -31,8 +31,8 @@ for path in sorted(folder.glob("*.json")):
     name, arguments = json.loads(path.read_text())
     model = kerasnets.build(name, **arguments)
     load_weights(model, path.with_suffix(".safetensors"), network=name)
-    result = model(np.load(path.with_suffix(".npy")), training=False)
-    np.save(path.with_suffix(".out.npy"), keras.ops.convert_to_numpy(result))
+    result = model.predict(np.load(path.with_suffix(".npy")), verbose=0)
+    np.save(path.with_suffix(".out.npy"), result)
 """
 
 

@@ -138,9 +138,18 @@ def depthwise_conv(
         padding=padding,
         depth_multiplier=multiplier,
         use_bias=_style.get().normalization == "none" if use_bias is None else use_bias,
-        depthwise_initializer=initializer(),
+        depthwise_initializer=_depthwise_initializer(),
         name=name,
     )(x)
+
+
+def _depthwise_initializer() -> keras.initializers.Initializer:
+    """The style's initial weights where each filter sees one channel."""
+    drawn = initializer()
+    if getattr(drawn, "mode", None) == "fan_in":
+        # Of a kernel (H, W, C, 1) Keras takes H * W * C for a filter's inputs, H * W for outputs.
+        return keras.initializers.VarianceScaling(drawn.scale, "fan_out", drawn.distribution)
+    return drawn
 
 
 def _padded(

@@ -1,4 +1,4 @@
-"""GoogLeNet, the first Inception network.
+"""GoogLeNet: the first Inception network.
 
 Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich: "Going deeper with
 convolutions", 2014, arXiv 1409.4842.

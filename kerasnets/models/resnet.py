@@ -141,8 +141,7 @@ def resnet(
             a sample; it grows linearly over the blocks. Inference is not changed by it.
         zero_gamma: Starts each block as the identity: its last batch norm's gamma is zero.
     """
-    if not 0 <= drop_path_rate < 1:
-        raise UserError(f"drop_path_rate must be in [0, 1). Received: {drop_path_rate}.")
+    check_drop_path_rate(drop_path_rate)
     x = image_stem(x, stem)
     bottlenecks = depth >= 50
     for unit in units(STAGE_FILTERS, BLOCKS[depth], expansion=4 if bottlenecks else 1):
@@ -161,6 +160,12 @@ def resnet(
         x = add_shortcut(x, residual, unit, shortcut)
         x = activate(x, name=unit.name)
     return x
+
+
+def check_drop_path_rate(rate: float) -> None:
+    """Raises a `UserError` where the rate is out of range."""
+    if not 0 <= rate < 1:
+        raise UserError(f"drop_path_rate must be in [0, 1). Received: {rate}.")
 
 
 def image_stem(x: keras.KerasTensor, stem: Stem = "imagenet") -> keras.KerasTensor:

@@ -1,4 +1,4 @@
-"""Stochastic depth: a CIFAR ResNet of 110 layers of which training sees some 65 at a time.
+"""Stochastic depth: a CIFAR ResNet of 110 layers of which training sees some 82 at a time.
 
 Huang, Sun, Liu, Sedra, Weinberger: "Deep networks with stochastic depth", 2016, arXiv 1603.09382.
 
@@ -14,10 +14,9 @@ batch-norm statistics move.
 
 from __future__ import annotations
 
-from kerasnets.errors import UserError
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import activate, conv_norm_act
-from kerasnets.models.resnet import add_shortcut, basic
+from kerasnets.models.resnet import add_shortcut, basic, check_drop_path_rate
 from kerasnets.models.resnet_cifar import COUNTS, register_cifar, units_of
 from kerasnets.registry import Paper
 
@@ -30,24 +29,22 @@ PAPER = Paper(
 
 
 def resnet_sd_cifar(
-    x: keras.KerasTensor, *, depth: int, survival_probability: float = 0.5
+    x: keras.KerasTensor, *, depth: int, drop_path_rate: float = 0.5
 ) -> keras.KerasTensor:
     """(N, 32, 32, 3) to (N, 8, 8, 64).
 
     Args:
         depth: 6n + 2.
-        survival_probability: Of the last block, p_L in (0, 1]; 1 is constant depth.
+        drop_path_rate: Probability, in [0, 1), that training drops the last block's residual from
+            a batch, 1 - p_L in the paper; 0 is constant depth.
     """
-    if not 0 < survival_probability <= 1:
-        raise UserError(
-            f"survival_probability must be in (0, 1]. Received: {survival_probability}."
-        )
+    check_drop_path_rate(drop_path_rate)
     x = conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
     for unit in units_of(depth):
         residual = basic(x, unit)
-        # Section 3: p_l = 1 - l / L (1 - p_L).
+        # Section 3: block l of L survives with p_l = 1 - l / L (1 - p_L).
         residual = layers.StochasticDepth(
-            unit.progress * (1 - survival_probability), name=f"{unit.name}_stochastic_depth"
+            drop_path_rate * unit.progress, name=f"{unit.name}_drop_path"
         )(residual)
         x = add_shortcut(
             x, residual, unit, "zero_pad", subsample="average", zero_placement="append"

@@ -1,12 +1,6 @@
-import importlib.util
-import pathlib
-
 import pytest
 
-FILE = pathlib.Path(__file__).parent.parent.parent / "docs" / "generate.py"
-spec = importlib.util.spec_from_file_location("docs_generate", FILE)
-generate = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(generate)
+from tests.docs.pages import generate
 
 
 @pytest.mark.parametrize("name", generate.tables())
@@ -23,6 +17,17 @@ def test_pages_are_up_to_date(family):
     assert path.read_text(encoding="utf-8") == generate.page(family), "run make docs"
 
 
+def test_every_family_has_a_table_and_no_page_is_left_over():
+    networks = {table.get("network", name) for name, table in generate.tables().items()}
+    assert {generate.kerasnets.info(name).family for name in networks} == set(generate.families())
+    assert {path.stem for path in generate.FOLDER.glob("*.md")} == set(generate.families())
+
+
+def test_the_index_is_up_to_date():
+    path = generate.DOCS / "README.md"
+    assert path.read_text(encoding="utf-8") == generate.index(), "run make docs"
+
+
 def test_a_row_that_differs_is_seen():
     table = {
         "rows": [
@@ -34,3 +39,13 @@ def test_a_row_that_differs_is_seen():
     assert [same for *_, same in generate.compare("lenet5", table)] == [True, False, False]
     with pytest.raises(KeyError):
         list(generate.compare("lenet5", {"rows": [["C9", "c9", "1x1x1"]]}))
+
+
+def test_rows_stand_for_a_layer_for_a_start_or_for_a_pattern():
+    rows = generate.layers("resnet20_cifar")
+    first = [row.name for row in generate.select(rows, "stage1_block1")]
+    assert first[0] == "stage1_block1_conv1"
+    assert first[-1] == "stage1_block1_act"
+    parameters = [generate.built(rows, f"stage1_block{place}")[1] for place in (1, "[23]_*", "*")]
+    assert parameters[0] + parameters[1] == parameters[2]
+    assert generate.built(rows, "stem_conv") != generate.built(rows, "stem_conv_bn")

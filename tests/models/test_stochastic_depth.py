@@ -12,7 +12,7 @@ def network():
 
 
 def rates(model):
-    return [layer.rate for layer in model.layers if layer.name.endswith("_stochastic_depth")]
+    return [layer.rate for layer in model.layers if layer.name.endswith("_drop_path")]
 
 
 def test_survival_decays_linearly_to_one_half(network):
@@ -21,13 +21,11 @@ def test_survival_decays_linearly_to_one_half(network):
     assert sum(1 - rate for rate in rates(network)) == pytest.approx(40.25)
 
 
-def test_survival_probability_is_an_option():
-    model = kerasnets.build("resnet110_sd_cifar", survival_probability=0.8, include_top=False)
-    assert rates(model)[-1] == pytest.approx(0.2)
-    constant = kerasnets.build("resnet110_sd_cifar", survival_probability=1.0, include_top=False)
-    assert not any(rates(constant))
-    with pytest.raises(UserError, match=r"survival_probability must be in \(0, 1\].*0.0"):
-        kerasnets.build("resnet110_sd_cifar", survival_probability=0.0)
+def test_the_last_block_s_rate_is_an_option():
+    model = kerasnets.build("resnet110_sd_cifar", drop_path_rate=0.2, include_top=False)
+    np.testing.assert_allclose(rates(model), np.arange(1, 55) / 54 / 5)
+    with pytest.raises(UserError, match=r"drop_path_rate must be in \[0, 1\).*1.0"):
+        kerasnets.build("resnet110_sd_cifar", drop_path_rate=1.0)
 
 
 def test_inference_multiplies_each_residual_by_its_survival(network):

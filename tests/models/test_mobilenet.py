@@ -1,0 +1,129 @@
+import math
+import re
+
+import keras
+import pytest
+
+import kerasnets
+from kerasnets.inspection import multiply_adds
+from kerasnets.models.mobilenet import timm_names
+from kerasnets.weights.layouts import torch_tensors
+from tests.models.keras_applications import largest_difference, randomize
+from tests.models.parts import all_params, shape_of, trainable
+
+
+def test_maps_are_those_of_table_1():
+    model = kerasnets.build("mobilenet_v1", include_top=False)
+    assert shape_of(model, "stem_conv_act") == (112, 112, 32)
+    for end, shape in {
+        "stage1_block1": (112, 112, 64),
+        "stage2_block2": (56, 56, 128),
+        "stage3_block2": (28, 28, 256),
+        "stage4_block6": (14, 14, 512),
+        "stage5_block1": (7, 7, 1024),
+        "stage5_block2": (7, 7, 1024),
+    }.items():
+        assert shape_of(model, f"{end}_conv_act") == shape
+    assert model.get_layer("stage5_block2_depthwise").strides == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "counts", "cost"),
+    [
+        ({"width": 0.75}, (2_585_560, 16_416), 325_400_448),
+        ({"width": 0.5}, (1_331_592, 10_944), 149_497_088),
+        ({"width": 0.25}, (470_072, 5_472), 41_030_272),
+        ({"input_shape": (192, 192, 3)}, (4_231_976, 21_888), 418_121_728),
+        ({"width": 0.75, "input_shape": (160, 160, 3)}, (2_585_560, 16_416), 166_396_800),
+        ({"width": 0.25, "input_shape": (128, 128, 3)}, (470_072, 5_472), 13_570_048),
+        ({"shallow": True}, (2_887_976, 11_648), 307_323_392),
+        ({"separable": False}, (29_294_088, 11_968), 4_867_293_184),
+        ({"padding": "same", "activation": "relu6"}, (4_231_976, 21_888), 568_740_352),
+    ],
+)
+def test_forms_have_their_counts(options, counts, cost):
+    model = kerasnets.build("mobilenet_v1", **options)
+    assert all_params(model) == counts
+    assert multiply_adds(model) == cost
+
+
+def test_a_block_has_the_parameters_of_its_convolutions():
+    model = kerasnets.build("mobilenet_v1")
+    block = 9 * 256 + 2 * 256 + 256 * 512 + 2 * 512
+    assert trainable(model, "stage4_block1") == block
+
+
+@pytest.mark.parametrize("options", [{}, {"shallow": True}, {"separable": False}])
+def test_every_form_has_the_stages(options):
+    model = kerasnets.features("mobilenet_v1", input_shape=(64, 64, 3), **options)
+    shapes = [x.shape[1:] for x in model.output.values()]
+    assert shapes == [(32, 32, 64), (16, 16, 128), (8, 8, 256), (4, 4, 512), (2, 2, 1024)]
+
+
+def keras_name(layer):
+    """The name that keras.applications gives to a layer of MobileNet."""
+    if layer in ("stem_conv", "stem_conv_bn"):
+        return layer.replace("stem_conv", "conv1")
+    if layer == "logits":
+        return "conv_preds"
+    before = {1: 0, 2: 1, 3: 3, 4: 5, 5: 11}
+    stage, block, kind, norm = re.fullmatch(
+        r"stage(\d)_block(\d)_(depthwise|conv)(_bn)?", layer
+    ).groups()
+    return f"conv_{kind[0].replace('c', 'p')}w_{before[int(stage)] + int(block)}{norm or ''}"
+
+
+def randomize_all(model):
+    randomize(model)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            # `randomize` takes all channels for a filter's inputs; it has one.
+            layer.kernel.assign(layer.kernel * math.sqrt(layer.kernel.shape[2]))
+
+
+@pytest.mark.parametrize(("alpha", "size"), [(1.0, 224), (0.5, 128)])
+def test_keras_applications_agree(alpha, size):
+    options = {"input_shape": (size, size, 3), "classifier_activation": None}
+    source = keras.applications.MobileNet(weights=None, alpha=alpha, **options)
+    randomize_all(source)
+    keras_form = {"activation": "relu6", "padding": "same"}
+    model = kerasnets.build("mobilenet_v1", width=alpha, **keras_form, **options)
+    for layer in model.layers:
+        if layer.weights:
+            weights = source.get_layer(keras_name(layer.name)).get_weights()
+            shapes = [variable.shape for variable in layer.weights]
+            # Theirs classifies by a 1x1 convolution.
+            layer.set_weights([w.reshape(s) for w, s in zip(weights, shapes, strict=True)])
+    # The same operations on the same numbers.
+    assert largest_difference(model, source, size) < 1e-5
+
+
+def test_padding_matters_at_stride_2():
+    models = [
+        kerasnets.build(
+            "mobilenet_v1", input_shape=(32, 32, 3), padding=padding, classifier_activation=None
+        )
+        for padding in ("symmetric", "same")
+    ]
+    randomize_all(models[0])
+    models[1].set_weights(models[0].get_weights())
+    assert largest_difference(*models, 32) > 0.1
+
+
+def test_depthwise_kernels_start_with_the_variance_of_their_nine_inputs():
+    model = kerasnets.build("mobilenet_v1", input_shape=(32, 32, 3))
+    kernel = model.get_layer("stage4_block2_depthwise").get_weights()[0]
+    # 4608 draws: the standard deviation is right within three hundredths.
+    assert abs(kernel.std() / math.sqrt(2 / 9) - 1) < 0.04
+
+
+def test_layers_bear_timms_names():
+    model = kerasnets.build("mobilenet_v1", input_shape=(32, 32, 3))
+    names = {tensor.name: tensor.shape for tensor in torch_tensors(model, timm_names)}
+    assert names["conv_stem.weight"] == (32, 3, 3, 3)
+    assert names["bn1.running_mean"] == (32,)
+    assert names["blocks.3.5.conv_dw.weight"] == (512, 1, 3, 3)
+    assert names["blocks.3.5.bn1.weight"] == (512,)
+    assert names["blocks.4.0.conv_pw.weight"] == (1024, 512, 1, 1)
+    assert names["blocks.4.0.bn2.bias"] == (1024,)
+    assert names["classifier.weight"] == (1000, 1024)

@@ -1,0 +1,131 @@
+import keras
+import numpy as np
+import pytest
+
+import kerasnets
+from kerasnets.inspection import multiply_adds
+from kerasnets.models.blocks import Style, styled
+from kerasnets.models.shufflenet import unit
+from tests.models.parts import all_params, shape_of, trainable
+
+
+@pytest.mark.parametrize(
+    ("groups", "filters", "counts", "cost"),
+    [
+        (1, 144, (1_531_936, 14_688), 143_078_976),
+        (2, 200, (1_733_848, 20_400), 140_836_512),
+        (3, 240, (1_865_728, 24_480), 137_460_672),
+        (4, 272, (1_968_344, 27_744), 134_339_776),
+        (8, 384, (2_434_768, 39_168), 138_365_952),
+    ],
+)
+def test_groups_have_the_widths_and_counts_of_table_1(groups, filters, counts, cost):
+    model = kerasnets.build("shufflenet_v1", groups=groups)
+    assert shape_of(model, "stem_conv") == (112, 112, 24)
+    assert shape_of(model, "stem_pool") == (56, 56, 24)
+    assert shape_of(model, "stage2_block4_act") == (28, 28, filters)
+    assert shape_of(model, "stage3_block8_act") == (14, 14, 2 * filters)
+    assert shape_of(model, "stage4_block4_act") == (7, 7, 4 * filters)
+    assert all_params(model) == counts
+    assert multiply_adds(model) == cost
+
+
+@pytest.mark.parametrize(
+    ("size", "groups", "filters", "stem", "count", "cost"),
+    [
+        ("0.5x", 3, 120, 12, 717_324, 37_589_856),
+        ("0.5x", 8, 192, 16, 1_010_448, 40_469_760),
+        ("1x", 3, 240, 24, 1_864_728, 137_460_672),
+        ("1x", 8, 384, 24, 2_433_768, 138_365_952),
+        ("1.5x", 3, 360, 24, 3_441_168, 292_443_552),
+        ("1.5x", 8, 576, 24, 4_268_952, 290_188_800),
+        ("2x", 3, 480, 48, 5_449_776, 524_045_184),
+        ("2x", 8, 768, 48, 6_521_232, 521_942_016),
+    ],
+)
+def test_sizes_are_those_of_the_release(size, groups, filters, stem, count, cost):
+    model = kerasnets.build(
+        "shufflenet_v1", size=size, groups=groups, shuffle="release", logits_bias=False
+    )
+    assert shape_of(model, "stem_conv")[2] == stem
+    assert shape_of(model, "stage2_block1_act")[2] == filters
+    assert all_params(model)[0] == count
+    assert multiply_adds(model) == cost
+
+
+def test_units_have_the_parameters_of_their_convolutions():
+    model = kerasnets.build("shufflenet_v1", groups=3)
+    # 240 maps in three groups, 60 in the middle.
+    assert trainable(model, "stage2_block2") == (
+        240 * 20 + 2 * 60 + 9 * 60 + 2 * 60 + 60 * 80 + 2 * 240
+    )
+    # From 24 ungrouped maps; the shortcut brings 24 of the 240.
+    assert trainable(model, "stage2_block1") == (
+        24 * 60 + 2 * 60 + 9 * 60 + 2 * 60 + 60 * 72 + 2 * 216
+    )
+    assert model.get_layer("stage2_block1_conv1").groups == 1
+    assert model.get_layer("stage3_block1_conv1").groups == 3
+
+
+@pytest.mark.parametrize("width", [0.25, 0.6, 1.3])
+@pytest.mark.parametrize("groups", [2, 3, 8])
+def test_any_width_is_a_multiple_of_the_groups(width, groups):
+    model = kerasnets.build("shufflenet_v1", width=width, groups=groups, input_shape=(32, 32, 3))
+    assert model.output_shape == (None, 1000)
+
+
+def grouped_1x1(x, kernel, groups):
+    parts = zip(np.split(x, groups, -1), np.split(kernel[0, 0], groups, -1), strict=True)
+    return np.concatenate([part @ weights for part, weights in parts], -1)
+
+
+def depthwise_3x3(x, kernel, strides):
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    height, width = x.shape[1:3]
+    windows = [
+        padded[:, row : row + height : strides, column : column + width : strides]
+        * kernel[row, column, :, 0]
+        for row in range(3)
+        for column in range(3)
+    ]
+    return sum(windows)
+
+
+@pytest.mark.parametrize("shuffle", ["paper", "release"])
+@pytest.mark.parametrize("strides", [1, 2])
+def test_a_unit_computes_figure_2(strides, shuffle):
+    groups, channels, filters = 3, 12, 12 * strides
+    images = keras.Input((6, 8, channels))
+    # Without batch norm, which is the identity at its first moving statistics but for epsilon.
+    with styled(Style(kernel_initializer="normal")):
+        y = unit(
+            images,
+            filters,
+            strides=strides,
+            groups=groups,
+            first_groups=groups,
+            shuffle=shuffle,
+            name="unit",
+        )
+    model = keras.Model(images, y)
+    x = np.random.default_rng(0).standard_normal((2, 6, 8, channels)).astype("float32")
+    kernel = {
+        name: model.get_layer(f"unit_{name}").get_weights()[0].astype("float64")
+        for name in ("conv1", "depthwise", "conv2")
+    }
+    middle = filters // 4
+    order = np.arange(middle).reshape(groups, -1).T.ravel()
+    h = np.maximum(grouped_1x1(x, kernel["conv1"], groups), 0)
+    if shuffle == "paper":
+        h = h[..., order]
+    h = depthwise_3x3(h, kernel["depthwise"], strides)
+    if shuffle == "release":
+        h = h[..., np.argsort(order)]
+    h = grouped_1x1(h, kernel["conv2"], groups)
+    if strides == 1:
+        expected = np.maximum(x + h, 0)
+    else:
+        average = depthwise_3x3(x, np.full((3, 3, channels, 1), 1 / 9), 2)
+        expected = np.maximum(np.concatenate([average, h], -1), 0)
+    # Sums of at most 9 products in float32.
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)
