@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import logging
 import math
 import pathlib
@@ -12,7 +13,7 @@ import types
 
 import keras
 import rich.console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from kerasnets.errors import UserError
 from kerasnets.files import whole
@@ -31,7 +32,7 @@ class Interrupted(Exception):  # noqa: N818 - a request, not an error
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """A bar for each epoch with loss, accuracy, images/s and time left; then a line in the log.
+    """A bar for each epoch with loss, accuracy, images/s and the run's time left; then a log line.
 
     Args:
         batch_size: Images in a step.
@@ -47,14 +48,12 @@ class ProgressBar(keras.callbacks.Callback):
         self.progress: Progress | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.started = time.perf_counter()
+        self.epoch = epoch
         self.first_step = self.next_report = None
         columns = (
             TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
+            BarColumn(bar_width=8),
             TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
         )
         console = rich.console.Console(stderr=True)
         self.progress = Progress(*columns, console=console, transient=True)
@@ -71,13 +70,19 @@ class ProgressBar(keras.callbacks.Callback):
             self.first_step, self.since, self.next_report = batch, now, now
         elif now >= self.next_report and self.progress.live.is_started:
             self.next_report = now + 0.2
-            figures = f"loss {float(logs['loss']):.4f}  accuracy {float(logs['accuracy']):.4f}"
-            figures += f"  {self._images_per_second(batch, now):,.0f} images/s"
+            speed = self._images_per_second(batch, now)
+            figures = f"loss {float(logs['loss']):.3f}  accuracy {float(logs['accuracy']):.1%}"
+            figures += f"  {speed:,.0f} images/s  {self._left(batch, speed)} left"
             self.progress.update(self.task, completed=batch + 1, figures=figures)
         self.last_step = batch
 
     def _images_per_second(self, batch: int, now: float) -> float:
         return (batch - self.first_step) * self.batch_size / max(now - self.since, 1e-9)
+
+    def _left(self, batch: int, speed: float) -> datetime.timedelta:
+        """Time to the end of the run, without validation."""
+        steps = (self.epochs - self.epoch) * self.steps - batch - 1
+        return datetime.timedelta(seconds=round(steps * self.batch_size / max(speed, 1e-9)))
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         self.trained = time.perf_counter()
