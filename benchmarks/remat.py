@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pathlib
 import platform
 import re
@@ -18,7 +19,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from typing import TYPE_CHECKING
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
 
 if TYPE_CHECKING:
     import keras
@@ -38,7 +42,9 @@ def main() -> None:
         print(json.dumps(measure(arguments)))
         return
     plain, remat = (in_own_process(form) for form in ("plain", "remat"))
-    print(json.dumps({"plain": plain, "remat": remat, "machine": platform.platform()}, indent=2))
+    versions = {package: metadata.version(package) for package in ("keras", "tensorflow")}
+    setting = {"machine": platform.platform(), "cpus": os.cpu_count(), **versions}
+    print(json.dumps({"plain": plain, "remat": remat, **setting}, indent=2))
     for quantity in ("memory_mib", "step_s", "step_cpu_s"):
         print(f"{quantity}: remat / plain = {remat[quantity] / plain[quantity]:.2f}")
 

@@ -10,11 +10,10 @@ class ClassicDropout(keras.layers.Layer):
     """Dropout that scales in inference: ``y = m * x`` in training, ``y = p * x`` in inference.
 
     m is 1 with the probability to keep, p = 1 - rate, and 0 otherwise. ``keras.layers.Dropout`` is
-    the inverted form, ``y = m / p * x`` in training and ``y = x`` in inference. In expectation both
-    are the same function, up to where the factor p stands: whatever is fed by this layer sees
-    values p times as large as behind the inverted form, in training and in inference alike. So
-    weights do not carry over as they are: the kernel that follows ``ClassicDropout(rate)`` does the
-    work of p times that kernel behind ``Dropout(rate)``.
+    the inverted form, ``y = m / p * x`` in training and ``y = x`` in inference: in expectation the
+    same function, but for the factor p, by which all that it feeds is larger in both modes. So
+    weights do not carry over as they are: behind the inverted form, the kernel that follows must
+    be p times what it is behind this one.
 
     Args:
         rate: Probability that a value is dropped, in [0, 1).
