@@ -9,14 +9,15 @@ Both run in turn within one process, so that whatever else the machine does meet
 from __future__ import annotations
 
 import argparse
+import functools
 import os
-import statistics
 import time
 from collections.abc import Callable
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import tensorflow as tf
+from timing import compare, in_turn
 
 from kerasnets.layers import LocalResponseNormalization
 
@@ -56,25 +57,16 @@ def main() -> None:
     steps = {
         name: forward_and_backward(layer, options.jit_compile) for name, layer in layers.items()
     }
-    outputs = [step(x, gradient) for step in steps.values()]  # also traces and warms up
+    outputs = [step(x, gradient) for step in steps.values()]
     for ours, theirs in zip(*outputs, strict=True):
         tf.debugging.assert_near(ours, theirs, rtol=1e-5, atol=1e-5)
-
-    times = {name: [] for name in steps}
-    for _ in range(options.repeats):
-        for name, step in steps.items():
-            times[name].append(seconds(step, x, gradient))
 
     device = "GPU" if tf.config.list_physical_devices("GPU") else f"CPU, {os.cpu_count()} cores"
     mode = "XLA" if options.jit_compile else "tf.function"
     shape = "x".join(map(str, options.shape))
     print(f"{shape} float32, forward + backward, {mode}, {device}, TensorFlow {tf.__version__}")
-    for name, values in times.items():
-        low, median, high = (1e3 * cut for cut in statistics.quantiles(values, n=4))
-        print(f"{name:10} median {median:6.1f} ms, middle half {low:.1f}..{high:.1f} ms")
-    ours, theirs = (statistics.median(values) for values in times.values())
-    pairs = sorted(a / b for a, b in zip(*times.values(), strict=True))
-    print(f"ratio of medians {ours / theirs:.2f}; of pairs {pairs[0]:.2f}..{pairs[-1]:.2f}")
+    timers = {name: functools.partial(seconds, step, x, gradient) for name, step in steps.items()}
+    compare(in_turn(timers, options.repeats))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from kerasnets.layers.dense_concat import DenseConcat
 from kerasnets.layers.grouped_conv import GroupedConv2D
 from kerasnets.layers.highway_gate import HighwayGate
 from kerasnets.layers.inception_concat import InceptionConcat
-from kerasnets.layers.initializers import FanInUniform
+from kerasnets.layers.initializers import FanInNormal, FanInUniform
 from kerasnets.layers.lenet import EuclideanRBF, SparseConnectionConv2D, TrainableSubsampling
 from kerasnets.layers.local_response_norm import LocalResponseNormalization
 from kerasnets.layers.padding import PadMinimum
@@ -24,6 +24,7 @@ __all__ = [
     "ClassicDropout",
     "DenseConcat",
     "EuclideanRBF",
+    "FanInNormal",
     "FanInUniform",
     "GroupedConv2D",
     "HighwayGate",

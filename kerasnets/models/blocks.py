@@ -31,7 +31,7 @@ class Style:
         norm_momentum: Of the moving statistics: new = momentum * old + (1 - momentum) * batch.
         bn_scale: Whether normalisation has a trained factor for each channel, gamma.
         kernel_initializer: Of convolutions and dense layers: a name that Keras knows,
-            ``"lecun_1998"``, or a configuration such as
+            ``"lecun_1998"``, ``"he_2015"``, or a configuration such as
             ``{"class_name": "RandomNormal", "config": {"stddev": 0.01}}``.
         width: Multiplies the number of filters of every convolution and hidden dense layer.
     """
@@ -70,7 +70,9 @@ def styled(style: Style) -> Iterator[None]:
 def initializer() -> keras.initializers.Initializer:
     """The style's initial weights for one layer."""
     name = _style.get().kernel_initializer
-    return layers.FanInUniform() if name == "lecun_1998" else keras.initializers.get(name)
+    if name == "lecun_1998":
+        return layers.FanInUniform()
+    return layers.FanInNormal() if name == "he_2015" else keras.initializers.get(name)
 
 
 def widen(filters: int, *, groups: int = 1) -> int:
@@ -327,6 +329,36 @@ def drop(x: keras.KerasTensor, rate: float, *, name: str) -> keras.KerasTensor:
     if not 0 <= rate < 1:
         raise UserError(f"dropout must be in [0, 1). Received: {rate}.")
     return keras.layers.Dropout(rate, name=f"{name}_dropout")(x) if rate else x
+
+
+def drop_path(
+    x: keras.KerasTensor,
+    rate: float,
+    progress: float,
+    *,
+    per: Literal["batch", "sample"] = "sample",
+    rescale: Literal["inference", "training"] = "training",
+    name: str,
+) -> keras.KerasTensor:
+    """Stochastic depth, as a layer called ``{name}_drop_path``; nothing at a rate of zero.
+
+    Args:
+        x: A block's residual.
+        rate: Probability that training drops the last block's; it grows linearly over the blocks.
+        progress: The block's number over the number of blocks, in (0, 1].
+        per: What is dropped at once, see `kerasnets.layers.StochasticDepth`.
+        rescale: By default inference is not changed.
+
+    Raises:
+        UserError: When the rate is not in [0, 1).
+    """
+    if not 0 <= rate < 1:
+        raise UserError(f"drop_path_rate must be in [0, 1). Received: {rate}.")
+    if not rate:
+        return x
+    return layers.StochasticDepth(
+        rate * progress, per=per, rescale=rescale, name=f"{name}_drop_path"
+    )(x)
 
 
 def dense_layers_head(

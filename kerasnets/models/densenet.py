@@ -13,8 +13,7 @@ maps to a share, the compression, by a 1x1 convolution, and halves height and wi
 to its first convolution are computed again in the backward pass (Pleiss et al. 2017,
 arXiv 1707.06990).
 
-Deviations: initial weights have the variance of He et al., but are drawn uniformly, which makes
-building a fifth faster.
+Deviations: none known.
 """
 
 from __future__ import annotations
@@ -220,7 +219,7 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         backbone=densenet,
         head=average_pool_head,
         variant={"depth": depth},
-        style={"normalization": "batch", "kernel_initializer": "he_uniform"},
+        style={"normalization": "batch", "kernel_initializer": "he_2015"},
         stages={
             f"stage{stage}": f"stage{stage}_layer{count}_concat"
             for stage, count in enumerate(LAYERS[depth][:3], start=1)

@@ -95,7 +95,7 @@ for name, row in TABLE_2.items():
             "growth_rate": row.growth_rate,
             "bottleneck": row.bottleneck,
         },
-        style={"normalization": "batch", "kernel_initializer": "he_uniform"},
+        style={"normalization": "batch", "kernel_initializer": "he_2015"},
         stages={
             "stage1": f"stage1_layer{count}_concat",
             "stage2": f"stage2_layer{count}_concat",

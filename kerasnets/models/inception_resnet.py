@@ -22,13 +22,21 @@ have the released one's, 0.17 in A, 0.10 in B, 0.20 in C (``residual_scaling`` s
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras, layers
 from kerasnets.models import inception_v3, inception_v4
-from kerasnets.models.blocks import activate, conv, conv_norm_act, max_pool, normalize
+from kerasnets.models.blocks import (
+    activate,
+    conv,
+    conv_norm_act,
+    drop_path,
+    max_pool,
+    normalize,
+)
 from kerasnets.models.inception_branches import (
     auxiliary_head,
     average_pool_branch,
@@ -74,16 +82,18 @@ ROW, COLUMN = (1, 7), (7, 1)
 
 
 def inception_resnet_v1(
-    x: keras.KerasTensor, *, residual_scaling: float | None = None
+    x: keras.KerasTensor, *, residual_scaling: float | None = None, drop_path_rate: float = 0.0
 ) -> keras.KerasTensor:
     """(N, 299, 299, 3) to (N, 8, 8, 1792).
 
     Args:
         residual_scaling: The factor s of all blocks, in (0, 1], where 1 is none; ``None`` for
             0.17, 0.10 and 0.20 in A, B and C.
+        drop_path_rate: Probability, in [0, 1), that training drops the last block's residual of
+            a sample; it grows linearly over the blocks. Inference is not changed by it.
     """
     x = stem_v1(x)
-    x = residual_blocks(x, V1, _scales(residual_scaling))
+    x = residual_blocks(x, V1, additions(V1, _scales(residual_scaling), drop_path_rate))
     return activate(x, name="stage5")
 
 
@@ -92,6 +102,7 @@ def inception_resnet_v2(
     *,
     form: Literal["released", "paper"] = "released",
     residual_scaling: float | None = None,
+    drop_path_rate: float = 0.0,
 ) -> keras.KerasTensor:
     """(N, 299, 299, 3) to (N, 8, 8, 1536), or (N, 8, 8, 2144) in the paper's form.
 
@@ -99,15 +110,17 @@ def inception_resnet_v2(
         form: ``"released"`` or ``"paper"``, see the top of this file.
         residual_scaling: The factor s of all blocks, in (0, 1], where 1 is none; ``None`` for
             0.17, 0.10 and 0.20 in A, B and C. The released form's last block has none.
+        drop_path_rate: See `inception_resnet_v1`.
     """
     scales = _scales(residual_scaling)
     if form == "paper":
         x = inception_v4.stem(x)  # (N, 35, 35, 384)
-        x = residual_blocks(x, V2_FORMS[form], scales)
+        x = residual_blocks(x, V2_FORMS[form], additions(V2_FORMS[form], scales, drop_path_rate))
     else:
         x = inception_v3.stem(x)  # (N, 35, 35, 192)
         x = inception_5b(x, name="mixed5b")  # (N, 35, 35, 320)
-        x = residual_blocks(x, V2_FORMS[form], scales, last_scale=1.0)
+        adds = additions(V2_FORMS[form], scales, drop_path_rate, last_scale=1.0)
+        x = residual_blocks(x, V2_FORMS[form], adds)
         x = conv(x, 1536, 1, name="conv7b")
         x = normalize(x, name="conv7b")
     return activate(x, name="stage5")
@@ -119,6 +132,43 @@ def _scales(residual_scaling: float | None) -> tuple[float, float, float]:
     if not 0 < residual_scaling <= 1:
         raise UserError(f"residual_scaling must be in (0, 1]. Received: {residual_scaling}.")
     return (residual_scaling,) * 3
+
+
+class Addition(NamedTuple):
+    """How a block's residual comes to its input.
+
+    Attributes:
+        scale: The factor s.
+        drop_path_rate: Of the network.
+        progress: The block's number over the number of blocks, in (0, 1].
+    """
+
+    scale: float
+    drop_path_rate: float
+    progress: float
+
+
+def additions(
+    form: Form,
+    scales: tuple[float, float, float],
+    drop_path_rate: float,
+    *,
+    last_scale: float | None = None,
+) -> Iterator[Addition]:
+    """Of all blocks in order.
+
+    Args:
+        form: Says how many blocks A, B and C there are.
+        scales: Of the blocks A, B, C.
+        drop_path_rate: See `inception_resnet_v1`.
+        last_scale: Of the last block; ``None``: as the others.
+    """
+    factors = [
+        scale for scale, count in zip(scales, form.repeats, strict=True) for _ in range(count)
+    ]
+    factors[-1] = last_scale or factors[-1]
+    for number, scale in enumerate(factors, start=1):
+        yield Addition(scale, drop_path_rate, number / len(factors))
 
 
 def stem_v1(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -133,36 +183,32 @@ def stem_v1(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def residual_blocks(
-    x: keras.KerasTensor,
-    form: Form,
-    scales: tuple[float, float, float],
-    *,
-    last_scale: float | None = None,
+    x: keras.KerasTensor, form: Form, adds: Iterator[Addition]
 ) -> keras.KerasTensor:
     """Figure 15: from the stem to the last block, whose ReLU is left to the caller.
 
     Args:
         x: (N, 35, 35, C).
-        scales: Of the blocks A, B, C.
-        last_scale: Of the last block; ``None``: as the others.
+        form: Of the blocks.
+        adds: One for each block.
     """
     blocks_a, blocks_b, blocks_c = form.repeats
     for number in range(1, blocks_a + 1):
-        x = block_a(x, form.block_a, scales[0], name=f"inception_a{number}")
+        x = block_a(x, form.block_a, next(adds), name=f"inception_a{number}")
         x = activate(x, name=f"inception_a{number}" if number < blocks_a else "stage3")
     x = inception_v4.reduction_a(x, form.reduction_a, name="reduction_a")  # 17x17
     for number in range(1, blocks_b + 1):
-        x = block_b(x, form.block_b, scales[1], name=f"inception_b{number}")
+        x = block_b(x, form.block_b, next(adds), name=f"inception_b{number}")
         x = activate(x, name=f"inception_b{number}" if number < blocks_b else "stage4")
     x = reduction_b(x, form.reduction_b, name="reduction_b")  # 8x8
     for number in range(1, blocks_c):
-        x = block_c(x, form.block_c, scales[2], name=f"inception_c{number}")
+        x = block_c(x, form.block_c, next(adds), name=f"inception_c{number}")
         x = activate(x, name=f"inception_c{number}")
-    return block_c(x, form.block_c, last_scale or scales[2], name=f"inception_c{blocks_c}")
+    return block_c(x, form.block_c, next(adds), name=f"inception_c{blocks_c}")
 
 
 def block_a(
-    x: keras.KerasTensor, widths: tuple[int, int], scale: float, *, name: str
+    x: keras.KerasTensor, widths: tuple[int, int], add: Addition, *, name: str
 ) -> keras.KerasTensor:
     """Figures 10 and 16, at 35x35."""
     conv1, conv2 = widths
@@ -171,11 +217,11 @@ def block_a(
         branch(x, (32, 1), (32, 3), name=f"{name}_branch2"),
         branch(x, (32, 1), (conv1, 3), (conv2, 3), name=f"{name}_branch3"),
     ]
-    return residual(x, branches, scale, name=name)
+    return residual(x, branches, add, name=name)
 
 
 def block_b(
-    x: keras.KerasTensor, widths: tuple[int, int, int, int], scale: float, *, name: str
+    x: keras.KerasTensor, widths: tuple[int, int, int, int], add: Addition, *, name: str
 ) -> keras.KerasTensor:
     """Figures 11 and 17, at 17x17."""
     conv1, reduce, row, column = widths
@@ -183,11 +229,11 @@ def block_b(
         branch(x, (conv1, 1), name=f"{name}_branch1"),
         branch(x, (reduce, 1), (row, (1, 7)), (column, (7, 1)), name=f"{name}_branch2"),
     ]
-    return residual(x, branches, scale, name=name)
+    return residual(x, branches, add, name=name)
 
 
 def block_c(
-    x: keras.KerasTensor, widths: tuple[int, int], scale: float, *, name: str
+    x: keras.KerasTensor, widths: tuple[int, int], add: Addition, *, name: str
 ) -> keras.KerasTensor:
     """Figures 13 and 19, at 8x8."""
     row, column = widths
@@ -195,16 +241,17 @@ def block_c(
         branch(x, (192, 1), name=f"{name}_branch1"),
         branch(x, (192, 1), (row, (1, 3)), (column, (3, 1)), name=f"{name}_branch2"),
     ]
-    return residual(x, branches, scale, name=name)
+    return residual(x, branches, add, name=name)
 
 
 def residual(
-    x: keras.KerasTensor, branches: list[keras.KerasTensor], scale: float, *, name: str
+    x: keras.KerasTensor, branches: list[keras.KerasTensor], add: Addition, *, name: str
 ) -> keras.KerasTensor:
     """Figure 20: x + scale * L(branches); the ReLU comes after it."""
     y = layers.InceptionConcat(name=name)(branches)
     y = conv(y, x.shape[-1], 1, use_bias=True, fixed_width=True, name=f"{name}_linear")
-    return layers.ResidualAdd(scale, name=f"{name}_add")([x, y])
+    y = drop_path(y, add.drop_path_rate, add.progress, name=name)
+    return layers.ResidualAdd(add.scale, name=f"{name}_add")([x, y])
 
 
 def reduction_b(

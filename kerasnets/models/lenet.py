@@ -18,7 +18,7 @@ import random
 from typing import Literal
 
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import activate, conv_norm_act, dense_act, logits
+from kerasnets.models.blocks import activate, conv_norm_act, dense_act, drop, logits
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 
@@ -99,11 +99,16 @@ def lenet5_modern(
     return pooling(2, name="pool2")(x)
 
 
-def dense_head(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
-    """Three dense layers: 120, 84, classes."""
+def dense_head(x: keras.KerasTensor, classes: int, *, dropout: float = 0.0) -> keras.KerasTensor:
+    """Three dense layers: 120, 84, classes.
+
+    Args:
+        x: (N, H, W, C).
+        dropout: Share of the hidden units that is dropped in training, in [0, 1).
+    """
     x = keras.layers.Flatten(name="flatten")(x)
-    x = dense_act(x, 120, name="fc1")
-    x = dense_act(x, 84, name="fc2")
+    x = drop(dense_act(x, 120, name="fc1"), dropout, name="fc1")
+    x = drop(dense_act(x, 84, name="fc2"), dropout, name="fc2")
     return logits(x, classes)
 
 

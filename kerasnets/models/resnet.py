@@ -12,10 +12,8 @@ convolution projects the shortcut (option B).
 convolution. ``resnet50_v1_5`` has it on the 3x3, as fb.resnet.torch, torchvision and timm do; the
 parameters are the same, but published PyTorch weights give right answers in v1.5 alone.
 
-Deviations: initial weights have the variance of He et al.'s, but are drawn uniformly: drawing 60
-million normal numbers would take half the time of building ``resnet152``
-(``kernel_initializer="he_normal"`` does). `drop_path_rate` and `zero_gamma` came later; they are
-off by default.
+Deviations: none known. `drop_path_rate`, `zero_gamma` and `remat` came later; they are off by
+default.
 """
 
 from __future__ import annotations
@@ -24,13 +22,13 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from kerasnets.errors import UserError
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import (
     activate,
     average_pool_head,
     conv,
     conv_norm_act,
+    drop_path,
     max_pool,
     normalize,
 )
@@ -70,7 +68,7 @@ PLAIN_COUNTS = {
     "plain34": (34, 21_623_848, 15_232, 3_644_493_824),
 }
 
-STYLE = {"normalization": "batch", "kernel_initializer": "he_uniform"}
+STYLE = {"normalization": "batch", "kernel_initializer": "he_2015"}
 
 Shortcut = Literal["projection", "zero_pad", "project_all"]
 Stem = Literal["imagenet", "small"]
@@ -128,6 +126,7 @@ def resnet(
     stem: Stem = "imagenet",
     drop_path_rate: float = 0.0,
     zero_gamma: bool = False,
+    remat: bool = False,
 ) -> keras.KerasTensor:
     """(N, 224, 224, 3) to (N, 7, 7, 512), or to (N, 7, 7, 2048) from 50 layers on.
 
@@ -140,8 +139,9 @@ def resnet(
         drop_path_rate: Probability, in [0, 1), that training drops the last block's residual of
             a sample; it grows linearly over the blocks. Inference is not changed by it.
         zero_gamma: Starts each block as the identity: its last batch norm's gamma is zero.
+        remat: Whether training saves memory by computing each residual twice, see
+            `kerasnets.layers.Rematerialize`.
     """
-    check_drop_path_rate(drop_path_rate)
     x = image_stem(x, stem)
     bottlenecks = depth >= 50
     for unit in units(STAGE_FILTERS, BLOCKS[depth], expansion=4 if bottlenecks else 1):
@@ -150,22 +150,23 @@ def resnet(
             residual = bottleneck(x, unit, strided=strided, zero_gamma=zero_gamma)
         else:
             residual = basic(x, unit, zero_gamma=zero_gamma)
-        if drop_path_rate:
-            residual = layers.StochasticDepth(
-                drop_path_rate * unit.progress,
-                per="sample",
-                rescale="training",
-                name=f"{unit.name}_drop_path",
-            )(residual)
+        residual = in_training(residual, x, unit, drop_path_rate, remat)
         x = add_shortcut(x, residual, unit, shortcut)
         x = activate(x, name=unit.name)
     return x
 
 
-def check_drop_path_rate(rate: float) -> None:
-    """Raises a `UserError` where the rate is out of range."""
-    if not 0 <= rate < 1:
-        raise UserError(f"drop_path_rate must be in [0, 1). Received: {rate}.")
+def in_training(
+    residual: keras.KerasTensor,
+    x: keras.KerasTensor,
+    unit: Unit,
+    drop_path_rate: float,
+    remat: bool,
+) -> keras.KerasTensor:
+    """The residual of x, which training computes twice and drops at times; see `resnet`."""
+    if remat:
+        residual = layers.Rematerialize(name=f"{unit.name}_remat")([residual, x])
+    return drop_path(residual, drop_path_rate, unit.progress, name=unit.name)
 
 
 def image_stem(x: keras.KerasTensor, stem: Stem = "imagenet") -> keras.KerasTensor:

@@ -24,6 +24,7 @@ from kerasnets.models.resnet import (
     Unit,
     add_shortcut,
     basic,
+    in_training,
     plain_block,
     torchvision_names,
     units,
@@ -52,6 +53,8 @@ def resnet_cifar(
     depth: int,
     shortcut: Literal["zero_pad", "projection"] = "zero_pad",
     zero_placement: Literal["split", "append"] = "split",
+    drop_path_rate: float = 0.0,
+    remat: bool = False,
 ) -> keras.KerasTensor:
     """(N, 32, 32, 3) to (N, 8, 8, 64).
 
@@ -59,10 +62,12 @@ def resnet_cifar(
         depth: 6n + 2.
         shortcut: Where the shape changes: option A, ``"zero_pad"``, or option B, ``"projection"``.
         zero_placement: Of option A's zero channels, see `kerasnets.layers.ResidualAdd`.
+        drop_path_rate: See `kerasnets.models.resnet.resnet`, as for the next.
+        remat: Whether training saves memory by computing each residual twice.
     """
     x = conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
     for unit in units_of(depth):
-        residual = basic(x, unit)
+        residual = in_training(basic(x, unit), x, unit, drop_path_rate, remat)
         x = add_shortcut(x, residual, unit, shortcut, zero_placement=zero_placement)
         x = activate(x, name=unit.name)
     return x
@@ -94,7 +99,7 @@ def register_cifar(name: str, counts: Sequence[int], **facts) -> None:
     register(
         name,
         head=average_pool_head,
-        style={"normalization": "batch", "kernel_initializer": "he_normal"},
+        style={"normalization": "batch", "kernel_initializer": "he_2015"},
         input_shape=(32, 32, 3),
         classes=10,
         trainable_params=trainable,

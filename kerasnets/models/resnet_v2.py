@@ -12,8 +12,8 @@ paper). A bottleneck's stride is that of its 3x3 convolution.
 of the *last* block of stages 1 to 3, whose shortcut is every second pixel; the stem is a
 convolution alone; the stem, the projections and the last convolution of a block have biases.
 
-Deviations: the initial weights, see `kerasnets.models.resnet`. timm's ``resnetv2_50`` has the same
-count of parameters, but pools before the first batch norm, so its weights do not fit.
+Deviations: none known. timm's ``resnetv2_50`` has the same count of parameters, but pools before
+the first batch norm, so its weights do not fit.
 """
 
 from __future__ import annotations
@@ -30,7 +30,16 @@ from kerasnets.models.blocks import (
     max_pool,
     normalize,
 )
-from kerasnets.models.resnet import STAGE_FILTERS, STYLE, Unit, add_shortcut, image_stem, units
+from kerasnets.models.resnet import (
+    STAGE_FILTERS,
+    STYLE,
+    Stem,
+    Unit,
+    add_shortcut,
+    image_stem,
+    in_training,
+    units,
+)
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 
@@ -63,20 +72,30 @@ COUNTS = {
 
 
 def resnet_v2(
-    x: keras.KerasTensor, *, depth: int, form: Literal["paper", "keras"] = "paper"
+    x: keras.KerasTensor,
+    *,
+    depth: int,
+    form: Literal["paper", "keras"] = "paper",
+    stem: Stem = "imagenet",
+    drop_path_rate: float = 0.0,
+    remat: bool = False,
 ) -> keras.KerasTensor:
     """(N, 224, 224, 3) to (N, 7, 7, 512), or to (N, 7, 7, 2048) from 50 layers on.
 
     Args:
         depth: A row of `BLOCKS`.
         form: The paper's network or that of keras.applications (from 50 layers on).
+        stem: ``"small"`` is one 3x3 convolution without pooling, for images of some 32 pixels.
+        drop_path_rate: See `kerasnets.models.resnet.resnet`, as for the next.
+        remat: Whether training saves memory by computing each residual twice.
     """
+    training = {"drop_path_rate": drop_path_rate, "remat": remat}
     if form == "keras":
-        return keras_form(x, depth)
-    x = image_stem(x)
+        return keras_form(x, depth, stem, **training)
+    x = image_stem(x, stem)
     convolutions, expansion = (bottleneck, 4) if depth >= 50 else (basic, 1)
     for number, unit in enumerate(units(STAGE_FILTERS, BLOCKS[depth], expansion=expansion)):
-        x = residual_unit(x, unit, convolutions, activated=number == 0)
+        x = residual_unit(x, unit, convolutions, activated=number == 0, **training)
     return preactivate(x, name="final")
 
 
@@ -91,6 +110,8 @@ def residual_unit(
     convolutions: Callable,
     *,
     activated: bool,
+    drop_path_rate: float = 0.0,
+    remat: bool = False,
     shortcut: Literal["projection", "zero_pad"] = "projection",
     **zero_pad: str,
 ) -> keras.KerasTensor:
@@ -101,11 +122,14 @@ def residual_unit(
         unit: The unit.
         convolutions: `basic` or `bottleneck`.
         activated: Whether `x` is activated already, as the stem's output is.
+        drop_path_rate: See `kerasnets.models.resnet.resnet`, as for the next.
+        remat: Whether training computes the residual twice.
         shortcut: Where the shape changes.
         **zero_pad: How option A is done: `kerasnets.layers.ResidualAdd`.
     """
     preactivated = x if activated else preactivate(x, name=f"{unit.name}_preact")
     residual = convolutions(preactivated, unit)
+    residual = in_training(residual, x, unit, drop_path_rate, remat)
     if shortcut == "zero_pad":
         return add_shortcut(x, residual, unit, "zero_pad", **zero_pad)
     if unit.strides > 1 or x.shape[-1] != residual.shape[-1]:
@@ -135,24 +159,32 @@ def bottleneck(
     return conv(x, unit.outputs, 1, use_bias=last_bias, name=f"{name}_conv3")
 
 
-def keras_form(x: keras.KerasTensor, depth: int) -> keras.KerasTensor:
+def keras_form(
+    x: keras.KerasTensor, depth: int, stem: Stem, **training: float
+) -> keras.KerasTensor:
     """The network of keras.applications, layer for layer."""
-    x = conv(x, 64, 7, 2, padding=3, use_bias=True, name="stem_conv")
-    # Padded with zeros: no ReLU has been here, so a zero may be the maximum.
-    x = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
-    x = max_pool(x, 3, 2, name="stem_pool")
+    if stem == "small":
+        x = conv(x, 64, 3, padding=1, use_bias=True, name="stem_conv")
+    else:
+        x = conv(x, 64, 7, 2, padding=3, use_bias=True, name="stem_conv")
+        # Padded with zeros: no ReLU has been here, so a zero may be the maximum.
+        x = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+        x = max_pool(x, 3, 2, name="stem_pool")
     places = units(STAGE_FILTERS, BLOCKS[depth], expansion=4)
     # Each stride moves to the block before.
     strides = [unit.strides for unit in places[1:]] + [1]
     for unit, stride in zip(places, strides, strict=True):
-        x = keras_unit(x, unit._replace(strides=stride))
+        x = keras_unit(x, unit._replace(strides=stride), **training)
     return preactivate(x, name="final")
 
 
-def keras_unit(x: keras.KerasTensor, unit: Unit) -> keras.KerasTensor:
+def keras_unit(
+    x: keras.KerasTensor, unit: Unit, *, drop_path_rate: float, remat: bool
+) -> keras.KerasTensor:
     """A unit that keeps every `strides`-th pixel of its input, or projects it."""
     preactivated = preactivate(x, name=f"{unit.name}_preact")
     residual = bottleneck(preactivated, unit, last_bias=True)
+    residual = in_training(residual, x, unit, drop_path_rate, remat)
     shortcut = f"{unit.name}_shortcut"
     if x.shape[-1] != residual.shape[-1]:
         x = conv(preactivated, unit.outputs, 1, use_bias=True, name=shortcut)

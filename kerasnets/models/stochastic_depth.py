@@ -14,9 +14,9 @@ batch-norm statistics move.
 
 from __future__ import annotations
 
-from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import activate, conv_norm_act
-from kerasnets.models.resnet import add_shortcut, basic, check_drop_path_rate
+from kerasnets.lazy import keras
+from kerasnets.models.blocks import activate, conv_norm_act, drop_path
+from kerasnets.models.resnet import add_shortcut, basic
 from kerasnets.models.resnet_cifar import COUNTS, register_cifar, units_of
 from kerasnets.registry import Paper
 
@@ -38,14 +38,18 @@ def resnet_sd_cifar(
         drop_path_rate: Probability, in [0, 1), that training drops the last block's residual from
             a batch, 1 - p_L in the paper; 0 is constant depth.
     """
-    check_drop_path_rate(drop_path_rate)
     x = conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
     for unit in units_of(depth):
         residual = basic(x, unit)
         # Section 3: block l of L survives with p_l = 1 - l / L (1 - p_L).
-        residual = layers.StochasticDepth(
-            drop_path_rate * unit.progress, name=f"{unit.name}_drop_path"
-        )(residual)
+        residual = drop_path(
+            residual,
+            drop_path_rate,
+            unit.progress,
+            per="batch",
+            rescale="inference",
+            name=unit.name,
+        )
         x = add_shortcut(
             x, residual, unit, "zero_pad", subsample="average", zero_placement="append"
         )

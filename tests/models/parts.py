@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 
 import keras
+import numpy as np
+import pytest
+import tensorflow as tf
 
+import kerasnets
+from kerasnets import UserError
 from kerasnets.inspection import LayerRow, layer_table
 
 
@@ -40,3 +45,62 @@ def kernel_weights(model: keras.Model, part: str) -> int:
 def shape_of(model: keras.Model, layer: str) -> tuple[int, int, int]:
     """(height, width, channels) of a layer's output."""
     return tuple(model.get_layer(layer).output.shape[1:])
+
+
+def check_drop_path(name: str, blocks: int, **options) -> None:
+    """Asserts that a network's residuals are dropped at rates that grow linearly, in training."""
+    keras.utils.set_random_seed(0)
+    model = kerasnets.build(name, **options)
+    dropping = kerasnets.build(name, drop_path_rate=0.5, **options)
+    _copy_weights(model, dropping)
+    assert all_params(dropping) == all_params(model)
+    found = [layer for layer in dropping.layers if layer.name.endswith("_drop_path")]
+    np.testing.assert_allclose(
+        [layer.rate for layer in found], 0.5 * np.arange(1, blocks + 1) / blocks
+    )
+    images = np.random.default_rng(0).standard_normal((4, *model.input_shape[1:]), "float32")
+    np.testing.assert_array_equal(dropping(images), model(images))
+    one, other = (keras.ops.convert_to_numpy(dropping(images, training=True)) for _ in range(2))
+    assert (one != other).any()
+    with pytest.raises(UserError, match=rf"{name}: drop_path_rate must be in \[0, 1\).*1.5"):
+        kerasnets.build(name, drop_path_rate=1.5, **options)
+
+
+def check_remat(name: str, blocks: int, **options) -> None:
+    """Asserts that computing residuals twice changes no weight, gradient or moving statistic."""
+    plain, remat = (kerasnets.build(name, remat=remat, **options) for remat in (False, True))
+    _copy_weights(plain, remat)
+    names, more = ({layer.name for layer in model.layers} for model in (plain, remat))
+    assert names <= more
+    assert len(more - names) == blocks
+    assert all(name.endswith("_remat") for name in more - names)
+    found, expected = _trained(remat), _trained(plain)
+    for path, value in expected.items():
+        # Sums in another order; biases in front of batch norm have no gradient but rounding.
+        rounding = 1e-5 * max(abs(value).max(), 1e-3)
+        np.testing.assert_allclose(found[path], value, rtol=1e-5, atol=rounding, err_msg=path)
+
+
+def _copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """By name: a longer residual may change the order of the layers."""
+    values = {weight.path: weight for weight in source.weights}
+    assert values.keys() == {weight.path for weight in target.weights}
+    for weight in target.weights:
+        weight.assign(values[weight.path])
+
+
+def _trained(model: keras.Model) -> dict[str, np.ndarray]:
+    """The weights' gradients and the moving statistics after a step."""
+    images = np.random.default_rng(0).standard_normal((4, *model.input_shape[1:]), "float32")
+
+    @tf.function
+    def step() -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            loss = keras.ops.mean(model(images, training=True) ** 3)
+        return tape.gradient(loss, [weight.value for weight in model.trainable_weights])
+
+    gradients = [gradient.numpy() for gradient in step()]
+    results = {
+        weight.path: value for weight, value in zip(model.trainable_weights, gradients, strict=True)
+    }
+    return results | {weight.path: weight.numpy() for weight in model.non_trainable_weights}

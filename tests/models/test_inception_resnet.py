@@ -9,7 +9,7 @@ from kerasnets.models.inception_resnet import timm_names
 from kerasnets.registry import registration
 from kerasnets.weights.layouts import torch_tensors
 from tests.golden import golden_images, golden_state, manifest
-from tests.models.parts import all_params, multiply_adds, shape_of, trainable
+from tests.models.parts import all_params, check_drop_path, multiply_adds, shape_of, trainable
 from tests.models.test_inception_v3 import in_order_of_creation
 
 # Form: for blocks A, B, C how many there are, their width and each one's trainable parameters;
@@ -115,6 +115,18 @@ def test_a_block_adds_the_scaled_branches_to_its_input():
 def test_residual_scaling_has_a_range(scaling):
     with pytest.raises(UserError, match=rf"residual_scaling must be in \(0, 1\].*{scaling}"):
         kerasnets.build("inception_resnet_v2", residual_scaling=scaling)
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "blocks"),
+    [
+        ("inception_resnet_v1", {}, 20),
+        ("inception_resnet_v2", {"form": "paper"}, 20),
+        ("inception_resnet_v2", {}, 40),
+    ],
+)
+def test_drop_path_grows_linearly_and_leaves_inference_alone(name, form, blocks):
+    check_drop_path(name, blocks, input_shape=(75, 75, 3), width=0.125, **form)
 
 
 def test_tensors_are_timms(networks):

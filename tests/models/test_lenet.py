@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
 import kerasnets
+from kerasnets import UserError
 from kerasnets.models.lenet import C3_CONNECTIONS, digit_codes
 
 
@@ -85,3 +87,18 @@ def test_modern_form_and_the_lecture_notes_form():
     assert lecture.count_params() == 61_706
     assert type(lecture.get_layer("pool1")).__name__ == "AveragePooling2D"
     assert lecture.get_layer("conv1_act").activation.__name__ == "sigmoid"
+
+
+def test_dropout_of_the_modern_form_follows_the_hidden_layers(rng):
+    model = kerasnets.build("lenet5_modern", dropout=0.4)
+    assert model.count_params() == 61_706
+    for layer in ("fc1", "fc2"):
+        dropout = model.get_layer(f"{layer}_dropout")
+        assert dropout.rate == 0.4
+        assert dropout.input is model.get_layer(f"{layer}_act").output
+    images = rng.standard_normal((2, 28, 28, 1)).astype(np.float32)
+    plain = kerasnets.build("lenet5_modern")
+    plain.set_weights(model.get_weights())
+    np.testing.assert_array_equal(model(images), plain(images))
+    with pytest.raises(UserError, match=r"dropout must be in \[0, 1\). Received: 1.0"):
+        kerasnets.build("lenet5_modern", dropout=1.0)

@@ -4,13 +4,19 @@ import pytest
 from safetensors.numpy import save_file
 
 import kerasnets
-from kerasnets import UserError
 from kerasnets.models.resnet import torchvision_names
-from kerasnets.weights import save_weights
 from kerasnets.weights.layouts import torch_tensors
 from tests.golden import golden_images, golden_logits, golden_state, manifest
 from tests.models.keras_applications import copy_resnet, largest_difference, randomize
-from tests.models.parts import all_params, multiply_adds, rows_of, shape_of, trainable
+from tests.models.parts import (
+    all_params,
+    check_drop_path,
+    check_remat,
+    multiply_adds,
+    rows_of,
+    shape_of,
+    trainable,
+)
 
 
 @pytest.fixture(scope="module")
@@ -103,24 +109,23 @@ def test_small_stem_keeps_small_images_large():
     assert sides == [32, 16, 8, 4]
 
 
-def test_drop_path_grows_linearly_and_leaves_inference_alone(tmp_path):
-    options = {"input_shape": (32, 32, 3), "stem": "small", "width": 0.25}
-    model = kerasnets.build("resnet18", **options)
-    save_weights(model, tmp_path / "weights.safetensors")
-    dropping = kerasnets.build(
-        "resnet18", drop_path_rate=0.4, weights=tmp_path / "weights.safetensors", **options
-    )
-    rates = [layer.rate for layer in dropping.layers if layer.name.endswith("_drop_path")]
-    np.testing.assert_allclose(rates, 0.05 * np.arange(1, 9))
-    images = np.random.default_rng(0).standard_normal((4, 32, 32, 3)).astype("float32")
-    np.testing.assert_array_equal(dropping(images), model(images))
-    one, other = (keras.ops.convert_to_numpy(dropping(images, training=True)) for _ in range(2))
-    assert (one != other).any()
+@pytest.mark.parametrize(("name", "blocks"), [("resnet18", 8), ("resnet50_v1_5", 16)])
+def test_drop_path_grows_linearly_and_leaves_inference_alone(name, blocks):
+    check_drop_path(name, blocks, input_shape=(32, 32, 3), stem="small", width=0.125)
 
 
-def test_drop_path_rate_has_a_range():
-    with pytest.raises(UserError, match=r"resnet18: drop_path_rate must be in \[0, 1\).*1.0"):
-        kerasnets.build("resnet18", drop_path_rate=1.0)
+@pytest.mark.parametrize(("name", "blocks"), [("resnet18", 8), ("resnet50", 16)])
+def test_rematerialisation_changes_no_gradient(name, blocks):
+    check_remat(name, blocks, input_shape=(32, 32, 3), stem="small", width=0.125, classes=10)
+
+
+def test_initial_weights_are_normal():
+    model = kerasnets.build("resnet18", input_shape=(32, 32, 3))
+    for layer, fan_in in (("stage4_block2_conv2", 9 * 512), ("stage4_block1_shortcut", 256)):
+        values = np.asarray(model.get_layer(layer).kernel) / np.sqrt(2 / fan_in)
+        # 2.4 million and 131,072 draws.
+        assert abs(values.std() - 1) < 0.01
+        assert 3.5 < abs(values).max() < 5
 
 
 def test_zero_gamma_starts_each_block_as_its_shortcut():

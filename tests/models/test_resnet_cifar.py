@@ -8,7 +8,14 @@ import PIL.Image
 import pytest
 
 import kerasnets
-from tests.models.parts import all_params, multiply_adds, shape_of, trainable
+from tests.models.parts import (
+    all_params,
+    check_drop_path,
+    check_remat,
+    multiply_adds,
+    shape_of,
+    trainable,
+)
 
 SHARED = pathlib.Path(os.environ.get("KERASNETS_SHARED", "../shared"))
 CHECKPOINT = SHARED / "weights" / "resnet20_cifar10.safetensors"
@@ -73,6 +80,12 @@ def test_zeros_of_option_a_go_where_they_are_told(zero_placement, first):
     assert before.any()
     np.testing.assert_array_equal(after[..., first : first + 16], before[:, ::2, ::2])
     assert np.delete(after, np.s_[first : first + 16], axis=-1).any() == 0
+
+
+@pytest.mark.parametrize("shortcut", ["zero_pad", "projection"])
+def test_options_for_training_change_nothing_else(shortcut):
+    check_drop_path("resnet20_cifar", 9, shortcut=shortcut)
+    check_remat("resnet20_cifar", 9, shortcut=shortcut)
 
 
 @pytest.fixture(scope="module")

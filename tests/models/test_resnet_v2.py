@@ -6,7 +6,15 @@ from keras import ops
 import kerasnets
 from kerasnets import UserError
 from tests.models.keras_applications import copy_resnet, largest_difference, randomize
-from tests.models.parts import all_params, multiply_adds, rows_of, shape_of, trainable
+from tests.models.parts import (
+    all_params,
+    check_drop_path,
+    check_remat,
+    multiply_adds,
+    rows_of,
+    shape_of,
+    trainable,
+)
 
 STAGES = ("stage1", "stage2", "stage3", "stage4")
 
@@ -113,3 +121,30 @@ def test_form_is_an_option_of_bottlenecks_alone():
         kerasnets.build("resnet18_v2", form="keras")
     with pytest.raises(UserError, match=r"form must be 'paper' or 'keras'. Received: 'slim'"):
         kerasnets.build("resnet50_v2", form="slim")
+
+
+FORMS = [("resnet18_v2", {}, 8), ("resnet50_v2", {}, 16), ("resnet50_v2", {"form": "keras"}, 16)]
+
+
+@pytest.mark.parametrize(("name", "options", "blocks"), FORMS)
+def test_small_stem_keeps_small_images_large(name, options, blocks):
+    images = {"input_shape": (32, 32, 3)}
+    large = kerasnets.build(name, **images, **options)
+    small = kerasnets.build(name, stem="small", **images, **options)
+    # 3x3 instead of 7x7.
+    saved = (49 - 9) * 3 * 64
+    assert all_params(small) == (all_params(large)[0] - saved, all_params(large)[1])
+    assert shape_of(small, "stem_conv")[0] == 32
+    assert shape_of(small, "final_act")[0] == 4
+
+
+@pytest.mark.parametrize(("name", "options", "blocks"), FORMS)
+def test_drop_path_grows_linearly_and_leaves_inference_alone(name, options, blocks):
+    check_drop_path(name, blocks, input_shape=(32, 32, 3), stem="small", width=0.125, **options)
+
+
+@pytest.mark.parametrize(("name", "options", "blocks"), FORMS)
+def test_rematerialisation_changes_no_gradient(name, options, blocks):
+    check_remat(
+        name, blocks, input_shape=(32, 32, 3), stem="small", width=0.125, classes=10, **options
+    )

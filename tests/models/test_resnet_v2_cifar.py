@@ -3,7 +3,14 @@ import numpy as np
 import pytest
 
 import kerasnets
-from tests.models.parts import all_params, multiply_adds, rows_of, shape_of, trainable
+from tests.models.parts import (
+    all_params,
+    check_drop_path,
+    multiply_adds,
+    rows_of,
+    shape_of,
+    trainable,
+)
 
 PARTS = ("stem", "stage1", "stage2", "stage3", "logits")
 
@@ -67,3 +74,15 @@ def test_units_without_residual_pass_their_input_on():
     np.testing.assert_array_equal(stage1, stem)
     np.testing.assert_array_equal(stage3[..., :16], stem[:, ::4, ::4])
     assert not stage3[..., 16:].any()
+
+
+def test_drop_path_grows_linearly_and_leaves_inference_alone():
+    check_drop_path("resnet110_v2_cifar", 54)
+
+
+def test_rematerialisation_is_that_of_every_unit():
+    model = kerasnets.build("resnet110_v2_cifar", remat=True)
+    names = {layer.name for layer in model.layers if layer.name.endswith("_remat")}
+    places = [(stage, unit) for stage in (1, 2, 3) for unit in range(1, 19)]
+    assert names == {f"stage{stage}_block{unit}_remat" for stage, unit in places}
+    assert all_params(model) == (1_727_962, 8_096)
