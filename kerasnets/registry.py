@@ -29,16 +29,18 @@ class WeightSource:
     """Published weights of a network.
 
     Attributes:
-        tag: What ``weights=`` takes, for example ``"torchvision"``.
-        url: Where the file is.
+        publisher: Who trained them.
+        url: Where the file is; downloaded, ``weights=PATH`` loads it.
         licence: Of the weights, as their publisher states it.
-        accuracy: Published top-1 accuracy in [0, 1], with the data set it was measured on.
+        accuracy: Published top-1 accuracy, in [0, 1].
+        data: What it was measured on.
     """
 
-    tag: str
+    publisher: str
     url: str
     licence: str
-    accuracy: str
+    accuracy: float
+    data: str
 
 
 @dataclass(frozen=True, kw_only=True)

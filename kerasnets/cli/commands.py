@@ -275,9 +275,19 @@ class Info:
     """Of the network."""
 
     def run(self) -> None:
-        for key, value in dataclasses.asdict(registry.info(self.name)).items():
+        facts = dataclasses.asdict(registry.info(self.name))
+        sources = facts.pop("weights")
+        for key, value in (facts | {"preprocessing": _words(facts["preprocessing"])}).items():
             shown = f"{value:,}" if isinstance(value, int) and key != "year" else value
             print(f"{key.replace('_', ' '):22}{shown}")
+        for source in sources:
+            print(f"{'weights':22}{_words(source)}")
+
+
+def _words(values: Mapping[str, object]) -> str:
+    return ", ".join(
+        f"{key.replace('_', ' ')} {value}" for key, value in values.items() if value is not None
+    )
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,9 @@ def test_info_prints_what_is_known(capsys):
     shown = capsys.readouterr().out
     assert "LeCun" in shown
     assert "60,000" in shown
+    command_line.main(["info", "resnet20_cifar"])
+    weights = capsys.readouterr().out.splitlines()[-1]
+    assert "resnet20-12fca82f.th, licence BSD-2-Clause, accuracy 0.9173" in weights
 
 
 @pytest.mark.parametrize("name", COMMANDS)
