@@ -21,7 +21,8 @@ from typing import Literal
 
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import conv_norm_act, dense_layers_head, max_pool, widen
+from kerasnets.models.blocks import conv_norm_act, max_pool, widen
+from kerasnets.models.heads import dense_layers_head
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 

@@ -1,4 +1,4 @@
-"""What two or more model files share: convolution, normalisation, activation, and the heads.
+"""What two or more model files share: convolution, normalisation, activation, pooling.
 
 Options that reach every layer of a network (its activation, its normalisation, its initial
 weights) form a `Style`. `kerasnets.build` sets it around a builder and the functions here read it,
@@ -283,43 +283,6 @@ def dense_act(
     return activate(x, name=name)
 
 
-def logits(x: keras.KerasTensor, classes: int, *, use_bias: bool = True) -> keras.KerasTensor:
-    """The last dense layer. It computes in float32 whatever the precision of the rest."""
-    return keras.layers.Dense(
-        classes,
-        use_bias=use_bias,
-        kernel_initializer=initializer(),
-        dtype="float32",
-        name="logits",
-    )(x)
-
-
-def average_pool_head(
-    x: keras.KerasTensor, classes: int, *, dropout: float = 0.0
-) -> keras.KerasTensor:
-    """Global average, dropout, dense: the head since Network in Network.
-
-    Args:
-        x: (N, H, W, C).
-        dropout: Share of the averages that is dropped in training, in [0, 1).
-    """
-    x = keras.layers.GlobalAveragePooling2D(name="average_pool")(x)
-    x = drop(x, dropout, name="average_pool")
-    return logits(x, classes)
-
-
-def class_maps(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTensor:
-    """A 1x1 convolution to one map for each class, in float32: (N, H, W, classes)."""
-    return keras.layers.Conv2D(
-        classes, 1, kernel_initializer=initializer(), dtype="float32", name=name
-    )(x)
-
-
-def average_logits(x: keras.KerasTensor) -> keras.KerasTensor:
-    """The average of each class's map, in float32: (N, H, W, classes) to (N, classes)."""
-    return keras.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
-
-
 def drop(x: keras.KerasTensor, rate: float, *, name: str) -> keras.KerasTensor:
     """Dropout, as a layer called ``{name}_dropout``; nothing at a rate of zero.
 
@@ -359,61 +322,3 @@ def drop_path(
     return layers.StochasticDepth(
         rate * progress, per=per, rescale=rescale, name=f"{name}_drop_path"
     )(x)
-
-
-def dense_layers_head(
-    x: keras.KerasTensor,
-    classes: int,
-    *,
-    dense_head: Literal["flatten", "conv"] = "flatten",
-    dropout: float = 0.5,
-    dropout_first: bool = False,
-    map_size: int = 7,
-    bias_initializer: str = "zeros",
-) -> keras.KerasTensor:
-    """Dense layers of 4096, 4096 and `classes` units: the head of AlexNet and VGG.
-
-    Args:
-        x: (N, H, W, C).
-        dense_head: ``"conv"`` makes them convolutions and averages the class maps, so that any
-            input from the paper's size upwards works with the same weights: Simonyan and Zisserman
-            2014, section 3.2.
-        dropout: Share of the hidden units that is dropped in training, in [0, 1).
-        dropout_first: Whether units are dropped before a hidden layer instead of after it.
-        map_size: Height and width of x at the paper's input, the kernel of ``"conv"``.
-        bias_initializer: Of the hidden layers.
-    """
-    _check_map(x, dense_head, map_size)
-    if dense_head == "flatten":
-        x = keras.layers.Flatten(name="flatten")(x)
-    for name, kernel_size in (("fc6", map_size), ("fc7", 1)):
-        if dropout_first:
-            x = drop(x, dropout, name=name)
-        if dense_head == "flatten":
-            x = dense_act(x, 4096, bias_initializer=bias_initializer, name=name)
-        else:
-            biases = {"use_bias": True, "bias_initializer": bias_initializer}
-            x = conv(x, 4096, kernel_size, **biases, name=name)
-            x = activate(x, name=name)
-        if not dropout_first:
-            x = drop(x, dropout, name=name)
-    if dense_head == "flatten":
-        return logits(x, classes)
-    return average_logits(class_maps(x, classes, name="fc8"))
-
-
-def _check_map(x: keras.KerasTensor, dense_head: str, map_size: int) -> None:
-    """Raises where the dense layers do not fit the last feature map."""
-    height, width = x.shape[1:3]
-    if dense_head == "flatten" and None in (height, width):
-        raise UserError(
-            "dense_head='flatten' needs an input of known height and width; "
-            "dense_head='conv' takes any."
-        )
-    if dense_head == "conv" and any(
-        side is not None and side < map_size for side in (height, width)
-    ):
-        raise UserError(
-            f"dense_head='conv' needs a last feature map of {map_size}x{map_size} or more. "
-            f"Received: an input that leaves {height}x{width}; 'flatten' takes that."
-        )

@@ -24,15 +24,8 @@ from typing import Literal, NamedTuple
 
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import (
-    activate,
-    average_pool_head,
-    conv,
-    conv_norm_act,
-    drop,
-    max_pool,
-    normalize,
-)
+from kerasnets.models.blocks import activate, conv, conv_norm_act, drop, max_pool, normalize
+from kerasnets.models.heads import average_pool_head
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import average_pool_head, conv, conv_norm_act, max_pool
+from kerasnets.models.blocks import conv, conv_norm_act, max_pool
+from kerasnets.models.heads import average_pool_head
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 

@@ -16,7 +16,8 @@ from __future__ import annotations
 import re
 
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import average_pool_head, conv_norm_act, max_pool
+from kerasnets.models.blocks import conv_norm_act, max_pool
+from kerasnets.models.heads import average_pool_head
 from kerasnets.models.inception_branches import (
     auxiliary_head,
     average_pool_branch,

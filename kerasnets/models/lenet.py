@@ -18,7 +18,8 @@ import random
 from typing import Literal
 
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import activate, conv_norm_act, dense_act, drop, logits
+from kerasnets.models.blocks import activate, conv_norm_act, dense_act, drop
+from kerasnets.models.heads import logits
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 

@@ -19,13 +19,8 @@ import re
 from typing import Literal
 
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import (
-    activate,
-    average_pool_head,
-    conv_norm_act,
-    depthwise_conv,
-    normalize,
-)
+from kerasnets.models.blocks import activate, conv_norm_act, depthwise_conv, normalize
+from kerasnets.models.heads import average_pool_head
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 

@@ -20,14 +20,8 @@ from __future__ import annotations
 from typing import Literal
 
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import (
-    activate,
-    average_logits,
-    class_maps,
-    conv_norm_act,
-    drop,
-    max_pool,
-)
+from kerasnets.models.blocks import activate, conv_norm_act, drop, max_pool
+from kerasnets.models.heads import average_logits, class_maps
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 

@@ -23,15 +23,8 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import (
-    activate,
-    average_pool_head,
-    conv,
-    conv_norm_act,
-    drop_path,
-    max_pool,
-    normalize,
-)
+from kerasnets.models.blocks import activate, conv, conv_norm_act, drop_path, max_pool, normalize
+from kerasnets.models.heads import average_pool_head
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import activate, average_pool_head, conv_norm_act
+from kerasnets.models.blocks import activate, conv_norm_act
+from kerasnets.models.heads import average_pool_head
 from kerasnets.models.resnet import (
     PAPER,
     Unit,

@@ -22,14 +22,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import (
-    activate,
-    average_pool_head,
-    conv,
-    conv_norm_act,
-    max_pool,
-    normalize,
-)
+from kerasnets.models.blocks import activate, conv, conv_norm_act, max_pool, normalize
+from kerasnets.models.heads import average_pool_head
 from kerasnets.models.resnet import (
     STAGE_FILTERS,
     STYLE,

@@ -25,11 +25,11 @@ from kerasnets.models.blocks import (
     conv,
     conv_norm_act,
     depthwise_conv,
-    logits,
     max_pool,
     normalize,
     widen,
 )
+from kerasnets.models.heads import logits
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 

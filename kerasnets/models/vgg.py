@@ -22,7 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import conv_norm_act, dense_layers_head, max_pool
+from kerasnets.models.blocks import conv_norm_act, max_pool
+from kerasnets.models.heads import dense_layers_head
 from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 
