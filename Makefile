@@ -16,7 +16,7 @@ train: $(VENV)/installed  ## Install, train LeNet-5 on handwritten digits, evalu
 	$(BIN)/kerasnets train
 
 test: $(VENV)/installed-test  ## Run the tests
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow and not realdata"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow and not realdata"
 
 trials: $(VENV)/installed-test  ## Run the slow tests and those on real data (KERASNETS_SHARED)
 	$(BIN)/python -m pytest -m "slow or realdata"

@@ -144,10 +144,8 @@ def _features(entry: Registration, images: keras.KerasTensor, options: dict) -> 
         raise UserError(f"{entry.info.name}: {error}") from None
     except ValueError as error:
         height, width, channels = images.shape[1:]
-        if height is None or width is None or _fits(entry, options, 512, channels) is None:
-            raise
         smallest = _smallest_input(entry, options, channels)
-        if min(height, width) >= smallest:
+        if smallest is None or None in (height, width) or min(height, width) >= smallest:
             raise
         raise UserError(
             f"{entry.info.name}: an input of {height}x{width} is too small; "
@@ -155,25 +153,37 @@ def _features(entry: Registration, images: keras.KerasTensor, options: dict) -> 
         ) from error
 
 
-def _fits(entry: Registration, options: dict, size: int, channels: int) -> bool | None:
-    """True where the backbone can be built on square images of this size, otherwise None."""
+def _smallest_input(entry: Registration, options: dict, channels: int) -> int | None:
+    """The smallest square input that the network's arithmetic allows, by bisection.
+
+    Only the shapes are computed anew for each size. ``None`` where no input works.
+    """
+    works = 512
+    images = keras.Input((works, works, channels))
     try:
-        entry.backbone(keras.Input((size, size, channels)), **options)
+        network = keras.Model(images, entry.backbone(images, **options))
     except ValueError:
         return None
-    return True
-
-
-def _smallest_input(entry: Registration, options: dict, channels: int) -> int:
-    """The smallest square input that the network's arithmetic allows, by bisection."""
-    too_small, works = 0, 512
+    too_small = 0
     while works - too_small > 1:
         size = (too_small + works) // 2
-        if _fits(entry, options, size, channels):
+        if _fits(network, keras.KerasTensor((None, size, size, channels))):
             works = size
         else:
             too_small = size
     return works
+
+
+def _fits(network: keras.Model, images: keras.KerasTensor) -> bool:
+    """Whether every layer can work on what images of this size leave for it."""
+    specs = {id(network.input): images}
+    for layer in network.layers[1:]:
+        inputs = keras.tree.map_structure(lambda x: specs[id(x)], layer.input)
+        try:
+            specs[id(layer.output)] = layer.compute_output_spec(inputs)
+        except ValueError:
+            return False
+    return True
 
 
 def _checked_input_shape(entry: Registration, shape: object) -> tuple[int | None, int | None, int]:
