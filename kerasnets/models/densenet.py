@@ -181,11 +181,9 @@ def transition(
     x: keras.KerasTensor, filters: int, form: DenseForm, *, name: str
 ) -> keras.KerasTensor:
     """Between two blocks: (N, H, W, C) to (N, H/2, W/2, filters)."""
-    y = norm_act_conv(x, filters, 1, name=f"{name}_conv")
-    if form.remat:
-        y = layers.Rematerialize(name=f"{name}_remat")([y, x])
-    y = drop(y, form.dropout, name=f"{name}_conv")
-    return keras.layers.AveragePooling2D(2, name=f"{name}_pool")(y)
+    x = norm_act_conv(x, filters, 1, name=f"{name}_conv")
+    x = drop(x, form.dropout, name=f"{name}_conv")
+    return keras.layers.AveragePooling2D(2, name=f"{name}_pool")(x)
 
 
 def torchvision_names(layer: str) -> str:
