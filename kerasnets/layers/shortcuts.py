@@ -87,9 +87,9 @@ class ResidualAdd(keras.layers.Layer):
     def _padded(self, x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
         if self.shortcut_strides > 1 and self.subsample == "average":
             # "same" leaves an odd side's last block smaller; even sides are not padded.
-            x = ops.average_pool(
-                x, self.shortcut_strides, padding="same", data_format="channels_last"
-            )
+            # Keras 3.15 on JAX needs the strides said.
+            strides = self.shortcut_strides
+            x = ops.average_pool(x, strides, strides, "same", data_format="channels_last")
         elif self.shortcut_strides > 1:
             x = x[:, :: self.shortcut_strides, :: self.shortcut_strides, :]
         zeros = channels - x.shape[-1]
