@@ -15,21 +15,8 @@ from collections.abc import Sequence
 import tyro
 
 import kerasnets
-from kerasnets.cli import commands
+from kerasnets.cli.commands import COMMANDS, INSTANT, Command
 from kerasnets.errors import UserError, unknown
-
-COMMANDS = {
-    "train": commands.Train,
-    "evaluate": commands.Evaluate,
-    "predict": commands.Predict,
-    "export": commands.Export,
-    "list": commands.List,
-    "info": commands.Info,
-    "summary": commands.Summary,
-    "recipes": commands.Recipes,
-}
-# What needs no TensorFlow.
-INSTANT = (commands.List, commands.Info, commands.Recipes)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -86,7 +73,7 @@ def _load_tensorflow() -> None:
             os.close(stderr)
 
 
-def parse(arguments: list[str]) -> commands.Command:
+def parse(arguments: list[str]) -> Command:
     """The command that a command line asks for.
 
     Raises:

@@ -1,0 +1,133 @@
+"""``kerasnets list``, ``info`` and ``summary``: what is known of the networks."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tyro.conf import Positional
+
+from kerasnets import registry
+from kerasnets.cli.tables import show
+from kerasnets.errors import UserError
+
+
+@dataclass(frozen=True)
+class List:
+    """List the networks."""
+
+    pattern: Positional[str] = "*"
+    """Which names, with * and ? as in file names."""
+    family: str | None = None
+    """Only this family."""
+
+    def run(self) -> None:
+        facts = [registry.info(name) for name in registry.list_models(self.pattern, self.family)]
+        if not facts:
+            raise UserError(f"No network's name matches {self.pattern!r}; see kerasnets list.")
+        show(
+            ("network", "year", "parameters", "multiply-adds", "input", "what it is"),
+            (
+                (
+                    each.name,
+                    str(each.year),
+                    each.trainable_params,
+                    each.multiply_adds,
+                    "x".join(map(str, each.input_shape)),
+                    each.description,
+                )
+                for each in facts
+            ),
+            left=("network", "what it is"),
+        )
+
+
+@dataclass(frozen=True)
+class Info:
+    """Say what is known of a network."""
+
+    name: Positional[str]
+    """Of the network."""
+
+    def run(self) -> None:
+        facts = dataclasses.asdict(registry.info(self.name))
+        sources = facts.pop("weights")
+        for key, value in (facts | {"preprocessing": _words(facts["preprocessing"])}).items():
+            shown = f"{value:,}" if isinstance(value, int) and key != "year" else value
+            print(f"{key.replace('_', ' '):22}{shown}")
+        for source in sources:
+            print(f"{'weights':22}{_words(source)}")
+
+
+def _words(values: Mapping[str, object]) -> str:
+    return ", ".join(
+        f"{key.replace('_', ' ')} {value}" for key, value in values.items() if value is not None
+    )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Print a network's layers as a table to hold against the paper's."""
+
+    name: Positional[str]
+    """Of the network."""
+    input_shape: tuple[int, int, int] | None = None
+    """Height, width and channels; the paper's if not given."""
+    classes: int | None = None
+    """Of the classifier; the paper's if not given."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Options of the network, as NAME VALUE pairs."""
+    csv: pathlib.Path | None = None
+    """Write the table to this file too."""
+    png: pathlib.Path | None = None
+    """Draw the architecture into this file."""
+
+    def run(self) -> None:
+        from kerasnets.inspection import layer_table, save_drawing
+        from kerasnets.models.build import build
+        from kerasnets.training.run import parse_options
+
+        model = build(
+            self.name,
+            input_shape=self.input_shape,
+            classes=self.classes,
+            **parse_options(self.options),
+        )
+        facts, rows = registry.info(self.name), layer_table(model)
+        trainable = sum(row.trainable for row in rows)
+        fixed = sum(row.non_trainable for row in rows)
+        operations = sum(row.multiply_adds for row in rows)
+        header = (
+            "layer", "kind", "kernel/stride", "output", "trainable", "fixed", "multiply-adds",
+            "receptive field",
+        )  # fmt: skip
+        cells = [_summary_cells(row) for row in rows]
+        print(f"{facts.name}: {facts.description}\n{facts.authors} {facts.year}: {facts.title}")
+        footer = ("total", "", "", "", trainable, fixed, operations, "")
+        show(header, cells, left=("layer", "kind"), footer=footer)
+        if self.csv:
+            from kerasnets.files import whole
+
+            with whole(self.csv) as partial, partial.open("w", newline="") as file:
+                csv.writer(file).writerows([header, *cells])
+        if self.png:
+            title = f"{facts.name}: {trainable:,} parameters, {operations:,} multiply-adds"
+            save_drawing(self.png, rows, title)
+
+
+def _summary_cells(row: object) -> tuple[object, ...]:
+    kernel = "x".join(map(str, row.kernel)) if row.kernel else ""
+    field_of_view = "image" if row.receptive_field is None else row.receptive_field
+    return (
+        row.name,
+        row.kind,
+        f"{kernel}/{row.strides}" if kernel else "",
+        "x".join("?" if side is None else str(side) for side in row.output_shape),
+        row.trainable or None,
+        row.non_trainable or None,
+        row.multiply_adds or None,
+        field_of_view,
+    )
