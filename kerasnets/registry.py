@@ -9,6 +9,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from kerasnets.errors import UserError, unknown
 from kerasnets.preprocessing import Preprocessing
@@ -41,6 +42,27 @@ class WeightSource:
     licence: str
     accuracy: float
     data: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a project that publishes weights of a network names and keeps them.
+
+    Attributes:
+        names: From the name of one of our layers with weights to that of the project's module or
+            layer; with ``"dense"`` or ``"conv"`` where the project's is that and ours is not.
+        framework: ``torch``: tensors are called ``MODULE.weight`` and so on, channels first.
+            ``keras``: files of Keras, a layer's variables in order.
+        norm_epsilon: Of the project's batch norms; ``None`` where it is ours.
+        convolution_bias: Whether its convolutions in front of a batch norm have a bias.
+        auxiliary: How the names of its side classifiers begin.
+    """
+
+    names: Callable[[str], str | tuple[str, str]]
+    framework: Literal["torch", "keras"] = "torch"
+    norm_epsilon: float | None = None
+    convolution_bias: bool = False
+    auxiliary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +120,8 @@ class Registration:
         stages: The stage outputs by name, ``{"stage1": "LAYER", ...}``, from large maps to small.
         auxiliary_heads: Where side classifiers of the training network sit: ``{"aux1": "LAYER"}``.
         auxiliary_head: ``auxiliary_head(x, classes, name="aux1", **options)`` returns the logits.
-        layout: Names of the weights that other projects publish, by layer name
-            (`kerasnets.weights.layouts`); ``None`` where nobody publishes any.
-        auxiliary_weights: How the names of the side classifiers' tensors begin in such files:
-            a network without side classifiers does without these tensors.
+        layouts: How other projects keep weights of this network, by project: ``torchvision``,
+            ``timm``, ``keras``...
     """
 
     info: ModelInfo
@@ -113,8 +133,7 @@ class Registration:
     stages: Mapping[str, str] = field(default_factory=dict)
     auxiliary_heads: Mapping[str, str] = field(default_factory=dict)
     auxiliary_head: Callable | None = None
-    layout: Callable[[str], str] | None = None
-    auxiliary_weights: tuple[str, ...] = ()
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
 
 
 _REGISTRATIONS: dict[str, Registration] = {}
@@ -133,8 +152,7 @@ def register(
     stages: Mapping[str, str] | None = None,
     auxiliary_heads: Mapping[str, str] | None = None,
     auxiliary_head: Callable | None = None,
-    layout: Callable[[str], str] | None = None,
-    auxiliary_weights: tuple[str, ...] = (),
+    layouts: Mapping[str, Layout] | None = None,
     aliases: tuple[str, ...] = (),
     **facts,
 ) -> None:
@@ -165,8 +183,7 @@ def register(
         stages=dict(stages or {}),
         auxiliary_heads=dict(auxiliary_heads or {}),
         auxiliary_head=auxiliary_head,
-        layout=layout,
-        auxiliary_weights=auxiliary_weights,
+        layouts=dict(layouts or {}),
     )
     _ALIASES.update(dict.fromkeys(aliases, name))
 

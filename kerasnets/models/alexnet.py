@@ -24,7 +24,7 @@ from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import conv_norm_act, max_pool, widen
 from kerasnets.models.heads import dense_layers_head
 from kerasnets.preprocessing import Preprocessing
-from kerasnets.registry import Paper, register
+from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
     title="ImageNet classification with deep convolutional neural networks",
@@ -162,7 +162,7 @@ register(
         },
     },
     stages=STAGES,
-    layout=torchvision_names,
+    layouts={"torchvision": Layout(names=torchvision_names)},
     input_shape=(224, 224, 3),
     classes=1000,
     trainable_params=61_100_840,

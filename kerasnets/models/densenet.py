@@ -27,7 +27,7 @@ from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import activate, conv, conv_norm_act, drop, max_pool, normalize
 from kerasnets.models.heads import average_pool_head
 from kerasnets.preprocessing import Preprocessing
-from kerasnets.registry import Paper, register
+from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
     title="Densely connected convolutional networks",
@@ -216,7 +216,7 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
             for stage, count in enumerate(LAYERS[depth][:3], start=1)
         }
         | {"stage4": "final_act"},
-        layout=torchvision_names,
+        layouts={"torchvision": Layout(names=torchvision_names)},
         input_shape=(224, 224, 3),
         classes=1000,
         trainable_params=trainable,

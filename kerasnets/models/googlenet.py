@@ -31,7 +31,7 @@ from kerasnets.models.blocks import conv_norm_act, dense_act, initializer, max_p
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.inception_branches import module_and_kind, truncated_normal
 from kerasnets.preprocessing import Preprocessing
-from kerasnets.registry import Paper, register
+from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
     title="Going deeper with convolutions",
@@ -280,8 +280,7 @@ register(
         "stage4": "inception4e",
         "stage5": "inception5b",
     },
-    layout=torchvision_names,
-    auxiliary_weights=("aux1.", "aux2."),
+    layouts={"torchvision": Layout(names=torchvision_names, auxiliary=("aux1.", "aux2."))},
     trainable_params=6_624_904,
     non_trainable_params=14_560,
     multiply_adds=1_498_376_192,

@@ -44,7 +44,7 @@ from kerasnets.models.inception_branches import (
     module_and_kind,
 )
 from kerasnets.preprocessing import Preprocessing
-from kerasnets.registry import register
+from kerasnets.registry import Layout, register
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,7 +353,7 @@ register(
     backbone=inception_resnet_v2,
     auxiliary_heads={"aux1": "stage4_act"},
     auxiliary_head=auxiliary_head,
-    layout=timm_names,
+    layouts={"timm": Layout(names=timm_names)},
     trainable_params=55_843_464,
     non_trainable_params=60_544,
     multiply_adds=13_155_794_016,

@@ -30,7 +30,7 @@ from kerasnets.models.inception_branches import (
     truncated_normal,
 )
 from kerasnets.preprocessing import Preprocessing
-from kerasnets.registry import Paper, register
+from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
     title="Rethinking the Inception architecture for computer vision",
@@ -193,8 +193,7 @@ register(
         "stage4": "mixed6e",
         "stage5": "mixed7c",
     },
-    layout=torchvision_names,
-    auxiliary_weights=("AuxLogits.",),
+    layouts={"torchvision": Layout(names=torchvision_names, auxiliary=("AuxLogits.",))},
     input_shape=(299, 299, 3),
     classes=1000,
     trainable_params=23_834_568,

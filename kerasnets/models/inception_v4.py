@@ -26,7 +26,7 @@ from kerasnets.models.inception_branches import (
     module_and_kind,
 )
 from kerasnets.preprocessing import Preprocessing
-from kerasnets.registry import Paper, register
+from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
     title="Inception-v4, Inception-ResNet and the impact of residual connections on learning",
@@ -208,7 +208,7 @@ register(
         "stage4": "inception_b7",
         "stage5": "inception_c3",
     },
-    layout=timm_names,
+    layouts={"timm": Layout(names=timm_names)},
     input_shape=(299, 299, 3),
     classes=1000,
     trainable_params=42_679_816,

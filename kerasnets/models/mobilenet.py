@@ -22,7 +22,7 @@ from kerasnets.lazy import keras
 from kerasnets.models.blocks import activate, conv_norm_act, depthwise_conv, normalize
 from kerasnets.models.heads import average_pool_head
 from kerasnets.preprocessing import Preprocessing
-from kerasnets.registry import Paper, register
+from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
     title="MobileNets: efficient convolutional neural networks for mobile vision applications",
@@ -108,7 +108,7 @@ register(
         f"stage{stage}": f"stage{stage}_block{blocks}_conv_act"
         for stage, (_, blocks) in enumerate(STAGES, start=1)
     },
-    layout=timm_names,
+    layouts={"timm": Layout(names=timm_names)},
     input_shape=(224, 224, 3),
     classes=1000,
     trainable_params=4_231_976,

@@ -26,7 +26,7 @@ from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import activate, conv, conv_norm_act, drop_path, max_pool, normalize
 from kerasnets.models.heads import average_pool_head
 from kerasnets.preprocessing import Preprocessing
-from kerasnets.registry import Paper, register
+from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
     title="Deep residual learning for image recognition",
@@ -269,7 +269,7 @@ for name, (depth, version, trainable, statistics, multiply_adds) in COUNTS.items
             f"stage{stage}": f"stage{stage}_block{blocks}_act"
             for stage, blocks in enumerate(BLOCKS[depth], start=1)
         },
-        layout=torchvision_names,
+        layouts={"torchvision": Layout(names=torchvision_names)},
         input_shape=(224, 224, 3),
         classes=1000,
         trainable_params=trainable,

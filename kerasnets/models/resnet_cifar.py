@@ -31,7 +31,7 @@ from kerasnets.models.resnet import (
     units,
 )
 from kerasnets.preprocessing import Preprocessing
-from kerasnets.registry import WeightSource, register
+from kerasnets.registry import Layout, WeightSource, register
 
 # Section 4.2: output size 32, 16, 8; filters 16, 32, 64; blocks n, n, n.
 STAGE_FILTERS = (16, 32, 64)
@@ -147,7 +147,7 @@ for depth, counts in COUNTS.items():
         stages={
             f"stage{stage}": f"stage{stage}_block{(depth - 2) // 6}_act" for stage in (1, 2, 3)
         },
-        layout=pytorch_names,
+        layouts={"akamaster": Layout(names=pytorch_names)},
         weights=published(depth),
         recipe="resnet_cifar",
     )

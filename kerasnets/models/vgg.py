@@ -18,14 +18,14 @@ convolutions.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import conv_norm_act, max_pool
 from kerasnets.models.heads import dense_layers_head
 from kerasnets.preprocessing import Preprocessing
-from kerasnets.registry import Paper, register
+from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
     title="Very deep convolutional networks for large-scale image recognition",
@@ -120,7 +120,11 @@ def _feature(layer: str, column: str, batch_norm: bool) -> str:
 
 
 def _register(
-    name: str, column: str, counts: tuple[int, int, int], layout: Callable | None, description: str
+    name: str,
+    column: str,
+    counts: tuple[int, int, int],
+    layouts: Mapping[str, Layout],
+    description: str,
 ) -> None:
     trainable, statistics, multiply_adds = counts
     register(
@@ -137,7 +141,7 @@ def _register(
         },
         style={"normalization": "batch" if statistics else "none"},
         stages={f"stage{number}": f"block{number}_pool" for number in range(1, 6)},
-        layout=layout,
+        layouts=layouts,
         input_shape=(224, 224, 3),
         classes=1000,
         trainable_params=trainable,
@@ -163,20 +167,23 @@ for depth, (column, plain, multiply_adds, trainable, statistics) in COUNTS.items
     ):
         batch_norm = name.endswith("_bn")
         suffix = ", with batch normalisation" if batch_norm else ""
-        names = functools.partial(torchvision_names, column=column, batch_norm=batch_norm)
-        _register(name, column, counts, names, f"{depth} layers, column {column}{suffix}")
+        layouts = {
+            project: Layout(names=functools.partial(names, column=column, batch_norm=batch_norm))
+            for project, names in (("torchvision", torchvision_names), ("timm", timm_names))
+        }
+        _register(name, column, counts, layouts, f"{depth} layers, column {column}{suffix}")
 
 _register(
     "vgg11_lrn",
     "A-LRN",
     (132_863_336, 0, 7_609_090_048),
-    None,
+    {},
     "11 layers, column A-LRN: response normalisation after the first",
 )
 _register(
     "vgg16_c",
     "C",
     (133_638_952, 0, 11_770_888_192),
-    None,
+    {},
     "16 layers, column C: three of them 1x1 convolutions",
 )

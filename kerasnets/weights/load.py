@@ -42,15 +42,19 @@ def load_weights(model: keras.Model, path: str | os.PathLike, *, network: str) -
 
 
 def _expected(model: keras.Model, tensors: dict[str, np.ndarray], network: str) -> list[Tensor]:
-    """The tensors of our own layout where the file's names are ours, else of the peers'."""
-    layout = registration(network).layout
+    """The tensors of the layout, ours or another, that knows most of the names in the file."""
     own = variable_names(model)
-    if layout is None or any(name in tensors for name in own):
-        return [
+    layouts = [
+        [
             Tensor(name, tuple(variable.shape), variable, np.asarray, np.asarray)
             for name, variable in own.items()
-        ]
-    return list(torch_tensors(model, layout))
+        ],
+        *(
+            list(torch_tensors(model, layout.names))
+            for layout in registration(network).layouts.values()
+        ),
+    ]
+    return max(layouts, key=lambda expected: sum(tensor.name in tensors for tensor in expected))
 
 
 def _without_side_classifiers(
@@ -58,7 +62,9 @@ def _without_side_classifiers(
 ) -> dict[str, np.ndarray]:
     """Leaves out the tensors of the side classifiers that the model was built without."""
     entry = registration(network)
-    prefixes = (*entry.auxiliary_weights, *(f"{name}_" for name in entry.auxiliary_heads))
+    prefixes = [f"{name}_" for name in entry.auxiliary_heads]
+    for layout in entry.layouts.values():
+        prefixes += layout.auxiliary
     unused = tuple(
         prefix for prefix in prefixes if not any(name.startswith(prefix) for name in shapes)
     )
