@@ -7,7 +7,7 @@ __all__ = ["classifier", "export", "export_network", "export_run"]
 __getattr__ = exports(
     __name__,
     {
-        "classifier": "saved_model",
+        "classifier": "signatures",
         "export": "saved_model",
         "export_network": "sources",
         "export_run": "sources",

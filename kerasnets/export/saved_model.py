@@ -7,56 +7,15 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
-from kerasnets.data import images
 from kerasnets.errors import UserError
+from kerasnets.export.signatures import logits_of, signatures
 from kerasnets.files import make_folder
-from kerasnets.preprocessing import Preprocessing, with_preprocessing
-
-TOP = 5
-
-
-def classifier(
-    network: keras.Model, preprocessing: Preprocessing, class_names: tuple[str, ...]
-) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """A function from image files to answers, with all of the preprocessing inside.
-
-    Args:
-        network: It returns logits, (N, classes).
-        preprocessing: Of the network.
-        class_names: By label.
-
-    Returns:
-        A function of ``image_bytes``, (N,) strings: the contents of JPEG, PNG, BMP or GIF files.
-        It gives ``probabilities`` (N, classes), and the best five classes (fewer where there are
-        fewer): ``top_classes`` (N, k) their names, ``top_scores`` (N, k) their probabilities.
-    """
-    height, width, channels = network.input_shape[1:]
-    model = with_preprocessing(network, preprocessing)
-    names = tf.constant(class_names)
-
-    def read_image(encoded: tf.Tensor) -> tf.Tensor:
-        return images.fit(images.decode(encoded, channels), preprocessing)
-
-    def classify(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels = tf.map_fn(
-            read_image,
-            image_bytes,
-            fn_output_signature=tf.TensorSpec((height, width, channels), tf.uint8),
-        )
-        probabilities = tf.nn.softmax(tf.cast(model(pixels, training=False), tf.float32))
-        scores, best = tf.math.top_k(probabilities, k=min(TOP, len(class_names)))
-        return {
-            "probabilities": probabilities,
-            "top_classes": tf.gather(names, best),
-            "top_scores": scores,
-        }
-
-    return classify
+from kerasnets.preprocessing import Preprocessing
 
 
 def export(
@@ -69,8 +28,8 @@ def export(
 ) -> pathlib.Path:
     """Writes the next version of a SavedModel, whole or not at all.
 
-    Its signature ``serving_default`` is `classifier`. ``assets.extra`` holds ``labels.txt`` and
-    ``model.json``.
+    Its signatures are those of `kerasnets.export.signatures`. ``assets.extra`` holds ``labels.txt``
+    and ``model.json``.
 
     Args:
         network: It returns logits, (N, classes).
@@ -86,7 +45,7 @@ def export(
     Raises:
         UserError: When the names do not match the network, or the folder cannot be written.
     """
-    classes = network.output_shape[-1]
+    classes = logits_of(network).shape[-1]
     if len(class_names) != classes:
         raise UserError(
             f"The network has {classes} classes. Received: {len(class_names)} class names."
@@ -121,11 +80,8 @@ def _write(
 ) -> None:
     archive = keras.export.ExportArchive()
     archive.track(network)
-    archive.add_endpoint(
-        "serving_default",
-        classifier(network, preprocessing, class_names),
-        input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
-    )
+    for name, signature in signatures(network, preprocessing, class_names).items():
+        archive.add_endpoint(name, signature.function, input_signature=list(signature.inputs))
     archive.write_out(folder, verbose=False)
 
 

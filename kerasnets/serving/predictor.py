@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnets.errors import UserError
-from kerasnets.export.saved_model import classifier, versions
+from kerasnets.export.saved_model import versions
+from kerasnets.export.signatures import classifier
 from kerasnets.training.run import Run
 
 

@@ -1,0 +1,143 @@
+"""What a SavedModel can be asked: its signatures, graphs with all of the preprocessing inside.
+
+| signature | input | outputs |
+| --- | --- | --- |
+| ``serving_default`` | ``image_bytes`` (N,) string | see `ANSWER` |
+| ``images`` | ``images`` (N, H, W, 3) uint8, any height and width | see `ANSWER` |
+| ``tensor`` | ``tensor`` (N, h, w, c) float32, fitted and scaled | ``logits`` (N, classes) |
+| ``features`` | ``image_bytes`` (N,) string | ``features`` (N, D) |
+| ``classify`` | ``inputs`` (N,) string: tf.Example | ``classes``, ``scores`` (N, k) |
+
+``image_bytes`` holds image files: JPEG, PNG, BMP, GIF or WebP. A tf.Example has such a file in its
+feature ``image/encoded``. ``classify`` is what TensorFlow Serving's ``:classify`` asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from kerasnets.data import images
+from kerasnets.preprocessing import Preprocessing, with_preprocessing
+
+TOP = 5
+# Outputs of `serving_default` and `images`: (N, classes), and the best k names and probabilities.
+ANSWER = ("probabilities", "top_classes", "top_scores")
+
+Answer = dict[str, tf.Tensor]
+
+
+class Signature(NamedTuple):
+    """One question a SavedModel answers.
+
+    Attributes:
+        function: Takes the tensors that `inputs` describes, by name; returns tensors by name.
+        inputs: Descriptions, whose names are the arguments' names.
+    """
+
+    function: Callable[..., Answer]
+    inputs: tuple[tf.TensorSpec, ...]
+
+
+def signatures(
+    network: keras.Model, preprocessing: Preprocessing, class_names: tuple[str, ...]
+) -> dict[str, Signature]:
+    """Every signature of a network; see the module's table.
+
+    Args:
+        network: It returns logits, (N, classes).
+        preprocessing: Of the network.
+        class_names: By label.
+    """
+    shape = network.input_shape[1:]
+    with_embedding = keras.Model(
+        network.input, {"logits": logits_of(network), "features": embedding_of(network)}
+    )
+    on_pixels = with_preprocessing(with_embedding, preprocessing)
+    # One traced function each, which all signatures call: the file holds the network twice, not
+    # five times.
+    run = tf.function(lambda pixels: on_pixels(pixels, training=False))
+    run_scaled = tf.function(lambda tensor: with_embedding(tensor, training=False)["logits"])
+    names = tf.constant(class_names)
+
+    def answer(pixels: tf.Tensor) -> Answer:
+        probabilities = tf.nn.softmax(run(pixels)["logits"])
+        scores, best = tf.math.top_k(probabilities, k=min(TOP, len(class_names)))
+        values = (probabilities, tf.gather(names, best), scores)
+        return dict(zip(ANSWER, values, strict=True))
+
+    def serving_default(image_bytes: tf.Tensor) -> Answer:
+        return answer(decoded(image_bytes, shape[-1], preprocessing))
+
+    def of_images(images: tf.Tensor) -> Answer:
+        return answer(fitted(images, shape[-1], preprocessing))
+
+    def of_tensor(tensor: tf.Tensor) -> Answer:
+        return {"logits": run_scaled(tensor)}
+
+    def features(image_bytes: tf.Tensor) -> Answer:
+        return {"features": run(decoded(image_bytes, shape[-1], preprocessing))["features"]}
+
+    def classify(inputs: tf.Tensor) -> Answer:
+        wanted = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
+        found = serving_default(tf.io.parse_example(inputs, wanted)["image/encoded"])
+        return {"classes": found["top_classes"], "scores": found["top_scores"]}
+
+    files = (tf.TensorSpec([None], tf.string, "image_bytes"),)
+    return {
+        "serving_default": Signature(serving_default, files),
+        "images": Signature(of_images, (tf.TensorSpec([None, None, None, 3], tf.uint8, "images"),)),
+        "tensor": Signature(of_tensor, (tf.TensorSpec([None, *shape], tf.float32, "tensor"),)),
+        "features": Signature(features, files),
+        "classify": Signature(classify, (tf.TensorSpec([None], tf.string, "inputs"),)),
+    }
+
+
+def classifier(
+    network: keras.Model, preprocessing: Preprocessing, class_names: tuple[str, ...]
+) -> Callable[[tf.Tensor], Answer]:
+    """The function of the signature ``serving_default``, for a network that is not exported."""
+    return signatures(network, preprocessing, class_names)["serving_default"].function
+
+
+def logits_of(network: keras.Model) -> keras.KerasTensor:
+    """The network's answer, (N, classes), without those of its side classifiers."""
+    output = network.output
+    return output["predictions"] if isinstance(output, dict) else output
+
+
+def embedding_of(network: keras.Model) -> keras.KerasTensor:
+    """What the network's classifier sees, averaged over height and width: (N, D)."""
+    layer = logits_of(network)._keras_history.operation
+    while not layer.weights:
+        layer = layer.input._keras_history.operation
+    x = layer.input
+    if len(x.shape) == 4:
+        x = keras.layers.GlobalAveragePooling2D(dtype="float32")(x)
+    return x
+
+
+def decoded(image_bytes: tf.Tensor, channels: int, preprocessing: Preprocessing) -> tf.Tensor:
+    """Image files, (N,) strings, as evaluation sees them: (N, height, width, channels) uint8."""
+    return _each(
+        lambda encoded: images.fit(images.decode(encoded, channels), preprocessing),
+        image_bytes,
+        (*preprocessing.size, channels),
+    )
+
+
+def fitted(pixels: tf.Tensor, channels: int, preprocessing: Preprocessing) -> tf.Tensor:
+    """Images of one size, (N, H, W, 3) uint8, at the network's: (N, height, width, channels)."""
+    return _each(
+        lambda image: images.fit(images.match_channels(image, channels), preprocessing),
+        pixels,
+        (*preprocessing.size, channels),
+    )
+
+
+def _each(function: Callable, elements: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+    """A function of one image on every image of a batch."""
+    return tf.map_fn(function, elements, fn_output_signature=tf.TensorSpec(shape, tf.uint8))

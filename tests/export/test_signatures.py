@@ -1,0 +1,116 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import kerasnets
+from kerasnets.export import export
+from kerasnets.export.signatures import embedding_of
+from kerasnets.preprocessing import with_preprocessing
+
+SIGNATURES = {
+    "serving_default": ("image_bytes", {"probabilities", "top_classes", "top_scores"}),
+    "images": ("images", {"probabilities", "top_classes", "top_scores"}),
+    "tensor": ("tensor", {"logits"}),
+    "features": ("image_bytes", {"features"}),
+    "classify": ("inputs", {"classes", "scores"}),
+}
+
+
+@pytest.fixture(scope="module")
+def network():
+    return kerasnets.build("resnet20_cifar", classes=3, classifier_activation=None)
+
+
+@pytest.fixture(scope="module")
+def preprocessing():
+    return kerasnets.info("resnet20_cifar").preprocessing
+
+
+@pytest.fixture(scope="module")
+def served(network, preprocessing, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("savedmodels")
+    return tf.saved_model.load(export(network, preprocessing, ("ant", "bee", "cat"), folder))
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return np.random.default_rng(5).integers(0, 256, (3, 40, 36, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def files(pixels):
+    encoded = []
+    for image in pixels:
+        with io.BytesIO() as file:
+            Image.fromarray(image).save(file, "PNG")
+            encoded.append(file.getvalue())
+    return tf.constant(encoded)
+
+
+def test_every_signature_has_its_names_and_the_batch_axis(served):
+    assert set(served.signatures) == set(SIGNATURES)
+    for name, (taken, given) in SIGNATURES.items():
+        signature = served.signatures[name]
+        assert set(signature.structured_input_signature[1]) == {taken}
+        assert set(signature.structured_outputs) == given
+        assert signature.structured_input_signature[1][taken].shape[0] is None
+        for spec in signature.structured_outputs.values():
+            assert spec.shape[0] is None
+            assert spec.shape.rank == 2
+
+
+def test_all_signatures_tell_the_same(served, network, preprocessing, files, pixels):
+    answers = served.signatures["serving_default"](image_bytes=files)
+    by_pixels = served.signatures["images"](images=pixels)
+    for name, value in answers.items():
+        np.testing.assert_array_equal(value, by_pixels[name])
+    fitted = tf.cast(tf.round(tf.image.resize(pixels, (36, 32), antialias=True)), tf.uint8)[:, 2:34]
+    logits = with_preprocessing(network, preprocessing)(fitted)
+    np.testing.assert_allclose(answers["probabilities"], tf.nn.softmax(logits), atol=1e-5)
+
+    scaled = (fitted / 255 - np.array(preprocessing.mean)) / np.array(preprocessing.std)
+    of_tensor = served.signatures["tensor"](tensor=tf.cast(scaled, tf.float32))["logits"]
+    np.testing.assert_allclose(of_tensor, logits, atol=1e-4)
+
+    features = served.signatures["features"](image_bytes=files)["features"]
+    kernel, bias = network.get_layer("logits").get_weights()
+    np.testing.assert_allclose(features @ kernel + bias, logits, atol=1e-4)
+
+    examples = [
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={
+                    "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[file]))
+                }
+            )
+        ).SerializeToString()
+        for file in files.numpy()
+    ]
+    classified = served.signatures["classify"](inputs=tf.constant(examples))
+    np.testing.assert_array_equal(classified["classes"], answers["top_classes"])
+    np.testing.assert_array_equal(classified["scores"], answers["top_scores"])
+
+
+def test_no_image_gives_no_answer(served):
+    answers = served.signatures["serving_default"](image_bytes=tf.constant([], tf.string))
+    assert answers["probabilities"].shape == (0, 3)
+    assert served.signatures["images"](images=np.zeros((0, 5, 5, 3), np.uint8))[
+        "top_classes"
+    ].shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("lenet5", 84), ("nin_cifar10", 192), ("alexnet", 4096), ("resnet18", 512)],
+)
+def test_features_are_what_the_classifier_sees(name, size):
+    network = kerasnets.build(name, classifier_activation=None)
+    assert embedding_of(network).shape == (None, size)
+
+
+def test_side_classifiers_are_left_out():
+    network = kerasnets.build("googlenet", auxiliary_heads=True, classifier_activation=None)
+    assert embedding_of(network).shape == (None, 1024)
