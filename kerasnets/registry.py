@@ -114,6 +114,7 @@ class Registration:
         info: The facts.
         backbone: ``backbone(x, **options)`` takes the images and returns the last feature map.
         head: ``head(x, classes, **options)`` takes that and returns the logits.
+        head_layers: Names of the head's layers with weights, in order.
         variant: The options that make this variant what it is.
         style: Defaults of the options that every layer shares (`kerasnets.models.blocks.Style`).
         fixed: Options of the style that this network does not take.
@@ -127,6 +128,7 @@ class Registration:
     info: ModelInfo
     backbone: Callable
     head: Callable
+    head_layers: tuple[str, ...] = ("logits",)
     variant: Mapping[str, object] = field(default_factory=dict)
     style: Mapping[str, object] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
@@ -146,6 +148,7 @@ def register(
     paper: Paper,
     backbone: Callable,
     head: Callable,
+    head_layers: tuple[str, ...] = ("logits",),
     variant: Mapping[str, object] | None = None,
     style: Mapping[str, object] | None = None,
     fixed: tuple[str, ...] = (),
@@ -177,6 +180,7 @@ def register(
         info=info,
         backbone=backbone,
         head=head,
+        head_layers=head_layers,
         variant=dict(variant or {}),
         style=dict(style or {}),
         fixed=fixed,

@@ -129,6 +129,7 @@ for name, towers, description in (
         description=description,
         backbone=alexnet,
         head=dense_layers_head,
+        head_layers=("fc6", "fc7", "logits"),
         variant={
             "towers": towers,
             "map_size": 6,
@@ -153,6 +154,7 @@ register(
     description="the single tower of 2014, as torchvision publishes it",
     backbone=alexnet_owt,
     head=dense_layers_head,
+    head_layers=("fc6", "fc7", "logits"),
     variant={"map_size": 6, "dropout_first": True, "bias_initializer": "zeros"},
     # torch's default: uniform between ±sqrt(1 / fan-in).
     style={

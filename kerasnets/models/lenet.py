@@ -119,6 +119,7 @@ register(
     description="as published: sparse C3, trainable subsampling, scaled tanh, RBF output",
     backbone=lenet5,
     head=rbf_head,
+    head_layers=("f6", "rbf"),
     style={"activation": "scaled_tanh", "kernel_initializer": "lecun_1998"},
     # Table I connects six maps, and the codes have 84 values.
     fixed=("width",),
@@ -140,6 +141,7 @@ register(
     description="as taught: full connections, ReLU, max pooling, softmax",
     backbone=lenet5_modern,
     head=dense_head,
+    head_layers=("fc1", "fc2", "logits"),
     style={"kernel_initializer": "glorot_uniform"},
     input_shape=(28, 28, 1),
     classes=10,

@@ -100,6 +100,7 @@ register(
     description="for ImageNet",
     backbone=nin,
     head=class_head,
+    head_layers=("class_maps",),
     style=STYLE,
     stages={
         "stage1": "cccp2_act",
@@ -122,6 +123,7 @@ register(
     description="for images of 32x32",
     backbone=nin_cifar,
     head=class_head,
+    head_layers=("class_maps",),
     style=STYLE,
     stages={"stage1": "cccp2_act", "stage2": "cccp4_act", "stage3": "cccp5_act"},
     input_shape=(32, 32, 3),

@@ -133,6 +133,7 @@ def _register(
         description=description,
         backbone=vgg,
         head=dense_layers_head,
+        head_layers=("fc6", "fc7", "logits"),
         variant={
             "column": column,
             "map_size": 7,

@@ -58,6 +58,14 @@ def test_counts_are_the_references(name):
 
 
 @pytest.mark.parametrize("name", BY_NETWORK)
+def test_head_layers_are_the_classifiers(name):
+    features = keras.Input((2, 2, 4))
+    head = keras.Model(features, registration(name).head(features, 3))
+    names = tuple(layer.name for layer in head.layers if layer.weights)
+    assert names == registration(name).head_layers
+
+
+@pytest.mark.parametrize("name", BY_NETWORK)
 def test_a_training_step_reaches_every_weight(name):
     model = small(name, **EVERY_BLOCK.get(name, {}))
     labels = np.array([0, 2, 1, 0])
