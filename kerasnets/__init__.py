@@ -12,8 +12,8 @@ from __future__ import annotations
 import importlib
 
 from kerasnets.errors import UserError
+from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.models import build, features, freeze, replace_head
-from kerasnets.preprocessing import Preprocessing, with_preprocessing
 from kerasnets.registry import ModelInfo, info, list_models
 
 __version__ = "0.1.0"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kerasnets.errors import UserError, unknown
-from kerasnets.preprocessing import Preprocessing
+from kerasnets.inputs import Preprocessing
 
 
 @dataclass(frozen=True, kw_only=True)

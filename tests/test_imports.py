@@ -13,7 +13,7 @@ PACKAGE = pathlib.Path(__file__).parent.parent / "kerasnets"
 
 # From the bottom up; a part may import those before it.
 ORDER = (
-    "errors", "lazy", "files", "preprocessing", "registry", "layers", "models", "weights",
+    "errors", "lazy", "files", "inputs", "registry", "layers", "models", "weights",
     "inspection", "data", "export", "training", "serving", "cli",
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kerasnets.preprocessing import Preprocessing
+from kerasnets.inputs import Preprocessing
 
 
 def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:

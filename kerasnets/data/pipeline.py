@@ -9,7 +9,7 @@ from kerasnets.data import images
 from kerasnets.data.augment import TRANSFORMS, Transform
 from kerasnets.data.sources import Split
 from kerasnets.errors import UserError
-from kerasnets.preprocessing import Preprocessing
+from kerasnets.inputs import Preprocessing
 
 # Decoded images are kept in memory up to this size; above it they are decoded every epoch.
 MEMORY_BUDGET_BYTES = 2 * 2**30

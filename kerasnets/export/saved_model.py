@@ -15,7 +15,7 @@ import tensorflow as tf
 from kerasnets.errors import UserError
 from kerasnets.export.signatures import logits_of, signatures
 from kerasnets.files import make_folder
-from kerasnets.preprocessing import Preprocessing
+from kerasnets.inputs import Preprocessing
 
 
 def export(

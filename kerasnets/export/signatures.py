@@ -21,7 +21,7 @@ import keras
 import tensorflow as tf
 
 from kerasnets.data import images
-from kerasnets.preprocessing import Preprocessing, with_preprocessing
+from kerasnets.inputs import Preprocessing, with_preprocessing
 
 TOP = 5
 # Outputs of `serving_default` and `images`: (N, classes), and the best k names and probabilities.

@@ -20,10 +20,10 @@ from __future__ import annotations
 from typing import Literal
 
 from kerasnets.errors import UserError
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import conv_norm_act, max_pool, widen
 from kerasnets.models.heads import dense_layers_head
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(

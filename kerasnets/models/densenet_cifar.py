@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import conv
 from kerasnets.models.densenet import PAPER, DenseForm, check, dense_stages
 from kerasnets.models.heads import average_pool_head
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import register
 
 

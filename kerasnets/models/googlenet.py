@@ -26,11 +26,11 @@ import functools
 from collections.abc import Callable
 from typing import Literal
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import conv_norm_act, dense_act, initializer, max_pool
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.inception_branches import module_and_kind, truncated_normal
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(

@@ -20,10 +20,10 @@ all of a network; the paper chose it network by network.
 from __future__ import annotations
 
 from kerasnets.errors import UserError
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import conv, conv_norm_act, max_pool
 from kerasnets.models.heads import average_pool_head
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 
 PAPER = Paper(

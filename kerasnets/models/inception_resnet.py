@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from kerasnets.errors import UserError
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models import inception_v3, inception_v4
 from kerasnets.models.blocks import (
@@ -43,7 +44,6 @@ from kerasnets.models.inception_branches import (
     branch,
     module_and_kind,
 )
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Layout, register
 
 

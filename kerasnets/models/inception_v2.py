@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import activate, conv, conv_norm_act, depthwise_conv, max_pool
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.inception_branches import average_pool_branch, branch
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 
 PAPER = Paper(

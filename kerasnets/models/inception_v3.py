@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import conv_norm_act, max_pool
 from kerasnets.models.heads import average_pool_head
@@ -29,7 +30,6 @@ from kerasnets.models.inception_branches import (
     module_and_kind,
     truncated_normal,
 )
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(

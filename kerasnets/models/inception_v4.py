@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import conv_norm_act, max_pool
 from kerasnets.models.heads import average_pool_head
@@ -25,7 +26,6 @@ from kerasnets.models.inception_branches import (
     fork,
     module_and_kind,
 )
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(

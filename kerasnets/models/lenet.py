@@ -17,10 +17,10 @@ from __future__ import annotations
 import random
 from typing import Literal
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import activate, conv_norm_act, dense_act, drop
 from kerasnets.models.heads import logits
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 
 PAPER = Paper(

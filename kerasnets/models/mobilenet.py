@@ -18,10 +18,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import activate, conv_norm_act, depthwise_conv, normalize
 from kerasnets.models.heads import average_pool_head
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import activate, conv_norm_act, drop, max_pool
 from kerasnets.models.heads import average_logits, class_maps
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 
 PAPER = Paper(

@@ -22,10 +22,10 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import activate, conv, conv_norm_act, drop_path, max_pool, normalize
 from kerasnets.models.heads import average_pool_head
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(

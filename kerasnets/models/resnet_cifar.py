@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import activate, conv_norm_act
 from kerasnets.models.heads import average_pool_head
@@ -30,7 +31,6 @@ from kerasnets.models.resnet import (
     torchvision_names,
     units,
 )
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Layout, WeightSource, register
 
 # Section 4.2: output size 32, 16, 8; filters 16, 32, 64; blocks n, n, n.

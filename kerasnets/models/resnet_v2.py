@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import activate, conv, conv_norm_act, max_pool, normalize
 from kerasnets.models.heads import average_pool_head
@@ -34,7 +35,6 @@ from kerasnets.models.resnet import (
     in_training,
     units,
 )
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 
 PAPER = Paper(

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import (
     activate,
@@ -30,7 +31,6 @@ from kerasnets.models.blocks import (
     widen,
 )
 from kerasnets.models.heads import logits
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Paper, register
 
 PAPER = Paper(

@@ -21,10 +21,10 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import conv_norm_act, max_pool
 from kerasnets.models.heads import dense_layers_head
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(

@@ -7,7 +7,7 @@ import keras
 from kerasnets.data import evaluation_batches
 from kerasnets.data.sources import Split
 from kerasnets.errors import UserError
-from kerasnets.preprocessing import Preprocessing, with_preprocessing
+from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.training.metrics import Metrics, measure
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder, whole, write_text
+from kerasnets.inputs import Preprocessing
 from kerasnets.models import build
-from kerasnets.preprocessing import Preprocessing
 from kerasnets.registry import info
 from kerasnets.training.config import TrainConfig, from_json, to_json
 

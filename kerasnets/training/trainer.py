@@ -14,7 +14,7 @@ from kerasnets.data.pipeline import evaluation_batches, read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder
-from kerasnets.preprocessing import with_preprocessing
+from kerasnets.inputs import with_preprocessing
 from kerasnets.training import checkpoints, plots
 from kerasnets.training.callbacks import (
     Checkpoints,

@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kerasnets.data.images import decode, fit, match_channels
-from kerasnets.preprocessing import Preprocessing
+from kerasnets.inputs import Preprocessing
 
 
 def encoded(image: Image.Image, kind: str, **options) -> bytes:

@@ -86,7 +86,7 @@ def tfds_folder(tmp_path_factory):
 
 def test_tfds_by_its_name(tfds_folder):
     from kerasnets.data import evaluation_batches
-    from kerasnets.preprocessing import Preprocessing
+    from kerasnets.inputs import Preprocessing
 
     dataset = load("tfds:tiny_numbers", data_dir=tfds_folder)
     assert dataset.image_shape == (6, 5, 1)

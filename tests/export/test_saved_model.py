@@ -66,7 +66,7 @@ def test_answers_without_keras_as_the_run_does(exported, short_run, digits):
 def test_exports_what_evaluation_measures(exported, short_run):
     """The bytes of an image give the logits that the pipeline's pixels give."""
     from kerasnets.data import evaluation_batches, load
-    from kerasnets.preprocessing import with_preprocessing
+    from kerasnets.inputs import with_preprocessing
 
     split = load("digits").split("test").take(np.arange(20))
     images = next(iter(evaluation_batches(split, short_run.preprocessing, 1, batch_size=20)))[0]

@@ -8,7 +8,7 @@ from PIL import Image
 import kerasnets
 from kerasnets.export import export
 from kerasnets.export.signatures import embedding_of
-from kerasnets.preprocessing import with_preprocessing
+from kerasnets.inputs import with_preprocessing
 
 SIGNATURES = {
     "serving_default": ("image_bytes", {"probabilities", "top_classes", "top_scores"}),

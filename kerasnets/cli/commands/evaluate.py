@@ -17,7 +17,7 @@ if typing.TYPE_CHECKING:
     import keras
 
     from kerasnets.data.sources import Dataset
-    from kerasnets.preprocessing import Preprocessing
+    from kerasnets.inputs import Preprocessing
 
 
 @dataclass(frozen=True)
