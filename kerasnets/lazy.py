@@ -19,6 +19,7 @@ class LazyModule(types.ModuleType):
 
 
 keras = LazyModule("keras")
+tf = LazyModule("tensorflow")
 layers = LazyModule("kerasnets.layers")
 
 

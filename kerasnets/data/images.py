@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from kerasnets.inputs import Preprocessing
@@ -35,6 +37,45 @@ def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     start = tf.strings.substr(encoded, 0, 3)
     image = tf.case([(start == b"\xff\xd8\xff", jpeg), (start == b"\x89PN", png)], default=other)
     return tf.ensure_shape(image, (None, None, channels))
+
+
+def decode_window(
+    encoded: tf.Tensor, channels: int, choose: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
+    """The pixels of a window of an image; of a JPEG nothing else is decoded.
+
+    Args:
+        encoded: A scalar string.
+        channels: 1 for grayscale, 3 for RGB.
+        choose: From (2,) int32, height and width of the image, to (4,) int32: top, left, height
+            and width of the window.
+
+    Returns:
+        (height, width, channels) uint8.
+    """
+
+    def jpeg() -> tf.Tensor:
+        window = choose(tf.io.extract_jpeg_shape(encoded)[:2])
+        return tf.io.decode_and_crop_jpeg(encoded, window, channels)
+
+    def other() -> tf.Tensor:
+        image = decode(encoded, channels)
+        return cut(image, choose(tf.shape(image)[:2]))
+
+    is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
+    return tf.ensure_shape(tf.cond(is_jpeg, jpeg, other), (None, None, channels))
+
+
+def cut(image: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+    """The window (top, left, height, width) of an image."""
+    top, left, height, width = tf.unstack(window)
+    return image[top : top + height, left : left + width]
+
+
+def resize_crop(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """A crop at the network's size: bilinear, without antialiasing, as training can bear."""
+    resized = tf.image.resize(image, size)
+    return tf.cast(resized + 0.5, tf.uint8)
 
 
 def match_channels(image: tf.Tensor, channels: int) -> tf.Tensor:

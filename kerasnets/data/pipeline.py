@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import tensorflow as tf
 
-from kerasnets.data import images
-from kerasnets.data.augment import TRANSFORMS, Transform
-from kerasnets.data.sources import Split
+from kerasnets.data.augment import Augment, augmentation
+from kerasnets.data.loading import Loader
+from kerasnets.data.randomness import uniform
+from kerasnets.data.sources.base import Split
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
 
+log = logging.getLogger("kerasnets")
+
 # Decoded images are kept in memory up to this size; above it they are decoded every epoch.
 MEMORY_BUDGET_BYTES = 2 * 2**30
+# What tf.data may hold in its buffers.
+BUFFER_BUDGET_BYTES = 2**30
 
 
-def read(split: Split, preprocessing: Preprocessing, channels: int) -> Split:
-    """The split with its images decoded and fitted, if they fit into memory; else as it is.
+def steps_per_epoch(split: Split, batch_size: int, workers: int = 1) -> int:
+    """Whole batches that each worker has in an epoch.
 
-    Raises:
-        UserError: When an image cannot be read; the message names the file.
-    """
-    height, width = preprocessing.size
-    if split.size * height * width * channels > MEMORY_BUDGET_BYTES:
-        return split
-    loader = _Loader(split, preprocessing, channels)
-    indices = tf.data.Dataset.range(split.size)
-    batches = indices.map(loader, tf.data.AUTOTUNE).batch(1024).prefetch(1)
-    pixels = np.empty((split.size, height, width, channels), np.uint8)
-    at = 0
-    try:
-        for batch in batches.as_numpy_iterator():
-            pixels[at : at + len(batch)] = batch
-            at += len(batch)
-    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
-        raise _unreadable(split, channels, error) from error
-    return Split(pixels, split.labels, "array")
-
-
-def steps_per_epoch(split: Split, batch_size: int) -> int:
-    """Whole batches in a training split.
+    Args:
+        split: Of the training images.
+        batch_size: Images in a batch of one worker.
+        workers: Among which the images are divided.
 
     Raises:
-        UserError: When the split is smaller than a batch.
+        UserError: When there are fewer images than one batch for each worker takes.
     """
-    if split.size < batch_size:
+    steps = split.size // workers // batch_size
+    if steps == 0:
+        among = f" for each of {workers} workers" if workers > 1 else ""
         raise UserError(
-            f"The batch of {batch_size} is larger than the {split.size} training images."
+            f"The batch of {batch_size}{among} is larger than the {split.size} training images."
         )
-    return split.size // batch_size
+    return steps
 
 
 def training_batches(
@@ -57,58 +48,99 @@ def training_batches(
     channels: int,
     *,
     batch_size: int,
-    augment: str = "none",
+    augment: str | Augment = "none",
     seed: int = 0,
     first_step: int = 0,
+    classes: int | None = None,
+    shard: tuple[int, int] = (0, 1),
+    threads: int | None = None,
 ) -> tf.data.Dataset:
     """Batches of (images uint8, labels int32) for training, without end.
 
-    Every epoch has ``split.size // batch_size`` batches in an order of its own. Order and
-    augmentation depend on (seed, epoch, image) alone, so a run can go on from any step.
+    Every epoch has `steps_per_epoch` batches in an order of its own. Order and augmentation
+    depend on (seed, epoch, image) alone, so a run can go on from any step.
 
     Args:
-        split: What to train on, best decoded by `read`.
+        split: What to train on; `read` decodes it ahead where that helps.
         preprocessing: Of the network: its size.
         channels: Of the network.
-        augment: A name from `kerasnets.data.augment.TRANSFORMS`.
+        batch_size: Images in a batch of this worker.
+        augment: A name from `kerasnets.data.augment.AUGMENTS` or an `Augment`. With a mix the
+            labels are (N, classes) float32.
+        seed: Of order and augmentation; the same for all workers.
         first_step: Batches that an earlier run has seen.
+        classes: Of the data set; a mix needs it.
+        shard: Number of this worker, from 0, and of all workers. Together they see each image
+            once in an epoch, but for the rest that fills no batch.
+        threads: That read and augment; as many as cores by default. It changes no pixel.
 
     Raises:
-        UserError: When the split is smaller than a batch.
+        UserError: When the split is smaller than a batch, or there is no such augmentation.
     """
-    steps = steps_per_epoch(split, batch_size)
-    loader = _Loader(split, preprocessing, channels)
-    transform = TRANSFORMS[augment]
-    labels = tf.constant(split.labels)
+    augment = augmentation(augment) if isinstance(augment, str) else augment
+    steps = steps_per_epoch(split, batch_size, shard[1])
+    loader = Loader(split, preprocessing, channels, augment)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        order, random = _draws(seed, epoch, split.size, transform)
-        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
-
-        def assemble(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            pixels = loader.batch(indices)
-            if transform.numbers:
-                pixels = transform.function(pixels, tf.gather(random, indices))
-            return pixels, tf.gather(labels, indices)
-
-        return batches.map(assemble, tf.data.AUTOTUNE)
+        key = tf.stack([tf.cast(seed, tf.int64), epoch])
+        order = tf.random.experimental.stateless_shuffle(tf.range(split.size), key)
+        indices = tf.data.Dataset.from_tensor_slices(order[shard[0] :: shard[1]])
+        return indices.take(steps * batch_size).map(lambda index: (epoch, index))
 
     epochs = tf.data.Dataset.counter(first_step // steps)
-    return epochs.flat_map(one_epoch).skip(first_step % steps).prefetch(tf.data.AUTOTUNE)
+    # Skipped before any image is read.
+    elements = epochs.flat_map(one_epoch).skip(first_step % steps * batch_size)
+    if loader.in_batches:
+        batches = elements.batch(batch_size, drop_remainder=True)
+        batches = batches.map(
+            lambda epoch, index: loader.batch(_random(seed, epoch[0], index, augment), index),
+            tf.data.AUTOTUNE,
+        )
+    else:
+        batches = elements.map(
+            lambda epoch, index: loader.one(_random(seed, epoch, index[None], augment)[0], index),
+            tf.data.AUTOTUNE,
+        ).batch(batch_size, drop_remainder=True)
+    if augment.mix:
+        batches = _mixed(batches, augment, seed, first_step, classes)
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(_options(threads))
 
 
-def _draws(
-    seed: int, epoch: tf.Tensor, size: int, transform: Transform
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The order of an epoch, and each image's random numbers."""
-    key = tf.stack([tf.cast(seed, tf.int64), epoch])
-    order = tf.random.experimental.stateless_shuffle(tf.range(size), key)
-    random = tf.random.stateless_uniform((size, transform.numbers), key)
-    return order, random
+def _random(seed: int, epoch: tf.Tensor, indices: tf.Tensor, augment: Augment) -> tf.Tensor:
+    return uniform(tf.stack([tf.cast(seed, tf.int64), epoch]), indices, augment.numbers)
+
+
+def _mixed(
+    batches: tf.data.Dataset, augment: Augment, seed: int, first_step: int, classes: int | None
+) -> tf.data.Dataset:
+    if classes is None:
+        raise UserError("Mixed labels need the number of classes. Received: classes=None.")
+
+    def mixed(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels = batch
+        # Below zero, where no epoch's key is.
+        key = tf.stack([tf.cast(seed, tf.int64), -1 - step])
+        return augment.mix(images, tf.one_hot(labels, classes), key)
+
+    return batches.enumerate(first_step).map(mixed, tf.data.AUTOTUNE)
+
+
+def _options(threads: int | None) -> tf.data.Options:
+    options = tf.data.Options()
+    options.deterministic = True
+    options.autotune.ram_budget = BUFFER_BUDGET_BYTES
+    if threads is not None:
+        options.threading.private_threadpool_size = threads
+    return options
 
 
 def evaluation_batches(
-    split: Split, preprocessing: Preprocessing, channels: int, *, batch_size: int
+    split: Split,
+    preprocessing: Preprocessing,
+    channels: int,
+    *,
+    batch_size: int,
+    shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Batches of (images uint8, labels int32), each image once and in order; the last is smaller.
 
@@ -116,49 +148,59 @@ def evaluation_batches(
         split: What to evaluate on.
         preprocessing: Of the network: how images are fitted to its size.
         channels: Of the network.
+        batch_size: Images at a time.
+        shard: Number of this worker, from 0, and of all workers.
     """
-    loader = _Loader(split, preprocessing, channels)
-    batches = tf.data.Dataset.range(split.size).batch(batch_size)
-    labels = tf.constant(split.labels)
-    return batches.map(
-        lambda indices: (loader.batch(indices), tf.gather(labels, indices)), tf.data.AUTOTUNE
-    ).prefetch(tf.data.AUTOTUNE)
+    loader = Loader(split, preprocessing, channels, Augment())
+    indices = tf.data.Dataset.range(split.size).shard(shard[1], shard[0])
+    nothing = tf.zeros((0,))
+    if loader.in_batches:
+        batches = indices.batch(batch_size)
+        batches = batches.map(lambda index: loader.batch(nothing, index), tf.data.AUTOTUNE)
+    else:
+        images = indices.map(lambda index: loader.one(nothing, index), tf.data.AUTOTUNE)
+        batches = images.batch(batch_size)
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(_options(None))
 
 
-class _Loader:
-    """Reads the images of a split by index, inside a graph."""
+def read(
+    split: Split,
+    preprocessing: Preprocessing,
+    channels: int,
+    augment: str | Augment = "none",
+) -> Split:
+    """The split with its images decoded and fitted, if that helps and they fit into memory.
 
-    def __init__(self, split: Split, preprocessing: Preprocessing, channels: int) -> None:
-        self.records = tf.constant(split.records)
-        self.kind = split.kind
-        self.preprocessing = preprocessing
-        self.channels = channels
-        # Images that `read` has prepared are gathered, not fitted again.
-        shape = (*preprocessing.size, channels)
-        self.ready = split.kind == "array" and split.records.shape[1:] == shape
+    Args:
+        split: What to read.
+        preprocessing: Of the network.
+        channels: Of the network.
+        augment: As in `training_batches`. One with a crop takes another part of the image each
+            time, so the split is returned as it is.
 
-    def __call__(self, index: tf.Tensor) -> tf.Tensor:
-        """One image, (H, W, C) uint8 of the network's size."""
-        image = tf.gather(self.records, index)
-        if self.kind == "path":
-            image = tf.io.read_file(image)
-        if self.kind != "array":
-            image = images.decode(image, self.channels)
-        image = images.match_channels(image, self.channels)
-        return images.fit(image, self.preprocessing)
-
-    def batch(self, indices: tf.Tensor) -> tf.Tensor:
-        """Images by their indices, (N, H, W, C) uint8 of the network's size."""
-        if self.ready:
-            return tf.gather(self.records, indices)
-        shape = (*self.preprocessing.size, self.channels)
-        return tf.map_fn(
-            self, indices, fn_output_signature=tf.TensorSpec(shape, tf.uint8), parallel_iterations=8
-        )
+    Raises:
+        UserError: When an image cannot be read; the message names the file.
+    """
+    augment = augmentation(augment) if isinstance(augment, str) else augment
+    height, width = preprocessing.size
+    if augment.crop or split.size * height * width * channels > MEMORY_BUDGET_BYTES:
+        return split
+    batches = evaluation_batches(split, preprocessing, channels, batch_size=1024)
+    pixels = np.empty((split.size, height, width, channels), np.uint8)
+    at = 0
+    try:
+        for batch, _ in batches.as_numpy_iterator():
+            pixels[at : at + len(batch)] = batch
+            at += len(batch)
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+        raise _unreadable(split, channels, error) from error
+    return Split(pixels, split.labels, "array")
 
 
 def _unreadable(split: Split, channels: int, error: Exception) -> UserError:
     """An error that names the first image that cannot be read."""
+    from kerasnets.data import images
+
     for index, record in enumerate(split.records):
         try:
             encoded = tf.io.read_file(record) if split.kind == "path" else tf.constant(record)

@@ -102,8 +102,10 @@ def _check_folder(folder: pathlib.Path, config: TrainConfig, resume: bool) -> Ru
 def _read_splits(run: Run, network: keras.Model, dataset: Dataset) -> dict[str, Split]:
     """The splits that a run needs, decoded where they fit into memory."""
     channels = network.input_shape[-1]
+    augment = {"train": run.config.recipe.augment}
     return {
-        name: read(split, run.preprocessing, channels) for name, split in dataset.splits.items()
+        name: read(split, run.preprocessing, channels, augment.get(name, "none"))
+        for name, split in dataset.splits.items()
     }
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from kerasnets.data.augment import affine, pad_crop_flip
+from kerasnets.data.transforms import Affine, PadCropFlip
 
 
 def test_crop_and_flip_follow_their_numbers(rng):
@@ -9,7 +9,7 @@ def test_crop_and_flip_follow_their_numbers(rng):
     random = tf.constant(
         [[0.5, 0.5, 0.9], [0.5, 0.5, 0.1], [0.0, 0.0, 0.9], [0.99, 0.99, 0.9]], tf.float32
     )
-    out = pad_crop_flip(tf.constant(images), random, padding=2).numpy()
+    out = PadCropFlip(padding=2)(tf.constant(images), random).numpy()
     np.testing.assert_array_equal(out[0], images[0])
     np.testing.assert_array_equal(out[1], images[1, :, ::-1])
     np.testing.assert_array_equal(out[2, 2:, 2:], images[2, :4, :3])
@@ -21,7 +21,7 @@ def test_every_offset_comes_as_often(rng):
     image = np.zeros((1, 9, 9, 1), np.uint8)
     image[0, 4, 4] = 255
     draws = rng.random((5_000, 3)).astype(np.float32)
-    out = pad_crop_flip(tf.constant(np.repeat(image, 5_000, 0)), tf.constant(draws)).numpy()
+    out = PadCropFlip()(tf.constant(np.repeat(image, 5_000, 0)), tf.constant(draws)).numpy()
     found = np.stack(np.nonzero(out[..., 0])[1:])
     assert out.sum() == 255 * 5_000
     # 81 places, 62 draws each on average; six sigmas are 47.
@@ -32,7 +32,7 @@ def test_every_offset_comes_as_often(rng):
 
 def test_affine_of_half_numbers_changes_nothing(rng):
     images = rng.integers(0, 256, (2, 8, 9, 1), dtype=np.uint8)
-    out = affine(tf.constant(images), tf.fill((2, 6), 0.5)).numpy()
+    out = Affine()(tf.constant(images), tf.fill((2, 6), 0.5)).numpy()
     np.testing.assert_array_equal(out, images)
 
 
@@ -42,7 +42,7 @@ def test_affine_shifts_turns_and_scales():
 
     def moved(**limits):
         options = {"shift": 0.0, "rotation": 0.0, "scale": 0.0, "shear": 0.0, **limits}
-        return affine(tf.constant(image), tf.ones((1, 6)), **options).numpy()[0, ..., 0] / 255
+        return Affine(**options)(tf.constant(image), tf.ones((1, 6))).numpy()[0, ..., 0] / 255
 
     ys, xs = np.mgrid[:41, :41]
 
