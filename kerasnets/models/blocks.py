@@ -8,7 +8,7 @@ so that no model file has to pass it from function to function.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
@@ -55,6 +55,7 @@ class Style:
 
 _DEFAULT = Style()
 _style: ContextVar[Style] = ContextVar("style", default=_DEFAULT)
+_substitute: ContextVar[Callable | None] = ContextVar("substitute", default=None)
 
 
 @contextlib.contextmanager
@@ -67,12 +68,25 @@ def styled(style: Style) -> Iterator[None]:
         _style.reset(token)
 
 
+@contextlib.contextmanager
+def deferring(substitute: Callable) -> Iterator[None]:
+    """Puts ``substitute(initializer)`` in the place of each initial kernel of what is built."""
+    token = _substitute.set(substitute)
+    try:
+        yield
+    finally:
+        _substitute.reset(token)
+
+
 def initializer() -> keras.initializers.Initializer:
     """The style's initial weights for one layer."""
     name = _style.get().kernel_initializer
     if name == "lecun_1998":
-        return layers.FanInUniform()
-    return layers.FanInNormal() if name == "he_2015" else keras.initializers.get(name)
+        chosen = layers.FanInUniform()
+    else:
+        chosen = layers.FanInNormal() if name == "he_2015" else keras.initializers.get(name)
+    substitute = _substitute.get()
+    return substitute(chosen) if substitute else chosen
 
 
 def widen(filters: int, *, groups: int = 1) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import typing
@@ -11,7 +12,7 @@ import typeguard
 
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import Style, styled
+from kerasnets.models.blocks import Style, deferring, styled
 from kerasnets.registry import Registration, registration
 
 
@@ -66,11 +67,12 @@ def build(
         )
     backbone, head, style = _split_overrides(entry, overrides, include_top)
     input_shape = _checked_input_shape(entry, input_shape)
+    fresh_head = classes is not None
     classes = _checked_classes(entry, classes)
     _check_top(entry, include_top, pooling, classifier_activation)
 
     images = keras.Input(input_shape, name="images")
-    with styled(style):
+    with styled(style), _deferring(weights):
         x = _features(entry, images, backbone)
         if include_top:
             x = entry.head(x, classes, **head)
@@ -88,8 +90,17 @@ def build(
     if weights is not None:
         from kerasnets.weights import load_weights
 
-        load_weights(model, weights, network=entry.info.name)
+        load_weights(model, weights, network=entry.info.name, fresh_head=fresh_head)
     return model
+
+
+def _deferring(weights: object) -> contextlib.AbstractContextManager:
+    """Draws no initial weights where a file will give them."""
+    if weights is None:
+        return contextlib.nullcontext()
+    from kerasnets.weights.memory import Deferred
+
+    return deferring(Deferred)
 
 
 def _auxiliary_logits(

@@ -1,4 +1,4 @@
-"""Weights from files, whoever wrote them, into our networks."""
+"""Weights from files, whoever wrote them, into our networks; and back."""
 
 from kerasnets.weights.files import read_tensors
 from kerasnets.weights.load import load_weights

@@ -1,150 +1,211 @@
-"""How PyTorch projects lay out the weights of a layer, and how Keras does.
+"""How other projects, and files of Keras, lay out the weights of our layers.
 
 A network's registration names each layer as the other project does; the rest follows from the
-layer's type. Every rule is an exact permutation, so weights travel in both directions unchanged.
+layer's type. Every rule is a view of our array in the file's order, so one rule serves both
+directions and weights travel unchanged.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
+from kerasnets.registry import Layout
+
+
+def _same(array: np.ndarray) -> np.ndarray:
+    return array
+
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor of a PyTorch file and the variable it belongs to.
+    """One tensor of a file and the variable it belongs to.
 
     Attributes:
         name: In the file.
         shape: In the file.
-        variable: Of the Keras layer.
-        to_keras, to_torch: The permutation, either way.
+        variable: Of one of our layers.
+        layer: That layer.
+        in_file_order: A view of the variable's array; flattened, it is the file's tensor.
+        shift: Added to what the file has: a batch norm's variance under another epsilon.
+        channels_axis: Where the image's channels are in the file, if their number is to change.
+        lost_bias: Whether this is the bias of a convolution that has none here. The batch norm
+            behind it takes it off the mean, which is exactly the same function.
     """
 
     name: str
     shape: tuple[int, ...]
     variable: keras.Variable
-    to_keras: Callable[[np.ndarray], np.ndarray]
-    to_torch: Callable[[np.ndarray], np.ndarray]
+    layer: keras.layers.Layer
+    in_file_order: Callable[[np.ndarray], np.ndarray] = _same
+    shift: float = 0.0
+    channels_axis: int | None = None
+    lost_bias: bool = False
+
+    def to_file(self, array: np.ndarray) -> np.ndarray:
+        """The variable's array as the file holds it."""
+        return np.ascontiguousarray(self.in_file_order(array)).reshape(self.shape)
+
+    def from_file(self, array: np.ndarray, out: np.ndarray) -> None:
+        """Writes the file's array into `out`, an array of the variable's shape."""
+        view = self.in_file_order(out)
+        view[...] = array.reshape(view.shape)
 
 
-# A module's name; with "dense" or "conv" where it is that and our layer is the other.
-Rename = Callable[[str], str | tuple[str, str]]
+def own_names(model: keras.Model) -> dict[str, tuple[keras.layers.Layer, keras.Variable]]:
+    """The variables that make up a network's weights, by ``LAYER/VARIABLE``: our own layout.
+
+    Random-number states (of dropout, say) are no weights and are left out.
+    """
+    return {
+        f"{layer.name}/{variable.path.rpartition('/')[2]}": (layer, variable)
+        for layer in model.layers
+        for variable in layer.weights
+    }
 
 
-def torch_tensors(model: keras.Model, rename: Rename) -> Iterator[Tensor]:
-    """Each tensor that a PyTorch file of this network must hold.
+def own_tensors(model: keras.Model) -> Iterator[Tensor]:
+    """Each tensor of a file that `save_weights` wrote."""
+    for name, (layer, variable) in own_names(model).items():
+        yield Tensor(name, tuple(variable.shape), variable, layer)
+
+
+def layout_tensors(
+    model: keras.Model, layout: Layout, found: Collection[str] = ()
+) -> Iterator[Tensor]:
+    """Each tensor that a project's file of this network must hold.
 
     Args:
         model: One of our networks.
-        rename: From a layer's name to the PyTorch module's, as in ``Registration.layout``.
+        layout: The project's.
+        found: The names in the file; a batch norm without gamma is told by them.
     """
+    lost = _convolutions_without_bias(model) if layout.convolution_bias else {}
+    variables = _torch_variables if layout.framework == "torch" else _keras_variables
+    counts = Counter(name.rpartition("/")[0] for name in found)
     for layer in model.layers:
-        module = rename(layer.name) if layer.weights else ""
-        prefix, kind = (module, None) if isinstance(module, str) else module
-        if isinstance(layer, keras.layers.DepthwiseConv2D):
-            yield _depthwise(prefix, layer.kernel)
-        elif isinstance(layer, keras.layers.Conv2D):
-            weight = _permuted(f"{prefix}.weight", layer.kernel, (3, 2, 0, 1))
-            yield _dense_from_conv(weight) if kind == "dense" else weight
-        elif isinstance(layer, keras.layers.Dense):
-            weight = _dense(prefix, layer)
-            yield _conv_from_dense(weight, layer) if kind == "conv" else weight
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            if layer.scale:
-                yield _same(f"{prefix}.weight", layer.gamma)
-            yield _same(f"{prefix}.bias", layer.beta)
-            yield _same(f"{prefix}.running_mean", layer.moving_mean)
-            yield _same(f"{prefix}.running_var", layer.moving_variance)
-        elif layer.weights:
-            raise TypeError(f"No layout is known for {layer.name}, a {type(layer).__name__}.")
-        if getattr(layer, "use_bias", False):
-            yield _same(f"{prefix}.bias", layer.bias)
+        if not layer.weights:
+            continue
+        names = layout.names(layer.name)
+        prefix, kind = (names, None) if isinstance(names, str) else names
+        norm = lost.get(layer.name)
+        for name, variable, role in variables(layer, prefix, counts):
+            shift = 0.0
+            if role == "variance" and layout.norm_epsilon is not None:
+                shift = layout.norm_epsilon - layer.epsilon
+            view, shape = _view(layer, variable, role, kind, layout.framework)
+            yield Tensor(name, shape, variable, layer, view, shift)
+        if norm is not None:
+            name = f"{prefix}.bias" if layout.framework == "torch" else f"{prefix}/1"
+            mean = norm.moving_mean
+            yield Tensor(name, tuple(mean.shape), mean, layer, lost_bias=True)
 
 
-def _same(name: str, variable: keras.Variable) -> Tensor:
-    return Tensor(name, tuple(variable.shape), variable, _identity, _identity)
+def _convolutions_without_bias(
+    model: keras.Model,
+) -> dict[str, keras.layers.BatchNormalization]:
+    """The batch norm behind each convolution that has no bias because of it."""
+    norms = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            before = layer.input._keras_history.operation
+            if isinstance(before, keras.layers.Conv2D) and not before.use_bias:
+                norms[before.name] = layer
+    return norms
 
 
-def _identity(array: np.ndarray) -> np.ndarray:
-    return array
+def _torch_variables(
+    layer: keras.layers.Layer, prefix: str, _: Counter
+) -> Iterator[tuple[str, keras.Variable, str]]:
+    """A module's tensors: name, our variable, role."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        if layer.scale:
+            yield f"{prefix}.weight", layer.gamma, "gamma"
+        yield f"{prefix}.bias", layer.beta, "beta"
+        yield f"{prefix}.running_mean", layer.moving_mean, "mean"
+        yield f"{prefix}.running_var", layer.moving_variance, "variance"
+        return
+    if not isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+        raise TypeError(f"No layout is known for {layer.name}, a {type(layer).__name__}.")
+    yield f"{prefix}.weight", layer.kernel, "kernel"
+    if layer.use_bias:
+        yield f"{prefix}.bias", layer.bias, "bias"
 
 
-def _permuted(name: str, variable: keras.Variable, axes: tuple[int, ...]) -> Tensor:
-    """`axes` are those of the Keras array, in the file's order."""
-    shape = tuple(variable.shape[axis] for axis in axes)
-    back = tuple(int(axis) for axis in np.argsort(axes))
-    return Tensor(
-        name,
-        shape,
-        variable,
-        lambda array: array.transpose(back),
-        lambda array: array.transpose(axes),
+def _keras_variables(
+    layer: keras.layers.Layer, prefix: str, counts: Counter
+) -> Iterator[tuple[str, keras.Variable, str]]:
+    """A layer's arrays by position: name, our variable, role."""
+    weights = list(layer.weights)
+    roles = [variable.path.rpartition("/")[2].removeprefix("moving_") for variable in weights]
+    if (
+        isinstance(layer, keras.layers.BatchNormalization)
+        and layer.scale
+        and counts[prefix] == len(weights) - 1
+    ):
+        # Inception of keras.applications normalises without gamma, which is 1 then.
+        weights, roles = weights[1:], roles[1:]
+    for index, (variable, role) in enumerate(zip(weights, roles, strict=True)):
+        yield f"{prefix}/{index}", variable, role
+
+
+View = Callable[[np.ndarray], np.ndarray]
+
+
+def _view(
+    layer: keras.layers.Layer,
+    variable: keras.Variable,
+    role: str,
+    kind: str | None,
+    framework: str,
+) -> tuple[View, tuple[int, ...]]:
+    """How our array is seen in the file's order, and the tensor's shape there."""
+    shape = tuple(variable.shape)
+    if role != "kernel":
+        return _same, shape
+    if framework == "keras":
+        return _same, _keras_shape(layer, shape, kind)
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        # (H, W, C, M) is (C * M, 1, H, W) in PyTorch, with c * M + m in order.
+        height, width, channels, multiplier = shape
+        return _permuted((2, 3, 0, 1)), (channels * multiplier, 1, height, width)
+    if isinstance(layer, keras.layers.Conv2D):
+        height, width, channels, filters = shape
+        flat = (filters, channels * height * width)
+        unfolded = (filters, channels, height, width)
+        return _permuted((3, 2, 0, 1)), flat if kind == "dense" else unfolded
+    units = layer.units
+    height, width, channels = flattened_shape(layer) or (1, 1, shape[0])
+    unfolded = (height, width, channels, units)
+    in_file = (units, channels, height, width)
+    flat = (units, math.prod(in_file[1:]))
+    return (
+        lambda array: array.reshape(unfolded).transpose(3, 2, 0, 1),
+        in_file if kind == "conv" else flat,
     )
 
 
-def _depthwise(prefix: str, kernel: keras.Variable) -> Tensor:
-    """(H, W, C, M) is (C * M, 1, H, W) in PyTorch, with c * M + m in order."""
-    height, width, channels, multiplier = kernel.shape
-    return Tensor(
-        f"{prefix}.weight",
-        (channels * multiplier, 1, height, width),
-        kernel,
-        lambda array: array.reshape(channels, multiplier, height, width).transpose(2, 3, 0, 1),
-        lambda array: array.transpose(2, 3, 0, 1).reshape(-1, 1, height, width),
-    )
+def _permuted(axes: tuple[int, ...]) -> View:
+    return lambda array: array.transpose(axes)
 
 
-def _dense(prefix: str, layer: keras.layers.Dense) -> Tensor:
-    """Transposed; after a flattened feature map also from (C, H, W) to (H, W, C)."""
-    name, units = f"{prefix}.weight", layer.units
-    features = _flattened_shape(layer)
-    if features is None:
-        return _permuted(name, layer.kernel, (1, 0))
-    height, width, channels = features
-    return Tensor(
-        name,
-        (units, math.prod(features)),
-        layer.kernel,
-        lambda array: (
-            array.reshape(units, channels, height, width)
-            .transpose(2, 3, 1, 0)
-            .reshape(math.prod(features), units)
-        ),
-        lambda array: (
-            array.reshape(height, width, channels, units)
-            .transpose(3, 2, 0, 1)
-            .reshape(units, math.prod(features))
-        ),
-    )
+def _keras_shape(
+    layer: keras.layers.Layer, shape: tuple[int, ...], kind: str | None
+) -> tuple[int, ...]:
+    """The same numbers in the same order, in a dense layer or in a convolution."""
+    if isinstance(layer, keras.layers.Dense) and kind == "conv":
+        return (*(flattened_shape(layer) or (1, 1, shape[0])), shape[1])
+    if isinstance(layer, keras.layers.Conv2D) and kind == "dense":
+        return (math.prod(shape[:3]), shape[3])
+    return shape
 
 
-def _dense_from_conv(weight: Tensor) -> Tensor:
-    """A convolution's (out, C, H, W) as the dense (out, C * H * W) that it computes."""
-    return _reshaped(weight, (weight.shape[0], math.prod(weight.shape[1:])))
-
-
-def _conv_from_dense(weight: Tensor, layer: keras.layers.Dense) -> Tensor:
-    """A dense (out, C * H * W) as a convolution (out, C, H, W) over all of the layer's input."""
-    height, width, channels = _flattened_shape(layer) or (1, 1, weight.shape[1])
-    return _reshaped(weight, (weight.shape[0], channels, height, width))
-
-
-def _reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The same numbers in the same order, of another shape in the file."""
-    return replace(
-        tensor,
-        shape=shape,
-        to_keras=lambda array: tensor.to_keras(array.reshape(tensor.shape)),
-        to_torch=lambda array: tensor.to_torch(array).reshape(shape),
-    )
-
-
-def _flattened_shape(layer: keras.layers.Layer) -> tuple[int, int, int] | None:
+def flattened_shape(layer: keras.layers.Layer) -> tuple[int, int, int] | None:
     """The (H, W, C) that the layer sees flattened, or ``None``. Looks through dropout."""
     tensor = layer.input
     while True:

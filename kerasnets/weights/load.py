@@ -2,98 +2,106 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import keras
 import numpy as np
 
-from kerasnets.errors import UserError
 from kerasnets.registry import registration
-from kerasnets.weights.files import read_tensors
-from kerasnets.weights.layouts import Tensor, torch_tensors
-from kerasnets.weights.save import variable_names
+from kerasnets.weights import memory
+from kerasnets.weights.files import WeightFile, check, crc32, open_weights
+from kerasnets.weights.layouts import Tensor
+from kerasnets.weights.plan import plan_loading
+
+log = logging.getLogger("kerasnets")
+
+# Larger tensors are read in pieces of about this size, in bytes.
+PIECE = 16 << 20
 
 
-def load_weights(model: keras.Model, path: str | os.PathLike, *, network: str) -> None:
+def load_weights(
+    model: keras.Model,
+    path: str | os.PathLike,
+    *,
+    network: str,
+    fresh_head: bool = False,
+) -> None:
     """Gives `model` the weights of a file.
 
-    The file's kind and layout are told by its content: safetensors or a PyTorch pickle with the
-    tensors named as the projects that publish them do, or safetensors of our own.
+    The file's kind and layout are told by its content: safetensors, PyTorch pickles,
+    ``.weights.h5``, ``.h5`` and ``.keras``, of ours, of keras.applications or of the projects in
+    the network's registration. What had to be adapted is said in a warning: another number of
+    input channels and, with `fresh_head`, of classes.
 
     Args:
         model: As `kerasnets.build` returned it.
         path: The file.
         network: The name the model was built by.
+        fresh_head: Whether the last layer may start anew where the file's is for other classes.
 
     Raises:
         UserError: When the file is missing or damaged, or its tensors are not those of the
             network; the model is unchanged then.
     """
-    tensors = read_tensors(path)
-    tensors = {
-        name: array for name, array in tensors.items() if not name.endswith("num_batches_tracked")
-    }
-    expected = _expected(model, tensors, network)
-    shapes = {tensor.name: tensor.shape for tensor in expected}
-    tensors = _without_side_classifiers(tensors, shapes, network)
-    _check(tensors, shapes, path, network)
-    for tensor in expected:
-        tensor.variable.assign(tensor.to_keras(np.asarray(tensors[tensor.name])))
+    with open_weights(path) as file:
+        plan = plan_loading(model, file, registration(network), fresh_head=fresh_head)
+        values = _read(file, plan.tensors)
+    for variable, array in values:
+        variable.assign(memory.as_tensor(array))
+    _finish(model, plan.fresh)
+    for note in plan.notes:
+        log.warning("%s: %s.", network, note)
 
 
-def _expected(model: keras.Model, tensors: dict[str, np.ndarray], network: str) -> list[Tensor]:
-    """The tensors of the layout, ours or another, that knows most of the names in the file."""
-    own = variable_names(model)
-    layouts = [
-        [
-            Tensor(name, tuple(variable.shape), variable, np.asarray, np.asarray)
-            for name, variable in own.items()
-        ],
-        *(
-            list(torch_tensors(model, layout.names))
-            for layout in registration(network).layouts.values()
-        ),
-    ]
-    return max(layouts, key=lambda expected: sum(tensor.name in tensors for tensor in expected))
+def _read(file: WeightFile, tensors: tuple[Tensor, ...]) -> list[tuple[keras.Variable, np.ndarray]]:
+    """Every variable's new value, in memory of its own; the model is not touched."""
+    values: dict[int, tuple[keras.Variable, np.ndarray]] = {}
+    for tensor in sorted(tensors, key=lambda tensor: tensor.lost_bias):
+        variable, kind = tensor.variable, keras.backend.standardize_dtype(tensor.variable.dtype)
+        array = memory.zeros(tuple(variable.shape), kind)
+        _fill(array, tensor, file)
+        if tensor.lost_bias:
+            values[id(variable)][1][...] -= array
+        else:
+            array += array.dtype.type(tensor.shift)
+            values[id(variable)] = (variable, array)
+    return list(values.values())
 
 
-def _without_side_classifiers(
-    tensors: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], network: str
-) -> dict[str, np.ndarray]:
-    """Leaves out the tensors of the side classifiers that the model was built without."""
-    entry = registration(network)
-    prefixes = [f"{name}_" for name in entry.auxiliary_heads]
-    for layout in entry.layouts.values():
-        prefixes += layout.auxiliary
-    unused = tuple(
-        prefix for prefix in prefixes if not any(name.startswith(prefix) for name in shapes)
-    )
-    return {name: array for name, array in tensors.items() if not name.startswith(unused)}
+def _fill(array: np.ndarray, tensor: Tensor, file: WeightFile) -> None:
+    """Reads a tensor into `array`, a piece at a time, and compares its checksum."""
+    stored = file.tensors[tensor.name]
+    view = tensor.in_file_order(array)
+    rows, checksum = stored.rows, 0
+    step = rows
+    if tensor.channels_axis is None and view.shape[:1] == stored.shape[:1]:
+        step = max(1, rows * PIECE // max(1, array.nbytes))
+    for start in range(0, rows, step):
+        stop = min(rows, start + step)
+        piece = stored.read(start, stop)
+        if tensor.name in file.checksums:
+            checksum = crc32(piece, checksum)
+        if tensor.channels_axis is not None:
+            piece = _with_channels(piece, tensor.channels_axis, tensor.shape[tensor.channels_axis])
+        part = view[start:stop] if step < rows else view
+        part[...] = piece.reshape(part.shape)
+    if tensor.name in file.checksums:
+        check(file, tensor.name, file.checksums[tensor.name], checksum)
 
 
-def _check(
-    tensors: dict[str, np.ndarray],
-    shapes: dict[str, tuple[int, ...]],
-    path: str | os.PathLike,
-    network: str,
-) -> None:
-    """Raises where names or shapes differ; names the first tensors at fault."""
-    missing = [name for name in shapes if name not in tensors]
-    extra = [name for name in tensors if name not in shapes]
-    wrong = [
-        f"{name} has shape {tensors[name].shape}, expected {shape}"
-        for name, shape in shapes.items()
-        if name in tensors and tensors[name].shape != shape
-    ]
-    faults = [
-        f"{len(missing)} tensors are missing: {_first(missing)}" if missing else "",
-        f"{len(extra)} do not belong to it: {_first(extra)}" if extra else "",
-        f"{len(wrong)} have another shape: {_first(wrong)}" if wrong else "",
-    ]
-    if any(faults):
-        found = "; ".join(filter(None, faults))
-        raise UserError(f"{str(path)!r} does not fit {network}: {found}.")
+def _with_channels(kernel: np.ndarray, axis: int, wanted: int) -> np.ndarray:
+    """A kernel over other channels: their sum for one; repeated, with equal sum, for more."""
+    given = kernel.shape[axis]
+    if wanted == 1:
+        return kernel.sum(axis, keepdims=True)
+    return np.take(kernel, np.arange(wanted) % given, axis) * (given / wanted)
 
 
-def _first(names: list[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+def _finish(model: keras.Model, fresh: tuple[keras.layers.Layer, ...]) -> None:
+    """Draws the weights of layers that start anew, and leaves no trace of what was deferred."""
+    for layer, attribute in memory.deferred(model):
+        initializer = getattr(layer, attribute).initializer
+        setattr(layer, attribute, initializer)
+        if layer in fresh:
+            layer.kernel.assign(initializer(tuple(layer.kernel.shape), layer.kernel.dtype))

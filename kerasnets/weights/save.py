@@ -1,7 +1,8 @@
-"""Our own weight files: safetensors, each variable under ``LAYER/VARIABLE``."""
+"""Our own weight files, and Keras' with a checksum."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 
@@ -10,28 +11,31 @@ import numpy as np
 
 from kerasnets.errors import UserError
 from kerasnets.files import whole
-
-
-def variable_names(model: keras.Model) -> dict[str, keras.Variable]:
-    """The variables that make up a network's weights, by ``LAYER/VARIABLE``.
-
-    Random-number states (of dropout, say) are no weights and are left out.
-    """
-    names = {}
-    for layer in model.layers:
-        for variable in layer.weights:
-            names[f"{layer.name}/{variable.path.rpartition('/')[2]}"] = variable
-    return names
+from kerasnets.weights.files import CHECKSUMS, crc32
+from kerasnets.weights.hdf5 import add_trailer
+from kerasnets.weights.layouts import own_names
 
 
 def save_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Writes the weights of a network in our own layout; `kerasnets.build` loads them.
+    """Writes the weights of a network; `kerasnets.build` loads them.
+
+    The format follows the name: ``.weights.h5`` is Keras' own, and anything else safetensors with
+    each variable under ``LAYER/VARIABLE``. Both record a checksum.
 
     Raises:
         UserError: When the disk is full or the folder cannot be written.
     """
-    tensors = {name: variable.numpy() for name, variable in variable_names(model).items()}
-    save_tensors(path, tensors)
+    if os.fspath(path).endswith(".weights.h5"):
+        with whole(path) as partial:
+            model.save_weights(partial)
+            add_trailer(partial)
+        return
+    values = own_names(model).items()
+    save_tensors(path, {name: _array(variable) for name, (_, variable) in values})
+
+
+def _array(variable: keras.Variable) -> np.ndarray:
+    return keras.ops.convert_to_numpy(variable.value)
 
 
 def save_tensors(
@@ -39,7 +43,7 @@ def save_tensors(
     tensors: Mapping[str, np.ndarray],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes a safetensors file, whole or not at all.
+    """Writes a safetensors file with a checksum of each tensor, whole or not at all.
 
     Raises:
         UserError: When the disk is full or the folder cannot be written.
@@ -48,8 +52,10 @@ def save_tensors(
     import safetensors.numpy
 
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    checksums = {name: f"{crc32(array):08x}" for name, array in arrays.items()}
+    metadata = {CHECKSUMS: json.dumps(checksums), **(metadata or {})}
     with whole(path) as partial:
         try:
-            safetensors.numpy.save_file(arrays, partial, metadata=dict(metadata or {}))
+            safetensors.numpy.save_file(arrays, partial, metadata=metadata)
         except safetensors.SafetensorError as error:
             raise UserError(f"{os.fspath(path)!r} was not written: {error}.") from error

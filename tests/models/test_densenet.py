@@ -10,7 +10,8 @@ import kerasnets
 from kerasnets import UserError
 from kerasnets.models.blocks import Style, styled
 from kerasnets.models.densenet import DenseForm, dense_stages, torchvision_names
-from kerasnets.weights.layouts import torch_tensors
+from kerasnets.registry import Layout
+from kerasnets.weights.layouts import layout_tensors
 from tests.golden import golden_images, golden_logits, golden_state, manifest
 from tests.models.keras_applications import largest_difference, randomize
 from tests.models.parts import all_params, shape_of, trainable
@@ -137,7 +138,10 @@ def test_weights_have_the_names_and_shapes_of_published_files(source, name):
         if not tensor.endswith("num_batches_tracked")
     }
     model = kerasnets.build(name, input_shape=(32, 32, 3))
-    ours = {tensor.name: tensor.shape for tensor in torch_tensors(model, torchvision_names)}
+    ours = {
+        tensor.name: tensor.shape
+        for tensor in layout_tensors(model, Layout(names=torchvision_names))
+    }
     assert ours == published
 
 

@@ -6,8 +6,8 @@ from safetensors.numpy import save_file
 import kerasnets
 from kerasnets.errors import UserError
 from kerasnets.models.inception_resnet import timm_names
-from kerasnets.registry import registration
-from kerasnets.weights.layouts import torch_tensors
+from kerasnets.registry import Layout, registration
+from kerasnets.weights.layouts import layout_tensors
 from tests.golden import golden_images, golden_state, manifest
 from tests.models.parts import all_params, check_drop_path, multiply_adds, shape_of, trainable
 from tests.models.test_inception_v3 import in_order_of_creation
@@ -132,7 +132,10 @@ def test_drop_path_grows_linearly_and_leaves_inference_alone(name, form, blocks)
 def test_tensors_are_timms(networks):
     expected = manifest("timm", "inception_resnet_v2")["tensors"]
     model = kerasnets.build("inception_resnet_v2")
-    ours = {tensor.name: list(tensor.shape) for tensor in torch_tensors(model, timm_names)}
+    ours = {
+        tensor.name: list(tensor.shape)
+        for tensor in layout_tensors(model, Layout(names=timm_names))
+    }
     assert ours == {
         name: shape for name, shape in expected.items() if not name.endswith("num_batches_tracked")
     }

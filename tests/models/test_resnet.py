@@ -5,7 +5,8 @@ from safetensors.numpy import save_file
 
 import kerasnets
 from kerasnets.models.resnet import torchvision_names
-from kerasnets.weights.layouts import torch_tensors
+from kerasnets.registry import Layout
+from kerasnets.weights.layouts import layout_tensors
 from tests.golden import golden_images, golden_logits, golden_state, manifest
 from tests.models.keras_applications import copy_resnet, largest_difference, randomize
 from tests.models.parts import (
@@ -175,7 +176,10 @@ def test_weights_have_the_names_and_shapes_of_published_files(source, peer, name
         if not tensor.endswith("num_batches_tracked")
     }
     model = kerasnets.build(name, input_shape=(32, 32, 3))
-    ours = {tensor.name: tensor.shape for tensor in torch_tensors(model, torchvision_names)}
+    ours = {
+        tensor.name: tensor.shape
+        for tensor in layout_tensors(model, Layout(names=torchvision_names))
+    }
     assert ours == published
 
 

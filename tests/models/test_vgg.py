@@ -6,8 +6,8 @@ import pytest
 from safetensors.numpy import save_file
 
 import kerasnets
-from kerasnets.models import vgg
-from kerasnets.weights.layouts import torch_tensors
+from kerasnets.registry import registration
+from kerasnets.weights.layouts import layout_tensors
 from tests.golden import golden_images, golden_logits, golden_state, manifest
 
 ZEROS = {"kernel_initializer": "zeros"}  # quick to draw
@@ -102,11 +102,7 @@ def test_dropout_follows_the_hidden_layers() -> None:
 )
 def test_names_and_shapes_of_published_tensors(source: str, model: str, dense_head: str) -> None:
     network = kerasnets.build(model, dense_head=dense_head, **ZEROS)
-    names = {"torchvision": vgg.torchvision_names, "timm": vgg.timm_names}[source]
-    column = {"11": "A", "13": "B", "16": "D", "19": "E"}[model[3:5]]
-    tensors = torch_tensors(
-        network, lambda layer: names(layer, column=column, batch_norm=model.endswith("_bn"))
-    )
+    tensors = layout_tensors(network, registration(model).layouts[source])
     expected = {
         name: tuple(shape)
         for name, shape in manifest(source, model)["tensors"].items()
@@ -136,13 +132,13 @@ def test_logits_equal_torchvisions(model: str, dense_head: str, tmp_path) -> Non
 
 
 @pytest.mark.parametrize("dense_head", ["flatten", "conv"])
-def test_logits_equal_timms(dense_head: str) -> None:
-    network = kerasnets.build("vgg16", classifier_activation=None, dense_head=dense_head, **ZEROS)
-    state = golden_state("timm", "vgg16")
-    for tensor in torch_tensors(
-        network, lambda layer: vgg.timm_names(layer, column="D", batch_norm=False)
-    ):
-        tensor.variable.assign(tensor.to_keras(state[tensor.name]))
+def test_logits_equal_timms(dense_head: str, tmp_path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file(golden_state("timm", "vgg16"), path)
+    network = kerasnets.build(
+        "vgg16", weights=path, classifier_activation=None, dense_head=dense_head
+    )
+    path.unlink()  # half a gigabyte
     assert_close(network, golden_logits("timm", "vgg16"))
 
 

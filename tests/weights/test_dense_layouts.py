@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnets.weights.layouts import Tensor, torch_tensors
+from kerasnets.registry import Layout
+from kerasnets.weights.layouts import Tensor, layout_tensors
 
 HEIGHT, WIDTH, CHANNELS, UNITS = 2, 3, 4, 5
 
@@ -22,7 +23,7 @@ def model(form: str) -> keras.Model:
 
 
 def weight_of(network: keras.Model, rename: Callable) -> Tensor:
-    return next(iter(torch_tensors(network, rename)))
+    return next(iter(layout_tensors(network, Layout(names=rename))))
 
 
 def images() -> np.ndarray:
@@ -38,13 +39,15 @@ def test_weight_computes_what_it_does_in_the_file(form: str, kind: str) -> None:
     shape = {"dense": flat, "conv": (UNITS, CHANNELS, HEIGHT, WIDTH)}[kind]
     assert (tensor.name, tensor.shape) == ("head.weight", shape)
     weight = np.random.default_rng(1).standard_normal(shape).astype("float32")
-    tensor.variable.assign(tensor.to_keras(weight))
+    kernel = np.zeros(tensor.variable.shape, "float32")
+    tensor.from_file(weight, kernel)
+    tensor.variable.assign(kernel)
     # PyTorch flattens (C, H, W).
     features = images().transpose(0, 3, 1, 2).reshape(6, -1)
     expected = features @ weight.reshape(flat).T
     # Sums of 24 products in another order.
     np.testing.assert_allclose(network.predict(images(), verbose=0), expected, rtol=1e-5, atol=1e-5)
-    returned = tensor.to_torch(keras.ops.convert_to_numpy(tensor.variable))
+    returned = tensor.to_file(keras.ops.convert_to_numpy(tensor.variable))
     np.testing.assert_array_equal(returned, weight)
 
 
@@ -54,5 +57,7 @@ def test_a_dense_layer_that_follows_another_is_a_1x1_convolution(kind: str) -> N
     network = keras.Model(inputs, keras.layers.Dense(3, name="fc")(inputs))
     tensor = weight_of(network, lambda layer: ("head", kind))
     weight = np.arange(21, dtype="float32").reshape({"dense": (3, 7), "conv": (3, 7, 1, 1)}[kind])
-    np.testing.assert_array_equal(tensor.to_keras(weight), weight.reshape(3, 7).T)
-    np.testing.assert_array_equal(tensor.to_torch(tensor.to_keras(weight)), weight)
+    kernel = np.zeros((7, 3), "float32")
+    tensor.from_file(weight, kernel)
+    np.testing.assert_array_equal(kernel, weight.reshape(3, 7).T)
+    np.testing.assert_array_equal(tensor.to_file(kernel), weight)

@@ -8,8 +8,11 @@ import safetensors.numpy
 import kerasnets
 from kerasnets import UserError, build
 from kerasnets.models.resnet_cifar import pytorch_names
+from kerasnets.registry import Layout
 from kerasnets.weights import read_tensors, save_weights
-from kerasnets.weights.layouts import torch_tensors
+from kerasnets.weights.layouts import layout_tensors
+
+PUBLISHED = Layout(names=pytorch_names)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +26,7 @@ def published(network, tmp_path_factory):
     rng = np.random.default_rng(7)
     tensors = {
         tensor.name: rng.uniform(0.1, 0.3, tensor.shape).astype(np.float32)
-        for tensor in torch_tensors(network, pytorch_names)
+        for tensor in layout_tensors(network, PUBLISHED)
     }
     path = tmp_path_factory.mktemp("weights") / "resnet20.safetensors"
     safetensors.numpy.save_file(tensors, path)
@@ -41,7 +44,7 @@ def damaged(path, tmp_path, change):
 def test_names_and_shapes_are_the_publishers(shared, network):
     real = read_tensors(shared / "weights" / "resnet20_cifar10.safetensors")
     real = {name: array.shape for name, array in real.items() if "num_batches" not in name}
-    assert real == {tensor.name: tensor.shape for tensor in torch_tensors(network, pytorch_names)}
+    assert real == {tensor.name: tensor.shape for tensor in layout_tensors(network, PUBLISHED)}
 
 
 def test_kernels_are_transposed(published):
@@ -61,13 +64,15 @@ def test_kernels_are_transposed(published):
 def test_flattened_features_change_their_order():
     """A dense layer after a flattened map: (C, H, W) in PyTorch, (H, W, C) in Keras."""
     model = build("lenet5_modern")
-    tensors = {t.name: t for t in torch_tensors(model, lambda layer: layer)}
+    layout = Layout(names=lambda layer: layer)
+    tensors = {tensor.name: tensor for tensor in layout_tensors(model, layout)}
     weight = np.arange(120 * 400, dtype=np.float32).reshape(120, 400)
-    kernel = tensors["fc1.weight"].to_keras(weight)
+    kernel = np.zeros((400, 120), "float32")
+    tensors["fc1.weight"].from_file(weight, kernel)
     maps = np.random.default_rng(0).standard_normal((5, 5, 16))
     expected = weight @ maps.transpose(2, 0, 1).ravel()
     np.testing.assert_allclose(maps.ravel() @ kernel, expected, rtol=1e-9)
-    np.testing.assert_array_equal(tensors["fc1.weight"].to_torch(kernel), weight)
+    np.testing.assert_array_equal(tensors["fc1.weight"].to_file(kernel), weight)
 
 
 def test_our_own_layout_round_trips(tmp_path):

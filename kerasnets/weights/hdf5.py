@@ -1,0 +1,189 @@
+"""Keras' weight files: ``.weights.h5``, the older ``.h5``, and the archive ``.keras``."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pathlib
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+
+import h5py
+
+from kerasnets.errors import UserError
+from kerasnets.weights.files import Stored, WeightFile, damaged
+
+# What h5py raises for files whose structure makes no sense.
+_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError, IndexError)
+_TRAILER = b"kerasnets:crc32:"
+_DIGITS = 8
+
+
+@contextlib.contextmanager
+def opened(path: pathlib.Path) -> Iterator[WeightFile]:
+    """A ``.weights.h5`` or ``.h5`` file.
+
+    Raises:
+        UserError: When it is damaged or holds no layers of Keras.
+    """
+    _check_trailer(path)
+    with _file(path, path) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def opened_archive(path: pathlib.Path) -> Iterator[WeightFile]:
+    """A ``.keras`` archive. Its configuration is not looked at, so nothing in it is run."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            # zipfile compares the member's checksum.
+            content = archive.read(_member(archive, path))
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
+        raise damaged(path, error) from error
+    with _file(path, io.BytesIO(content)) as file:
+        yield file
+
+
+def _member(archive: zipfile.ZipFile, path: pathlib.Path) -> zipfile.ZipInfo:
+    """The weights, after a look at their size: an archive may pretend to hold terabytes."""
+    member = archive.getinfo("model.weights.h5")
+    if member.file_size > 100 * max(member.compress_size, 1) + (1 << 20):
+        raise damaged(path, f"its weights unpack to {member.file_size:,} bytes")
+    return member
+
+
+@contextlib.contextmanager
+def _file(path: pathlib.Path, source: object) -> Iterator[WeightFile]:
+    try:
+        with h5py.File(source, "r") as file:
+            datasets = dict(_datasets(path, file))
+            tensors = {name: _stored(path, data) for name, data in datasets.items()}
+            yield WeightFile(path, _ranked(tensors), framework="keras")
+    except UserError:
+        raise
+    except _ERRORS as error:
+        raise damaged(path, error) from error
+
+
+def _datasets(path: pathlib.Path, file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
+    """The variables, by ``LAYER/INDEX``."""
+    if "layers" in file or "_layer_checkpoint_dependencies" in file:
+        yield from _by_group(path, file)
+        return
+    root = file.get("model_weights", file)  # a whole model saved as .h5
+    names = _attribute(root, "layer_names")
+    if not names:
+        raise UserError(f"{str(path)!r} is an HDF5 file without layers of Keras.")
+    for layer in names:
+        for index, weight in enumerate(_attribute(root[layer], "weight_names")):
+            yield f"{layer}/{index}", root[layer][weight]
+
+
+def _by_group(path: pathlib.Path, file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Of ``.weights.h5``: each layer's ``vars`` group says the layer's name."""
+    groups = []
+    for top in ("layers", "_layer_checkpoint_dependencies"):
+        if top in file:
+            file[top].visititems(
+                lambda name, item: (
+                    groups.append(item)
+                    if name.rpartition("/")[2] == "vars"
+                    and isinstance(item, h5py.Group)
+                    and len(item)
+                    else None
+                )
+            )
+    for group in groups:
+        owner = group.name.split("/")[-2]
+        if owner.startswith("seed_generator"):
+            continue
+        if "name" not in group.attrs:
+            raise UserError(
+                f"{str(path)!r} does not name its layers: it was written by an older Keras. "
+                "Load and save it again with Keras >= 3.12."
+            )
+        layer = _text(group.attrs["name"])
+        for index in group:
+            yield f"{layer}/{int(index)}", group[index]
+
+
+def _attribute(group: h5py.Group, name: str) -> list[str]:
+    """A list of names; a long one is kept in numbered pieces."""
+    if name in group.attrs:
+        return [_text(value) for value in group.attrs[name]]
+    names, piece = [], 0
+    while f"{name}{piece}" in group.attrs:
+        names += [_text(value) for value in group.attrs[f"{name}{piece}"]]
+        piece += 1
+    return names
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _stored(path: pathlib.Path, data: object) -> Stored:
+    if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
+        raise damaged(path, f"{getattr(data, 'name', data)} is not a plain array of numbers")
+
+    def read(start: int, stop: int) -> object:
+        return data[start:stop] if data.shape else data[()]
+
+    return Stored(tuple(data.shape), data.dtype.name, read)
+
+
+# Layers that Keras numbers in the order of their creation, over the whole session.
+_NUMBERED = re.compile(r"(conv2d|batch_normalization|dense|depthwise_conv2d)(?:_(\d+))?/(.+)")
+
+
+def _ranked(tensors: dict[str, Stored]) -> dict[str, Stored]:
+    """``conv2d_17/0`` becomes ``conv2d#3/0``, where it is the fourth ``conv2d``."""
+    numbers: dict[str, set[int]] = {}
+    for name in tensors:
+        if found := _NUMBERED.fullmatch(name):
+            numbers.setdefault(found[1], set()).add(int(found[2] or 0))
+    ranks = {
+        (kind, number): rank
+        for kind, used in numbers.items()
+        for rank, number in enumerate(sorted(used))
+    }
+    renamed = {}
+    for name, stored in tensors.items():
+        if found := _NUMBERED.fullmatch(name):
+            name = f"{found[1]}#{ranks[found[1], int(found[2] or 0)]}/{found[3]}"
+        renamed[name] = stored
+    return renamed
+
+
+def add_trailer(path: str | os.PathLike) -> None:
+    """Appends the checksum of all that is in the file; readers of HDF5 do not look there."""
+    with open(path, "r+b") as file:
+        checksum = _crc32(file, os.fstat(file.fileno()).st_size)
+        file.write(_TRAILER + f"{checksum:0{_DIGITS}x}".encode())
+
+
+def _check_trailer(path: pathlib.Path) -> None:
+    size, length = path.stat().st_size, len(_TRAILER) + _DIGITS
+    with path.open("rb") as file:
+        file.seek(max(0, size - length))
+        trailer = file.read()
+        if not trailer.startswith(_TRAILER):
+            return
+        file.seek(0)
+        found = f"{_crc32(file, size - length):0{_DIGITS}x}"
+    expected = trailer[len(_TRAILER) :].decode(errors="replace")
+    if found != expected:
+        raise damaged(path, f"its checksum is {found}, expected {expected}")
+
+
+def _crc32(file: io.BufferedIOBase, size: int) -> int:
+    checksum = 0
+    while size > 0:
+        block = file.read(min(size, 1 << 24))
+        checksum, size = zlib.crc32(block, checksum), size - len(block)
+        if not block:
+            break
+    return checksum

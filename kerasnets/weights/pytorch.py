@@ -1,0 +1,83 @@
+"""PyTorch's weight files, read without running what they hold."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from kerasnets.errors import UserError
+from kerasnets.files import whole
+from kerasnets.weights.files import Stored, WeightFile
+
+
+@contextlib.contextmanager
+def opened(path: pathlib.Path) -> Iterator[WeightFile]:
+    """A file of tensors by name, common wrappings (``state_dict``, ``module.``) removed.
+
+    Read with ``weights_only=True``: a pickle that holds code is refused.
+
+    Raises:
+        UserError: When torch is not installed, or the file is damaged or holds something else.
+    """
+    torch = _torch(f"{str(path)!r} is a PyTorch file; reading it")
+    content = _load(torch, path)
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    tensors = isinstance(content, dict) and {
+        str(name).removeprefix("module."): Stored(
+            tuple(value.shape), str(value.dtype).removeprefix("torch."), _reader(value)
+        )
+        for name, value in content.items()
+        if isinstance(value, torch.Tensor)
+    }
+    if not tensors:
+        raise UserError(f"{str(path)!r} holds no dictionary of tensors.")
+    yield WeightFile(path, tensors)
+
+
+def _load(torch: object, path: pathlib.Path) -> object:
+    arguments = {"map_location": "cpu", "weights_only": True}
+    try:
+        # Only the newer, zipped files can be memory-mapped.
+        return torch.load(path, mmap=path.open("rb").read(2) == b"PK", **arguments)
+    except (
+        pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError,
+        AttributeError, TypeError, OSError, AssertionError,
+    ) as error:  # fmt: skip
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{str(path)!r} was not read, its code was not run: {reason}") from error
+
+
+def _reader(tensor: object) -> Callable[[int, int], np.ndarray]:
+    def read(start: int, stop: int) -> np.ndarray:
+        rows = tensor[start:stop] if tensor.ndim else tensor
+        # numpy has no bfloat16.
+        return (rows.float() if rows.is_floating_point() else rows).numpy()
+
+    return read
+
+
+def save(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) -> None:
+    """Writes a dictionary of tensors as ``torch.save`` does, whole or not at all.
+
+    Raises:
+        UserError: When torch is not installed, or the file cannot be written.
+    """
+    torch = _torch(f"Writing the PyTorch file {os.fspath(path)!r}")
+    # A scalar's ascontiguousarray has one axis; its copy has none.
+    state = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
+    with whole(path) as partial:
+        torch.save(state, partial)
+
+
+def _torch(what: str) -> object:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise UserError(f"{what} needs torch: pip install 'kerasnets[torch]'.") from None
+    return torch
