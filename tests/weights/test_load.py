@@ -156,16 +156,60 @@ def test_tensors_at_fault_are_named(published, tmp_path):
         build("resnet20_cifar", weights=path)
 
 
-def test_classes_that_contradict_the_weights_are_told(published):
-    message = r"linear.weight has shape \(10, 64\), expected \(5, 64\)"
+def test_a_file_for_other_classes_is_told(tmp_path):
+    save_weights(build("resnet20_cifar", classes=5), tmp_path / "five.safetensors")
+    message = r"logits/kernel has shape \(64, 5\), expected \(64, 10\).*classes=N starts a new one"
     with pytest.raises(UserError, match=message):
-        build("resnet20_cifar", classes=5, weights=published)
+        build("resnet20_cifar", weights=tmp_path / "five.safetensors")
+
+
+def test_other_classes_that_are_asked_for_start_anew(published, caplog):
+    """The backbone is the file's, the classifier random, and the log says so."""
+    model = build("resnet20_cifar", classes=5, weights=published)
+    assert "logits starts with random weights" in caplog.text
+    tensors = safetensors.numpy.load_file(published)
+    kernel = model.get_layer("stem_conv").kernel.numpy()
+    np.testing.assert_array_equal(kernel, tensors["conv1.weight"].transpose(2, 3, 1, 0))
+    head = model.get_layer("logits")
+    assert head.kernel.shape == (64, 5)
+    assert head.kernel.numpy().std() > 0
+    assert "Deferred" not in str(model.get_config())
+
+
+def test_without_the_top_a_files_classifier_is_left_out(published):
+    whole = build("resnet20_cifar", weights=published)
+    backbone = build("resnet20_cifar", include_top=False, weights=published)
+    expected = {weight.path: weight.numpy() for weight in whole.weights}
+    for weight in backbone.weights:
+        np.testing.assert_array_equal(weight.numpy(), expected[weight.path])
+
+
+def test_weights_without_a_classifier_are_told(tmp_path):
+    save_weights(build("resnet20_cifar", include_top=False), tmp_path / "notop.safetensors")
+    with pytest.raises(UserError, match="It has no classifier: include_top=False builds none"):
+        build("resnet20_cifar", weights=tmp_path / "notop.safetensors")
+    build("resnet20_cifar", classes=10, weights=tmp_path / "notop.safetensors")
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_other_input_channels(published, channels, caplog):
+    """Gray pixels give what the same gray in every colour gives; more channels repeat."""
+    colour = build("resnet20_cifar", weights=published).get_layer("stem_conv")
+    other = build("resnet20_cifar", input_shape=(32, 32, channels), weights=published)
+    kernel, expected = other.get_layer("stem_conv").kernel.numpy(), colour.kernel.numpy()
+    np.testing.assert_allclose(
+        kernel.sum(2), expected.sum(2), rtol=1e-5
+    ) if channels == 1 else np.testing.assert_allclose(kernel[:, :, 3], 0.75 * expected[:, :, 0])
+    assert f"for 3 input channels, the input has {channels}" in caplog.text
 
 
 def test_another_networks_weights_leave_the_model_untouched(published):
     model = build("resnet32_cifar")
     before = model.get_weights()
-    with pytest.raises(UserError, match="does not fit resnet32_cifar: 60 tensors are missing"):
+    with pytest.raises(
+        UserError,
+        match="does not fit resnet32_cifar: 60 tensors are missing.*It fits resnet20_cifar",
+    ):
         kerasnets.weights.load_weights(model, published, network="resnet32_cifar")
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
