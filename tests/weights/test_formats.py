@@ -1,10 +1,14 @@
 """Every format and layout that a network's weights come in."""
 
+import pathlib
+
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from kerasnets import UserError, build
+from kerasnets.registry import registration
 from kerasnets.weights import save_weights
 from kerasnets.weights.convert import project_tensors
 from tests.models.keras_applications import largest_difference, randomize
@@ -21,6 +25,24 @@ APPLICATIONS = {
 }
 
 
+ENDINGS = (".h5", ".weights.h5", ".keras")
+
+
+def save(model: keras.Model, path: pathlib.Path) -> None:
+    """As Keras does; ``.h5`` holds weights alone, as the files of keras.applications do."""
+    if path.name.endswith(".weights.h5"):
+        model.save_weights(path)
+    elif path.suffix == ".keras":
+        model.save(path)
+    else:
+        model.save(path.with_name("model.h5"))
+        with h5py.File(path.with_name("model.h5")) as source, h5py.File(path, "w") as target:
+            for name in source["model_weights"]:
+                source.copy(source["model_weights"][name], target)
+            for name, value in source["model_weights"].attrs.items():
+                target.attrs[name] = value
+
+
 def application(name: str, size: int, include_top: bool) -> keras.Model:
     peer = getattr(keras.applications, name)(
         weights=None, include_top=include_top, input_shape=(size, size, 3)
@@ -35,14 +57,14 @@ def test_files_of_keras_applications(name: str, tmp_path) -> None:
     theirs, size, options = APPLICATIONS[name]
     peer = application(theirs, size, options.get("include_top", True))
     options = {"input_shape": (size, size, 3), **options}
-    for ending in (".h5", ".weights.h5", ".keras"):
+    for ending in ENDINGS:
         path = tmp_path / f"weights{ending}"
-        (peer.save if ending == ".keras" else peer.save_weights)(path)
+        save(peer, path)
         network = build(name, weights=path, **options)
         assert largest_difference(network, peer, size) < 1e-4, ending
         path.unlink()
     backbone = application(theirs, size, False)
-    backbone.save_weights(tmp_path / "notop.h5")
+    save(backbone, tmp_path / "notop.h5")
     options["include_top"] = False
     network = build(name, weights=tmp_path / "notop.h5", **options)
     assert largest_difference(network, backbone, size) < 1e-4
@@ -64,30 +86,33 @@ def test_files_of_keras_applications(name: str, tmp_path) -> None:
 )
 def test_files_of_the_larger_keras_applications(name, theirs, size, tmp_path) -> None:
     peer = application(theirs, size, True)
-    for ending in (".h5", ".weights.h5", ".keras"):
+    for ending in ENDINGS:
         path = tmp_path / f"weights{ending}"
-        (peer.save if ending == ".keras" else peer.save_weights)(path)
+        save(peer, path)
         network = build(name, weights=path, input_shape=(size, size, 3))
         assert largest_difference(network, peer, size) < 1e-4, ending
         path.unlink()
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet20_cifar", "alexnet", "shufflenet_v1"])
-@pytest.mark.parametrize("ending", [".h5", ".weights.h5", ".keras", ".safetensors"])
+@pytest.mark.parametrize("ending", [*ENDINGS, ".safetensors"])
 def test_our_networks_come_back_from_every_format(name: str, ending: str, tmp_path) -> None:
     options = {} if name in ("lenet5", "resnet20_cifar") else {"width": 0.125}
     network = build(name, **options)
     randomize(network)
     path = tmp_path / f"weights{ending}"
-    if ending == ".keras":
-        network.save(path)
-    elif ending == ".h5":
-        network.save_weights(path)
-    else:
-        save_weights(network, path)
+    (save_weights if ending == ".safetensors" else save)(network, path)
     loaded = build(name, weights=path, **options)
     for one, other in zip(network.weights, loaded.weights, strict=True):
         assert one.path == other.path
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_a_whole_model_in_the_older_format(tmp_path) -> None:
+    network = build("resnet20_cifar")
+    network.save(tmp_path / "model.h5")
+    loaded = build("resnet20_cifar", weights=tmp_path / "model.h5")
+    for one, other in zip(network.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
