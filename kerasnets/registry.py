@@ -56,6 +56,8 @@ class Layout:
         norm_epsilon: Of the project's batch norms; ``None`` where it is ours.
         convolution_bias: Whether its convolutions in front of a batch norm have a bias.
         auxiliary: How the names of its side classifiers begin.
+        options: With which `kerasnets.build` gives the project's network; without them the weights
+            fit too, but the results are others.
     """
 
     names: Callable[[str], str | tuple[str, str]]
@@ -63,6 +65,7 @@ class Layout:
     norm_epsilon: float | None = None
     convolution_bias: bool = False
     auxiliary: tuple[str, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -202,6 +202,25 @@ def torchvision_names(layer: str) -> str:
     return f"features.denseblock{stage}.denselayer{number}.{kind}{place}"
 
 
+def keras_names(layer: str) -> str:
+    """The name that keras.applications gives to a layer with weights."""
+    kind = "bn" if layer.endswith("_bn") else "conv"
+    layer = layer.removesuffix("_bn")
+    ends = {"stem_conv": f"conv1_{kind}", "final": "bn", "logits": "predictions"}
+    if layer in ends:
+        return ends[layer]
+    stage, place = re.fullmatch(r"stage(\d)_(\w+)", layer).groups()
+    stage = int(stage) + 1
+    if place == "transition_conv":
+        return f"pool{stage}_{kind}"
+    number, convolution = re.fullmatch(r"layer(\d+)_conv(\d)", place).groups()
+    # Theirs numbers a batch norm by the convolution in front of it.
+    return f"conv{stage}_block{number}_{int(convolution) - (kind == 'bn')}_{kind}"
+
+
+TORCHVISION = {"torchvision": Layout(names=torchvision_names)}
+KERAS = {"keras": Layout(names=keras_names, framework="keras", norm_epsilon=1.001e-5)}
+
 for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
     register(
         f"densenet{depth}",
@@ -216,7 +235,7 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
             for stage, count in enumerate(LAYERS[depth][:3], start=1)
         }
         | {"stage4": "final_act"},
-        layouts={"torchvision": Layout(names=torchvision_names)},
+        layouts=TORCHVISION | (KERAS if depth in (121, 169, 201) else {}),
         input_shape=(224, 224, 3),
         classes=1000,
         trainable_params=trainable,

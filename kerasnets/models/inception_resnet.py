@@ -43,6 +43,7 @@ from kerasnets.models.inception_branches import (
     average_pool_branch,
     branch,
     module_and_kind,
+    numbered_names,
 )
 from kerasnets.registry import Layout, register
 
@@ -316,6 +317,31 @@ def timm_names(layer: str) -> str:
     return f"{module}.{inception_v4.timm_branch(place)}.{kind}"
 
 
+# Branches in the order of keras.applications, and how the names of their convolutions end.
+KERAS_5B = {"1_conv": "", "2_conv": "1 2", "3_conv": "1 2 3", "4_conv": ""}
+KERAS_A = {"1_conv": "", "2_conv": "1 2", "3_conv": "1 2 3"}
+KERAS_B = {"1_conv": "", "2_conv": "1 2 3"}  # reduction A and blocks C too
+KERAS_REDUCTION_B = {"1_conv": "1 2", "2_conv": "1 2", "3_conv": "1 2 3"}
+KERAS = numbered_names(
+    ("stem", inception_v3.KERAS_STEM),
+    ("mixed5b_branch", KERAS_5B),
+    *((f"inception_a{number}_branch", KERAS_A) for number in range(1, 11)),
+    ("reduction_a_branch", KERAS_B),
+    *((f"inception_b{number}_branch", KERAS_B) for number in range(1, 21)),
+    ("reduction_b_branch", KERAS_REDUCTION_B),
+    *((f"inception_c{number}_branch", KERAS_B) for number in range(1, 11)),
+)
+
+
+def keras_names(layer: str) -> str:
+    """The name that keras.applications gives to a layer with weights of the released form."""
+    ends = {"logits": "predictions", "conv7b": "conv_7b", "conv7b_bn": "conv_7b_bn"}
+    if found := re.fullmatch(r"inception_([abc])(\d+)_linear", layer):
+        block = {"a": "block35", "b": "block17", "c": "block8"}[found[1]]
+        return f"{block}_{found[2]}_conv"
+    return ends.get(layer) or KERAS.get(layer, layer)
+
+
 FACTS = {
     "paper": inception_v4.PAPER,
     "head": inception_v4.head,
@@ -353,7 +379,10 @@ register(
     backbone=inception_resnet_v2,
     auxiliary_heads={"aux1": "stage4_act"},
     auxiliary_head=auxiliary_head,
-    layouts={"timm": Layout(names=timm_names)},
+    layouts={
+        "timm": Layout(names=timm_names),
+        "keras": Layout(names=keras_names, framework="keras"),
+    },
     trainable_params=55_843_464,
     non_trainable_params=60_544,
     multiply_adds=13_155_794_016,

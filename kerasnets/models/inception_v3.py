@@ -28,6 +28,7 @@ from kerasnets.models.inception_branches import (
     branch,
     fork,
     module_and_kind,
+    numbered_names,
     truncated_normal,
 )
 from kerasnets.registry import Layout, Paper, register
@@ -173,6 +174,28 @@ def torchvision_names(layer: str) -> str:
     return f"{module}.{kind}"
 
 
+# Branches in the order of keras.applications, and how the names of their convolutions end.
+KERAS_STEM = {"_conv": "1 2 3 4 5"}
+KERAS_A = {"1x1_conv": "", "5x5_conv": "1 2", "3x3dbl_conv": "1 2 3", "_pool_conv": ""}
+KERAS_B = {"3x3_conv": "", "3x3dbl_conv": "1 2 3"}
+KERAS_C = {"1x1_conv": "", "7x7_conv": "1 2 3", "7x7dbl_conv": "1 2 3 4 5", "_pool_conv": ""}
+KERAS_D = {"3x3_conv": "1 2", "7x7x3_conv": "1 2 3 4"}
+KERAS_E = {"1x1_conv": "", "3x3_conv": "1 2a 2b", "3x3dbl_conv": "1 2 3a 3b", "_pool_conv": ""}
+KERAS = numbered_names(
+    ("stem", KERAS_STEM),
+    *((f"mixed5{block}_branch", KERAS_A) for block in "bcd"),
+    ("mixed6a_branch", KERAS_B),
+    *((f"mixed6{block}_branch", KERAS_C) for block in "bcde"),
+    ("mixed7a_branch", KERAS_D),
+    *((f"mixed7{block}_branch", KERAS_E) for block in "bc"),
+)
+
+
+def keras_names(layer: str) -> str:
+    """The name that keras.applications gives to a layer with weights; see `numbered_names`."""
+    return "predictions" if layer == "logits" else KERAS.get(layer, layer)
+
+
 register(
     "inception_v3",
     paper=PAPER,
@@ -193,7 +216,14 @@ register(
         "stage4": "mixed6e",
         "stage5": "mixed7c",
     },
-    layouts={"torchvision": Layout(names=torchvision_names, auxiliary=("AuxLogits.",))},
+    layouts={
+        "torchvision": Layout(
+            names=torchvision_names,
+            auxiliary=("AuxLogits.",),
+            options={"average_pool": "include_pad"},
+        ),
+        "keras": Layout(names=keras_names, framework="keras"),
+    },
     input_shape=(299, 299, 3),
     classes=1000,
     trainable_params=23_834_568,

@@ -93,6 +93,19 @@ def timm_names(layer: str) -> str:
     return f"blocks.{int(stage) - 1}.{int(block) - 1}.{module}"
 
 
+def keras_names(layer: str) -> str | tuple[str, str]:
+    """The name that keras.applications gives to a layer with weights."""
+    if layer == "logits":
+        return "conv_preds", "conv"
+    if layer.startswith("stem"):
+        return layer.replace("stem_conv", "conv1")
+    stage, block, kind, norm = re.fullmatch(
+        r"stage(\d)_block(\d)_(depthwise|conv)(_bn)?", layer
+    ).groups()
+    number = sum(blocks for _, blocks in STAGES[: int(stage) - 1]) + int(block)
+    return f"conv_{'dw' if kind == 'depthwise' else 'pw'}_{number}{norm or ''}"
+
+
 register(
     "mobilenet_v1",
     paper=PAPER,
@@ -108,7 +121,14 @@ register(
         f"stage{stage}": f"stage{stage}_block{blocks}_conv_act"
         for stage, (_, blocks) in enumerate(STAGES, start=1)
     },
-    layouts={"timm": Layout(names=timm_names)},
+    layouts={
+        "keras": Layout(
+            names=keras_names,
+            framework="keras",
+            options={"activation": "relu6", "padding": "same"},
+        ),
+        "timm": Layout(names=timm_names, norm_epsilon=1e-5, options={"activation": "relu6"}),
+    },
     input_shape=(224, 224, 3),
     classes=1000,
     trainable_params=4_231_976,

@@ -254,6 +254,26 @@ def torchvision_names(layer: str) -> str:
     return layer.replace("conv", "bn") if norm else layer
 
 
+def keras_names(layer: str) -> str:
+    """The name that keras.applications gives to a layer with weights, here and in v2."""
+    norm = "bn" if layer.endswith("_bn") else "conv"
+    layer = layer.removesuffix("_bn")
+    ends = {"stem_conv": f"conv1_{norm}", "final": "post_bn", "logits": "predictions"}
+    if layer in ends:
+        return ends[layer]
+    stage, block, place = re.fullmatch(r"stage(\d)_block(\d+)_(\w+)", layer).groups()
+    place = "0" if place == "shortcut" else place.removeprefix("conv")
+    return f"conv{int(stage) + 1}_block{block}_{place}_{norm}"
+
+
+TORCHVISION = {"torchvision": Layout(names=torchvision_names)}
+# Its stride is in the first 1x1 of a bottleneck, torchvision's in the 3x3.
+KERAS = {
+    "keras": Layout(
+        names=keras_names, framework="keras", norm_epsilon=1.001e-5, convolution_bias=True
+    )
+}
+
 for name, (depth, version, trainable, statistics, multiply_adds) in COUNTS.items():
     register(
         name,
@@ -269,7 +289,7 @@ for name, (depth, version, trainable, statistics, multiply_adds) in COUNTS.items
             f"stage{stage}": f"stage{stage}_block{blocks}_act"
             for stage, blocks in enumerate(BLOCKS[depth], start=1)
         },
-        layouts={"torchvision": Layout(names=torchvision_names)},
+        layouts=KERAS if depth >= 50 and version == "v1" else TORCHVISION,
         input_shape=(224, 224, 3),
         classes=1000,
         trainable_params=trainable,

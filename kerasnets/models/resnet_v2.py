@@ -33,9 +33,10 @@ from kerasnets.models.resnet import (
     add_shortcut,
     image_stem,
     in_training,
+    keras_names,
     units,
 )
-from kerasnets.registry import Paper, register
+from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
     title="Identity mappings in deep residual networks",
@@ -187,6 +188,10 @@ def keras_unit(
     return layers.ResidualAdd(name=f"{unit.name}_add")([x, residual])
 
 
+KERAS = Layout(
+    names=keras_names, framework="keras", norm_epsilon=1.001e-5, options={"form": "keras"}
+)
+
 for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
     register(
         f"resnet{depth}_v2",
@@ -201,6 +206,7 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
             for stage, blocks in enumerate(BLOCKS[depth][:3], start=1)
         }
         | {"stage4": "final_act"},
+        layouts={"keras": KERAS} if depth in (50, 101, 152) else {},
         input_shape=(224, 224, 3),
         classes=1000,
         trainable_params=trainable,

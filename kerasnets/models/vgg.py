@@ -110,6 +110,13 @@ def timm_names(layer: str, *, column: str, batch_norm: bool) -> str | tuple[str,
     return "head.fc", "dense"
 
 
+def keras_names(layer: str) -> str | tuple[str, str]:
+    """The name that keras.applications gives to a layer with weights."""
+    if layer.startswith("block"):
+        return layer
+    return {"fc6": "fc1", "fc7": "fc2"}.get(layer, "predictions"), "dense"
+
+
 def _feature(layer: str, column: str, batch_norm: bool) -> str:
     """``features.N``, where convolutions, batch norms, ReLUs and poolings all count."""
     name, place = layer.removesuffix("_bn").split("_conv")
@@ -172,6 +179,8 @@ for depth, (column, plain, multiply_adds, trainable, statistics) in COUNTS.items
             project: Layout(names=functools.partial(names, column=column, batch_norm=batch_norm))
             for project, names in (("torchvision", torchvision_names), ("timm", timm_names))
         }
+        if name in ("vgg16", "vgg19"):
+            layouts["keras"] = Layout(names=keras_names, framework="keras")
         _register(name, column, counts, layouts, f"{depth} layers, column {column}{suffix}")
 
 _register(

@@ -8,6 +8,8 @@ import re
 import keras
 import numpy as np
 
+from kerasnets.registry import Layout
+
 
 def randomize(model: keras.Model) -> None:
     """Draws all weights, biases and batch-norm statistics, so that none of them is neutral."""
@@ -24,40 +26,54 @@ def randomize(model: keras.Model) -> None:
         variable.assign(values)
 
 
-def copy_resnet(source: keras.Model, target: keras.Model) -> None:
-    """Gives our ResNet the weights of theirs, layer by layer.
+def copy_weights(source: keras.Model, target: keras.Model, layout: Layout) -> None:
+    """Gives our network the weights of theirs by the layout's names, each of them once.
 
-    A bias that we do not have, in front of a batch norm, is taken off the norm's mean.
+    A bias that we do not have, in front of a batch norm, is taken off the norm's mean; a gamma that
+    they do not have is one.
     """
+    peers = addressed(source)
+    biases = {}
     for layer in target.layers:
         if not layer.weights:
             continue
-        peer = source.get_layer(keras_name(layer.name))
-        weights = {variable.path.rpartition("/")[2]: variable for variable in peer.weights}
+        found = layout.names(layer.name)
+        name, other_kind = (found, None) if isinstance(found, str) else found
+        weights = values(peer := peers.pop(name))
         if isinstance(layer, keras.layers.BatchNormalization):
-            before = layer.input._keras_history.operation
-            bias = _lost_bias(source, before)
-            weights["moving_mean"] = weights["moving_mean"] - bias
+            assert peer.epsilon == layer.epsilon, name
+            before = layer.input._keras_history.operation.name
+            weights["moving_mean"] = weights["moving_mean"] - biases.get(before, 0)
+            weights.setdefault("gamma", np.ones(layer.gamma.shape))
+        elif layout.convolution_bias and not layer.use_bias:
+            biases[layer.name] = weights.pop("bias")
+        assert weights.keys() == values(layer).keys(), name
         for variable in layer.weights:
-            variable.assign(weights[variable.path.rpartition("/")[2]])
+            value = weights[variable.path.rpartition("/")[2]]
+            variable.assign(value.reshape(variable.shape) if other_kind else value)
+    assert not peers
 
 
-def _lost_bias(source: keras.Model, layer: keras.layers.Layer) -> np.ndarray | float:
-    if not isinstance(layer, keras.layers.Conv2D):
-        return 0.0
-    peer = source.get_layer(keras_name(layer.name))
-    return peer.bias if peer.use_bias and not layer.use_bias else 0.0
+def addressed(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """Layers with weights by name; numbered ones by their place among those, ``conv2d#0``."""
+    layers = {layer.name: layer for layer in model.layers if layer.weights}
+    for kind in ("conv2d", "batch_normalization"):
+        numbered = {
+            int(found[1] or 0): name
+            for name in layers
+            if (found := re.fullmatch(rf"{kind}_?(\d*)", name))
+        }
+        for place, number in enumerate(sorted(numbered)):
+            layers[f"{kind}#{place}"] = layers.pop(numbered[number])
+    return layers
 
 
-def keras_name(layer: str) -> str:
-    """The name that keras.applications gives to a layer of a ResNet, v1 or v2."""
-    norm = "bn" if layer.endswith("_bn") else "conv"
-    layer = layer.removesuffix("_bn")
-    if layer in ("stem_conv", "final", "logits"):
-        return {"stem_conv": f"conv1_{norm}", "final": "post_bn", "logits": "predictions"}[layer]
-    stage, block, place = re.fullmatch(r"stage(\d)_block(\d+)_(\w+)", layer).groups()
-    place = {"shortcut": "0"}.get(place, place.removeprefix("conv"))
-    return f"conv{int(stage) + 1}_block{block}_{place}_{norm}"
+def values(layer: keras.layers.Layer) -> dict[str, np.ndarray]:
+    """A layer's weights by what they are: ``kernel``, ``bias``, ``gamma``..."""
+    return {
+        variable.path.rpartition("/")[2]: keras.ops.convert_to_numpy(variable)
+        for variable in layer.weights
+    }
 
 
 def largest_difference(model: keras.Model, peer: keras.Model, size: int) -> float:

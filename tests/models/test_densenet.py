@@ -1,5 +1,3 @@
-import re
-
 import keras
 import numpy as np
 import pytest
@@ -10,10 +8,10 @@ import kerasnets
 from kerasnets import UserError
 from kerasnets.models.blocks import Style, styled
 from kerasnets.models.densenet import DenseForm, dense_stages, torchvision_names
-from kerasnets.registry import Layout
+from kerasnets.registry import Layout, registration
 from kerasnets.weights.layouts import layout_tensors
 from tests.golden import golden_images, golden_logits, golden_state, manifest
-from tests.models.keras_applications import largest_difference, randomize
+from tests.models.keras_applications import copy_weights, largest_difference, randomize
 from tests.models.parts import all_params, shape_of, trainable
 
 
@@ -145,22 +143,6 @@ def test_weights_have_the_names_and_shapes_of_published_files(source, name):
     assert ours == published
 
 
-def keras_name(layer):
-    """The name that keras.applications gives to a layer of a DenseNet."""
-    kind = "bn" if layer.endswith("_bn") else "conv"
-    layer = layer.removesuffix("_bn")
-    ends = {"stem_conv": f"conv1_{kind}", "final": "bn", "logits": "predictions"}
-    if layer in ends:
-        return ends[layer]
-    stage, place = re.fullmatch(r"stage(\d)_(\w+)", layer).groups()
-    stage = int(stage) + 1
-    if place == "transition_conv":
-        return f"pool{stage}_{kind}"
-    number, convolution = re.fullmatch(r"layer(\d+)_conv(\d)", place).groups()
-    # Theirs numbers a batch norm by the convolution in front of it.
-    return f"conv{stage}_block{number}_{int(convolution) - (kind == 'bn')}_{kind}"
-
-
 @pytest.mark.parametrize(
     ("peer", "name", "options"),
     [
@@ -170,16 +152,20 @@ def keras_name(layer):
             {"classifier_activation": None, "input_shape": (224, 224, 3)},
         ),
         ("DenseNet169", "densenet169", {"include_top": False, "input_shape": (64, 64, 3)}),
-        ("DenseNet201", "densenet201", {"include_top": False, "input_shape": (64, 64, 3)}),
+        pytest.param(
+            *("DenseNet201", "densenet201", {"include_top": False, "input_shape": (64, 64, 3)}),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_keras_applications_agree(peer, name, options):
     source = getattr(keras.applications, peer)(weights=None, **options)
     randomize(source)
-    model = kerasnets.build(name, norm_epsilon=1.001e-5, **options)
-    for layer in model.layers:
-        if layer.weights:
-            layer.set_weights(source.get_layer(keras_name(layer.name)).get_weights())
+    layout = registration(name).layouts["keras"]
+    model = kerasnets.build(
+        name, norm_epsilon=layout.norm_epsilon, kernel_initializer="zeros", **options
+    )
+    copy_weights(source, model, layout)
     # The same operations on the same numbers.
     assert largest_difference(model, source, options["input_shape"][0]) < 1e-5
 

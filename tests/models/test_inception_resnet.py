@@ -1,16 +1,15 @@
 import keras
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 import kerasnets
 from kerasnets.errors import UserError
 from kerasnets.models.inception_resnet import timm_names
 from kerasnets.registry import Layout, registration
 from kerasnets.weights.layouts import layout_tensors
-from tests.golden import golden_images, golden_state, manifest
+from tests.golden import golden_images, manifest
+from tests.models.keras_applications import copy_weights, largest_difference, randomize
 from tests.models.parts import all_params, check_drop_path, multiply_adds, shape_of, trainable
-from tests.models.test_inception_v3 import in_order_of_creation
 
 # Form: for blocks A, B, C how many there are, their width and each one's trainable parameters;
 # then those of both reductions.
@@ -141,49 +140,14 @@ def test_tensors_are_timms(networks):
     }
 
 
-def test_features_are_those_of_keras_applications(tmp_path):
-    """Weights go into both networks from the same arrays, by two routes."""
-    state = golden_state("timm", "inception_resnet_v2")
-    left_out = (".bn.weight", "classif.weight", "classif.bias")
-    ours_state = {name: array for name, array in state.items() if not name.endswith(left_out)}
-    save_file(ours_state, tmp_path / "state.safetensors")
-    options = {"include_top": False, "input_shape": (107, 107, 3)}
-    ours = kerasnets.build(
-        "inception_resnet_v2", bn_scale=False, weights=tmp_path / "state.safetensors", **options
-    )
-    theirs = keras.applications.InceptionResNetV2(weights=None, **options)
-    give_weights(theirs, state)
-    images = golden_images(107)
-    expected = np.asarray(theirs(images))
-    # Both float32; the sums are in another order only where oneDNN splits them differently.
-    assert np.abs(np.asarray(ours(images)) - expected).max() < 1e-4 * np.abs(expected).max()
-
-
-def give_weights(model, state):
-    """Puts timm's tensors into Keras' network: by creation order, or by name where there is one."""
-    shapes = manifest("timm", "inception_resnet_v2")["tensors"]
-    names = [name.removesuffix(".conv.weight") for name in shapes if name.endswith(".conv.weight")]
-    convs = in_order_of_creation(model, keras.layers.Conv2D)
-    convs = [layer for layer in convs if layer.name.startswith("conv2d")]
-    norms = in_order_of_creation(model, keras.layers.BatchNormalization)
-    norms = [layer for layer in norms if layer.name.startswith("batch_norm")]
-    # Keras names the last convolution, and so leaves it out of the count.
-    convs.append(model.get_layer("conv_7b"))
-    norms.append(model.get_layer("conv_7b_bn"))
-    for name, conv, norm in zip(names, convs, norms, strict=True):
-        conv.set_weights([state[f"{name}.conv.weight"].transpose(2, 3, 1, 0)])
-        parts = ("bias", "running_mean", "running_var")
-        norm.set_weights([state[f"{name}.bn.{part}"] for part in parts])
-    for kind, module, repeats in (
-        ("35", "repeat", 10),
-        ("17", "repeat_1", 20),
-        ("8", "repeat_2", 10),
-    ):
-        for number in range(1, repeats + 1):
-            place = "block8" if (kind, number) == ("8", 10) else f"{module}.{number - 1}"
-            linear = state[f"{place}.conv2d.weight"].transpose(2, 3, 1, 0)
-            layer = model.get_layer(f"block{kind}_{number}_conv")
-            layer.set_weights([linear, state[f"{place}.conv2d.bias"]])
+def test_keras_applications_agree():
+    options = {"input_shape": (107, 107, 3), "classifier_activation": None}
+    source = keras.applications.InceptionResNetV2(weights=None, **options)
+    randomize(source)
+    model = kerasnets.build("inception_resnet_v2", **options)
+    copy_weights(source, model, registration("inception_resnet_v2").layouts["keras"])
+    # The same operations on the same numbers.
+    assert largest_difference(model, source, 107) < 1e-5
 
 
 def test_both_forms_of_v2_have_the_stages(networks):

@@ -4,7 +4,9 @@ import pytest
 from safetensors.numpy import save_file
 
 import kerasnets
-from tests.golden import golden_images, golden_logits, golden_state, manifest
+from kerasnets.registry import registration
+from tests.golden import golden_images, golden_logits, golden_state
+from tests.models.keras_applications import copy_weights, largest_difference, randomize
 from tests.models.parts import all_params, multiply_adds, shape_of, trainable
 
 # Block: height and width, channels, trainable parameters.
@@ -111,43 +113,14 @@ def test_average_pooling_counts_padding_where_told_to():
             assert np.asarray(pool(x))[0, 0, 3, 0] == pytest.approx(edge)
 
 
-def test_logits_are_those_of_keras_applications(tmp_path):
-    """Weights go into both networks from the same arrays, by two routes."""
-    state = golden_state("timm", "inception_v3")
-    names = [
-        name.removesuffix(".conv.weight")
-        for name in manifest("timm", "inception_v3")["tensors"]
-        if name.endswith(".conv.weight")
-    ]
-    without_gamma = {
-        name: array for name, array in state.items() if not name.endswith(".bn.weight")
-    }
-    save_file(without_gamma, tmp_path / "state.safetensors")
-    ours = kerasnets.build(
-        "inception_v3",
-        bn_scale=False,
-        weights=tmp_path / "state.safetensors",
-        classifier_activation=None,
-    )
-    theirs = keras.applications.InceptionV3(weights=None, classifier_activation=None)
-    convs = in_order_of_creation(theirs, keras.layers.Conv2D)
-    norms = in_order_of_creation(theirs, keras.layers.BatchNormalization)
-    for name, conv, norm in zip(names, convs, norms, strict=True):
-        conv.set_weights([state[f"{name}.conv.weight"].transpose(2, 3, 1, 0)])
-        parts = ("bias", "running_mean", "running_var")
-        norm.set_weights([state[f"{name}.bn.{part}"] for part in parts])
-    theirs.get_layer("predictions").set_weights([state["fc.weight"].T, state["fc.bias"]])
-    images = golden_images(299)
-    expected = np.asarray(theirs(images))
-    # Both float32; the sums are in another order only where oneDNN splits them differently.
-    assert np.abs(np.asarray(ours(images)) - expected).max() < 1e-4 * np.abs(expected).max()
-
-
-def in_order_of_creation(model, kind):
-    """Layers without a name of their own end in a number that counts up."""
-    layers = [layer for layer in model.layers if isinstance(layer, kind)]
-    numbers = {layer.name: layer.name.rpartition("_")[2] for layer in layers}
-    return sorted(
-        layers,
-        key=lambda layer: int(numbers[layer.name]) if numbers[layer.name].isdigit() else 0,
-    )
+@pytest.mark.parametrize(("size", "include_top"), [(299, True), (107, False)])
+def test_keras_applications_agree(size, include_top):
+    options = {"input_shape": (size, size, 3), "include_top": include_top}
+    if include_top:
+        options["classifier_activation"] = None
+    source = keras.applications.InceptionV3(weights=None, **options)
+    randomize(source)
+    model = kerasnets.build("inception_v3", **options)
+    copy_weights(source, model, registration("inception_v3").layouts["keras"])
+    # The same operations on the same numbers.
+    assert largest_difference(model, source, size) < 1e-5

@@ -1,5 +1,4 @@
 import math
-import re
 
 import keras
 import pytest
@@ -7,9 +6,9 @@ import pytest
 import kerasnets
 from kerasnets.inspection import multiply_adds
 from kerasnets.models.mobilenet import timm_names
-from kerasnets.registry import Layout
+from kerasnets.registry import Layout, registration
 from kerasnets.weights.layouts import layout_tensors
-from tests.models.keras_applications import largest_difference, randomize
+from tests.models.keras_applications import copy_weights, largest_difference, randomize
 from tests.models.parts import all_params, shape_of, trainable
 
 
@@ -61,19 +60,6 @@ def test_every_form_has_the_stages(options):
     assert shapes == [(32, 32, 64), (16, 16, 128), (8, 8, 256), (4, 4, 512), (2, 2, 1024)]
 
 
-def keras_name(layer):
-    """The name that keras.applications gives to a layer of MobileNet."""
-    if layer in ("stem_conv", "stem_conv_bn"):
-        return layer.replace("stem_conv", "conv1")
-    if layer == "logits":
-        return "conv_preds"
-    before = {1: 0, 2: 1, 3: 3, 4: 5, 5: 11}
-    stage, block, kind, norm = re.fullmatch(
-        r"stage(\d)_block(\d)_(depthwise|conv)(_bn)?", layer
-    ).groups()
-    return f"conv_{kind[0].replace('c', 'p')}w_{before[int(stage)] + int(block)}{norm or ''}"
-
-
 def randomize_all(model):
     randomize(model)
     for layer in model.layers:
@@ -82,19 +68,19 @@ def randomize_all(model):
             layer.kernel.assign(layer.kernel * math.sqrt(layer.kernel.shape[2]))
 
 
-@pytest.mark.parametrize(("alpha", "size"), [(1.0, 224), (0.5, 128)])
-def test_keras_applications_agree(alpha, size):
-    options = {"input_shape": (size, size, 3), "classifier_activation": None}
+@pytest.mark.parametrize(
+    ("alpha", "size", "include_top"),
+    [(1.0, 224, True), (0.75, 32, False), (0.5, 128, True), (0.25, 32, False)],
+)
+def test_keras_applications_agree(alpha, size, include_top):
+    options = {"input_shape": (size, size, 3), "include_top": include_top}
+    if include_top:
+        options["classifier_activation"] = None
     source = keras.applications.MobileNet(weights=None, alpha=alpha, **options)
     randomize_all(source)
-    keras_form = {"activation": "relu6", "padding": "same"}
-    model = kerasnets.build("mobilenet_v1", width=alpha, **keras_form, **options)
-    for layer in model.layers:
-        if layer.weights:
-            weights = source.get_layer(keras_name(layer.name)).get_weights()
-            shapes = [variable.shape for variable in layer.weights]
-            # Theirs classifies by a 1x1 convolution.
-            layer.set_weights([w.reshape(s) for w, s in zip(weights, shapes, strict=True)])
+    layout = registration("mobilenet_v1").layouts["keras"]
+    model = kerasnets.build("mobilenet_v1", width=alpha, **layout.options, **options)
+    copy_weights(source, model, layout)
     # The same operations on the same numbers.
     assert largest_difference(model, source, size) < 1e-5
 
