@@ -130,7 +130,8 @@ def _torch_variables(
         yield f"{prefix}.running_mean", layer.moving_mean, "mean"
         yield f"{prefix}.running_var", layer.moving_variance, "variance"
         return
-    if not isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+    kernels = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
+    if not isinstance(layer, kernels):
         raise TypeError(f"No layout is known for {layer.name}, a {type(layer).__name__}.")
     yield f"{prefix}.weight", layer.kernel, "kernel"
     if layer.use_bias:

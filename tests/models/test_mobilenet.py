@@ -5,8 +5,7 @@ import pytest
 
 import kerasnets
 from kerasnets.inspection import multiply_adds
-from kerasnets.models.mobilenet import timm_names
-from kerasnets.registry import Layout, registration
+from kerasnets.registry import registration
 from kerasnets.weights.layouts import layout_tensors
 from tests.models.keras_applications import copy_weights, largest_difference, randomize
 from tests.models.parts import all_params, shape_of, trainable
@@ -106,9 +105,8 @@ def test_depthwise_kernels_start_with_the_variance_of_their_nine_inputs():
 
 def test_layers_bear_timms_names():
     model = kerasnets.build("mobilenet_v1", input_shape=(32, 32, 3))
-    names = {
-        tensor.name: tensor.shape for tensor in layout_tensors(model, Layout(names=timm_names))
-    }
+    layout = registration("mobilenet_v1").layouts["timm"]
+    names = {tensor.name: tensor.shape for tensor in layout_tensors(model, layout)}
     assert names["conv_stem.weight"] == (32, 3, 3, 3)
     assert names["bn1.running_mean"] == (32,)
     assert names["blocks.3.5.conv_dw.weight"] == (512, 1, 3, 3)
