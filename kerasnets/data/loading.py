@@ -7,7 +7,7 @@ import tensorflow as tf
 from kerasnets.data import images
 from kerasnets.data.augment import Augment
 from kerasnets.data.sources.base import Split
-from kerasnets.preprocessing import Preprocessing
+from kerasnets.inputs import Preprocessing
 
 
 class Loader:
