@@ -90,5 +90,8 @@ def with_preprocessing(model: keras.Model, preprocessing: Preprocessing) -> kera
     x = images
     if preprocessing.channel_order == "bgr":
         x = keras.ops.flip(x, axis=-1)
-    x = keras.layers.Normalization(mean=mean, variance=variance, name="normalization")(x)
+    # In float32, whatever the network computes in: half precision would round the pixels.
+    x = keras.layers.Normalization(
+        mean=mean, variance=variance, dtype="float32", name="normalization"
+    )(x)
     return keras.Model(images, model(x), name=f"{model.name}_on_images")

@@ -171,5 +171,5 @@ register(
     non_trainable_params=0,
     multiply_adds=714_188_480,
     preprocessing=Preprocessing(size=(224, 224), resize=256),
-    recipe="alexnet2012",
+    recipe="alexnet_owt2014",
 )

@@ -242,5 +242,5 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         non_trainable_params=statistics,
         multiply_adds=multiply_adds,
         preprocessing=Preprocessing(size=(224, 224), resize=256),
-        recipe="densenet2016",
+        recipe="densenet161_2016" if depth == 161 else "densenet2016",
     )

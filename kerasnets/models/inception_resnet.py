@@ -360,7 +360,7 @@ FACTS = {
     "input_shape": (299, 299, 3),
     "classes": 1000,
     "preprocessing": Preprocessing(size=(299, 299), resize=342, mean=(0.5,) * 3, std=(0.5,) * 3),
-    "recipe": "inception_v3_2015",
+    "recipe": "inception_v4_2016",
 }
 
 register(

@@ -142,5 +142,5 @@ register(
     non_trainable_params=19_904,
     multiply_adds=1_934_857_216,
     preprocessing=Preprocessing(size=(224, 224), resize=256, mean=(0.5,) * 3, std=(0.5,) * 3),
-    recipe="cosine",
+    recipe="inception_bn2015",
 )

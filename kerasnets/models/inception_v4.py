@@ -215,5 +215,5 @@ register(
     non_trainable_params=63_168,
     multiply_adds=12_253_974_624,
     preprocessing=Preprocessing(size=(299, 299), resize=342, mean=(0.5,) * 3, std=(0.5,) * 3),
-    recipe="inception_v3_2015",
+    recipe="inception_v4_2016",
 )

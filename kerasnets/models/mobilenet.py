@@ -135,5 +135,5 @@ register(
     non_trainable_params=21_888,
     multiply_adds=568_740_352,
     preprocessing=Preprocessing(size=(224, 224), resize=256, mean=(0.5,) * 3, std=(0.5,) * 3),
-    recipe="inception_v3_2015",
+    recipe="mobilenet2017",
 )

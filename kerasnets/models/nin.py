@@ -114,7 +114,7 @@ register(
     non_trainable_params=0,
     multiply_adds=1_100_188_800,
     preprocessing=Preprocessing(size=(224, 224), resize=256),
-    recipe="nin2013",
+    recipe="nin_imagenet2014",
 )
 
 register(

@@ -149,7 +149,8 @@ for depth, counts in COUNTS.items():
         },
         layouts={"akamaster": Layout(names=pytorch_names)},
         weights=published(depth),
-        recipe="resnet_cifar",
+        # Section 4.2: the deepest start at a tenth of the rate.
+        recipe="resnet110_cifar" if depth >= 110 else "resnet_cifar",
     )
 
 for depth in PLAIN_DEPTHS:

@@ -213,5 +213,5 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         non_trainable_params=statistics,
         multiply_adds=multiply_adds,
         preprocessing=Preprocessing(size=(224, 224), resize=256),
-        recipe="resnet2015",
+        recipe="resnet_v2_2016",
     )

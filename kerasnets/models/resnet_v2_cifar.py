@@ -87,5 +87,5 @@ for depth, (block, *counts) in COUNTS.items():
             "stage2": f"stage2_block{blocks}_add",
             "stage3": "final_act",
         },
-        recipe="resnet_cifar",
+        recipe="resnet110_cifar",
     )

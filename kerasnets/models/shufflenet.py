@@ -152,5 +152,5 @@ register(
     non_trainable_params=24_480,
     multiply_adds=137_460_672,
     preprocessing=Preprocessing(size=(224, 224), resize=256),
-    recipe="cosine",
+    recipe="shufflenet2017",
 )

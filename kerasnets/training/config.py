@@ -35,6 +35,8 @@ class TrainConfig:
     """Options of the network, as NAME VALUE pairs, such as `activation sigmoid`."""
     weights: str | None = None
     """Weight file to start from."""
+    init_from: pathlib.Path | None = None
+    """Run folder of another network, to copy the layers from that fit."""
     out: pathlib.Path | None = None
     """Run folder; a new one under runs/ if not given."""
     seed: int = 0

@@ -1,170 +1,190 @@
-"""From a recipe to Keras' optimizer, schedule and loss."""
+"""From a recipe to the optimizer of a network.
+
+The papers' weight decay is an L2 penalty: ``decay * w`` is added to the gradient, so it goes
+through the momentum, and through the division of RMSProp and Adam. Keras' ``weight_decay``, as in
+AdamW, is decoupled: it shrinks the weights by ``learning rate * decay * w`` beside the update. For
+SGD without momentum both are the same. Keras' ``regularizers.L2(x)`` is the penalty ``x * w**2``,
+whose gradient is ``2 * x * w``: half the papers' number gives the same.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import keras
 from keras import ops
 
-from kerasnets.training.recipes import Recipe
+from kerasnets.registry import registration
+from kerasnets.training.recipe_fields import Recipe
+from kerasnets.training.schedules import Course
 
 
-@keras.saving.register_keras_serializable(package="kerasnets")
-class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
-    """Climbs linearly from zero, then follows another schedule, counted from there.
+def _by_recipe(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
+    """An optimizer that knows the papers' weight decay, clipping and rates for each variable."""
 
-    Args:
-        schedule: What follows; its value at step 0 is the top of the climb.
-        steps: Of the climb.
-    """
+    class ByRecipe(optimizer):
+        """Adds to its base class what the papers' recipes need.
 
-    def __init__(
-        self, schedule: keras.optimizers.schedules.LearningRateSchedule, steps: int
-    ) -> None:
-        self.schedule = schedule
-        self.steps = steps
+        Args:
+            decay: Weight decay of the variables in `decayed`.
+            decoupled: Shrink the weights beside the update instead of adding to the gradient.
+            decayed: Paths of the variables that decay; all by default.
+            rates: What the learning rate is multiplied by, by the variable's path; 1 by default.
+            clip_norm: What the norm of all gradients together, the penalty's included, is cut
+                down to.
+        """
 
-    def __call__(self, step: int) -> keras.KerasTensor:
-        step = ops.cast(step, "float32")
-        climb = self.schedule(0) * (step + 1.0) / max(self.steps, 1)
-        return ops.where(step < self.steps, climb, self.schedule(step - self.steps))
-
-    def get_config(self) -> dict:
-        return {
-            "schedule": keras.saving.serialize_keras_object(self.schedule),
-            "steps": self.steps,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict) -> WarmUp:
-        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["steps"])
-
-
-def learning_rate(
-    recipe: Recipe, steps_per_epoch: int
-) -> keras.optimizers.schedules.LearningRateSchedule:
-    """The recipe's course of the learning rate, by step."""
-    schedules = keras.optimizers.schedules
-    warmup = round(recipe.warmup_epochs * steps_per_epoch)
-    steps = max(1, recipe.epochs * steps_per_epoch - warmup)
-    if recipe.schedule == "cosine":
-        schedule = schedules.CosineDecay(recipe.learning_rate, steps)
-    elif recipe.schedule == "step":
-        boundaries = [round(share * steps) for share in recipe.milestones]
-        values = [recipe.learning_rate / 10**k for k in range(len(boundaries) + 1)]
-        schedule = schedules.PiecewiseConstantDecay(boundaries, values)
-    elif recipe.schedule == "exponential":
-        every = max(1, round(recipe.decay_epochs * steps_per_epoch))
-        schedule = schedules.ExponentialDecay(
-            recipe.learning_rate, every, recipe.decay_rate, staircase=True
-        )
-    else:
-        schedule = schedules.PiecewiseConstantDecay([steps], [recipe.learning_rate] * 2)
-    return WarmUp(schedule, warmup) if warmup else schedule
-
-
-def _with_l2(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
-    """An optimizer that adds ``l2 * kernel`` to the gradient before its own rule.
-
-    Keras' ``weight_decay`` is decoupled: it shrinks weights past the momentum. The papers' penalty
-    goes through the momentum, like any gradient.
-    """
-
-    class WithL2(optimizer):
-        def __init__(self, *args, l2: float = 0.0, **kwargs) -> None:
+        def __init__(
+            self,
+            *args,
+            decay: float = 0.0,
+            decoupled: bool = False,
+            decayed: tuple[str, ...] | None = None,
+            rates: Mapping[str, float] | None = None,
+            clip_norm: float | None = None,
+            **kwargs,
+        ) -> None:
             super().__init__(*args, **kwargs)
-            self.l2 = l2
+            self.decay = decay
+            self.decoupled = decoupled
+            self.decayed = decayed
+            self.rates = rates
+            self.clip_norm = clip_norm
 
-        def update_step(self, gradient, variable, learning_rate) -> None:
-            if self.l2 and len(variable.shape) > 1:
-                gradient = gradient + ops.cast(self.l2 * variable, gradient.dtype)
-            super().update_step(gradient, variable, learning_rate)
+        def build(self, variables: list[keras.Variable]) -> None:
+            if self.built:
+                return
+            super().build(variables)
+            decayed = {v.path for v in variables} if self.decayed is None else set(self.decayed)
+            rates = self.rates or {}
+            self._decay = [self.decay if v.path in decayed else 0.0 for v in variables]
+            self._rates = [rates.get(v.path, 1.0) for v in variables]
+
+        def _all_reduce_sum_gradients(self, grads_and_vars: list) -> list:
+            # The one place where Keras has the gradients of all devices together, all variables
+            # at once: what is added or cut off before it would count once for each device.
+            pairs = [
+                (self._penalized(gradient, variable), variable)
+                for gradient, variable in super()._all_reduce_sum_gradients(grads_and_vars)
+            ]
+            if self.clip_norm is None:
+                return pairs
+            squares = [ops.sum(ops.square(ops.cast(gradient, "float32"))) for gradient, _ in pairs]
+            norm = ops.sqrt(ops.sum(ops.stack(squares)))
+            factor = self.clip_norm / ops.maximum(norm, self.clip_norm)
+            return [(gradient * ops.cast(factor, gradient.dtype), v) for gradient, v in pairs]
+
+        def _penalized(
+            self, gradient: keras.KerasTensor, variable: keras.Variable
+        ) -> keras.KerasTensor:
+            decay = self._decay[self._get_variable_index(variable)]
+            if self.decoupled or not decay:
+                return gradient
+            return gradient + ops.cast(decay * variable, gradient.dtype)
+
+        def update_step(
+            self,
+            gradient: keras.KerasTensor,
+            variable: keras.Variable,
+            learning_rate: keras.KerasTensor,
+        ) -> None:
+            index = self._get_variable_index(variable)
+            rate = ops.cast(learning_rate, variable.dtype)
+            if self._rates[index] != 1.0:
+                rate = rate * self._rates[index]
+            if self.decoupled and self._decay[index]:
+                self.assign_sub(variable, variable * (rate * self._decay[index]))
+            super().update_step(gradient, variable, rate)
 
         def get_config(self) -> dict:
-            return {**super().get_config(), "l2": self.l2}
+            own = ("decay", "decoupled", "decayed", "rates", "clip_norm")
+            return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
-    WithL2.__name__ = f"{optimizer.__name__}WithL2"
-    return keras.saving.register_keras_serializable(package="kerasnets")(WithL2)
-
-
-SGDWithL2 = _with_l2(keras.optimizers.SGD)
-RMSpropWithL2 = _with_l2(keras.optimizers.RMSprop)
-AdamWithL2 = _with_l2(keras.optimizers.Adam)
+    ByRecipe.__name__ = f"{optimizer.__name__}ByRecipe"
+    return keras.saving.register_keras_serializable(package="kerasnets")(ByRecipe)
 
 
-def build_optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """The recipe's optimizer with its learning-rate schedule."""
-    schedule = learning_rate(recipe, steps_per_epoch)
-    if recipe.optimizer == "adam":
-        return AdamWithL2(schedule, l2=recipe.weight_decay)
-    if recipe.optimizer == "rmsprop":
-        # Szegedy et al. 2015, section 8: decay 0.9, epsilon 1.0.
-        return RMSpropWithL2(
-            schedule, rho=0.9, momentum=recipe.momentum, epsilon=1.0, l2=recipe.weight_decay
+SGDByRecipe = _by_recipe(keras.optimizers.SGD)
+RMSpropByRecipe = _by_recipe(keras.optimizers.RMSprop)
+AdamByRecipe = _by_recipe(keras.optimizers.Adam)
+
+
+def build_optimizer(
+    recipe: Recipe, steps_per_epoch: int, network: keras.Model
+) -> keras.optimizers.Optimizer:
+    """The recipe's optimizer with its learning rate, for the weights of a network.
+
+    Args:
+        recipe: What to follow.
+        steps_per_epoch: Updates in an epoch.
+        network: Whose weights it will train.
+
+    Returns:
+        An optimizer; with the plateau schedule its learning rate is a variable, otherwise a
+        schedule. For float16 it is one that scales the loss.
+    """
+    common = {
+        "decay": recipe.weight_decay,
+        "decayed": decayed_weights(network, recipe.decay_on),
+        "rates": stage_rates(network, recipe.stage_decay),
+        "clip_norm": recipe.clip_norm,
+    }
+    plateau = recipe.schedule == "plateau"
+    rate = recipe.peak_learning_rate if plateau else Course(recipe, steps_per_epoch)
+    if recipe.optimizer in ("adam", "adamw"):
+        decoupled = recipe.optimizer == "adamw"
+        optimizer = AdamByRecipe(rate, epsilon=recipe.epsilon, decoupled=decoupled, **common)
+    elif recipe.optimizer == "rmsprop":
+        optimizer = RMSpropByRecipe(
+            rate, rho=recipe.rho, momentum=recipe.momentum, epsilon=recipe.epsilon, **common
         )
-    return SGDWithL2(
-        schedule,
-        momentum=recipe.momentum,
-        nesterov=recipe.optimizer == "nesterov",
-        l2=recipe.weight_decay,
+    else:
+        nesterov = recipe.optimizer == "nesterov"
+        momentum = float(recipe.momentum)
+        optimizer = SGDByRecipe(rate, momentum=momentum, nesterov=nesterov, **common)
+    if recipe.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def decayed_weights(network: keras.Model, on: str) -> tuple[str, ...]:
+    """Paths of the weights that decay.
+
+    Args:
+        network: Whose weights.
+        on: ``"kernels"``: whatever has more than one axis, so no biases and no batch norms;
+            ``"all"``; ``"not_depthwise"``: kernels but the depthwise ones (Howard et al. 2017,
+            arXiv 1704.04861, section 3.2).
+    """
+    depthwise = {
+        weight.path
+        for layer in network.layers
+        if isinstance(layer, keras.layers.DepthwiseConv2D)
+        for weight in layer.weights
+    }
+    return tuple(
+        weight.path
+        for weight in network.trainable_weights
+        if on == "all"
+        or (len(weight.shape) > 1 and not (on == "not_depthwise" and weight.path in depthwise))
     )
 
 
-@keras.saving.register_keras_serializable(package="kerasnets")
-class MAPCriterion(keras.losses.Loss):
-    """LeNet-5's loss: cross-entropy against one more class, of constant penalty `j`.
-
-    ``mean(y_D + log(exp(-j) + sum_i exp(-y_i)))``, where y are the penalties, the negated logits,
-    and D the right class.
+def stage_rates(network: keras.Model, decay: float) -> dict[str, float] | None:
+    """What the learning rate of each weight is multiplied by: less from stage to stage backwards.
 
     Args:
-        j: Penalty of the class of everything that is no character; positive. Half the smallest
-            squared distance between two of the codes keeps it inside their spacing.
+        network: It bears the name of its registration, whose stages count.
+        decay: From each stage to the one before; everything behind the last stage has 1.
 
-    Source: LeCun et al. 1998, equation 9.
+    Source: Howard, Ruder 2018, arXiv 1801.06146, section 3.2 (discriminative fine-tuning).
     """
-
-    def __init__(self, j: float = 12.0, name: str = "map_criterion", **kwargs) -> None:
-        super().__init__(name=name, **kwargs)
-        self.j = j
-
-    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
-        right = ops.sum(y_pred * ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype), axis=-1)
-        rubbish = ops.full_like(y_pred[:, :1], -self.j)
-        return ops.logsumexp(ops.concatenate([y_pred, rubbish], axis=-1), axis=-1) - right
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "j": self.j}
-
-
-@keras.saving.register_keras_serializable(package="kerasnets")
-class SmoothedCrossEntropy(keras.losses.Loss):
-    """Cross-entropy of integer labels and logits, with ``(1 - e) * one_hot + e / classes``.
-
-    Source: Szegedy et al. 2015, arXiv 1512.00567, section 7.
-    """
-
-    def __init__(self, smoothing: float, name: str = "cross_entropy", **kwargs) -> None:
-        super().__init__(name=name, **kwargs)
-        self.smoothing = smoothing
-
-    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
-        return keras.losses.categorical_crossentropy(
-            ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype),
-            y_pred,
-            from_logits=True,
-            label_smoothing=self.smoothing,
-        )
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "smoothing": self.smoothing}
-
-
-def build_loss(recipe: Recipe) -> keras.losses.Loss:
-    """The recipe's loss of integer labels and logits."""
-    if recipe.loss == "map":
-        return MAPCriterion()
-    if recipe.label_smoothing:
-        return SmoothedCrossEntropy(recipe.label_smoothing)
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if decay == 1.0:
+        return None
+    ends = list(registration(network.name).stages.values())
+    rates: dict[str, float] = {}
+    for number, end in enumerate(ends):
+        for layer in keras.Model(network.input, network.get_layer(end).output).layers:
+            for weight in layer.weights:
+                rates.setdefault(weight.path, decay ** (len(ends) - number))
+    return rates

@@ -16,6 +16,7 @@ from kerasnets.inputs import Preprocessing
 from kerasnets.models import build
 from kerasnets.registry import info
 from kerasnets.training.config import TrainConfig, from_json, to_json
+from kerasnets.training.networks import parse_options, starting_network
 
 if TYPE_CHECKING:
     import keras
@@ -95,11 +96,13 @@ class Run:
                 f"The run in {str(self.folder)!r} has not finished; go on with: "
                 f"kerasnets train --out {self.folder} --resume"
             )
+        if not trained:
+            return starting_network(self.config, len(self.class_names))
         return build(
             self.config.model,
             classes=len(self.class_names),
             classifier_activation=None,
-            weights=self.weights_path if trained else self.config.weights,
+            weights=self.weights_path,
             **parse_options(self.config.options),
         )
 
@@ -157,15 +160,3 @@ def write_report(folder: pathlib.Path, metrics: Metrics, class_names: tuple[str,
         for name, row in zip(class_names, metrics.confusion.tolist(), strict=True):
             writer.writerow([name, *row])
     plots.save_confusion(folder / "confusion.png", metrics.confusion, class_names)
-
-
-def parse_options(options: dict[str, str]) -> dict[str, object]:
-    """Options of a network from words: numbers, true and false are read as such."""
-    return {name: _literal(value) for name, value in options.items()}
-
-
-def _literal(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -14,7 +14,6 @@ from kerasnets.data.pipeline import evaluation_batches, read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder
-from kerasnets.inputs import with_preprocessing
 from kerasnets.training import checkpoints, plots
 from kerasnets.training.callbacks import (
     Checkpoints,
@@ -25,8 +24,14 @@ from kerasnets.training.callbacks import (
 from kerasnets.training.config import TrainConfig, differences
 from kerasnets.training.evaluation import evaluate
 from kerasnets.training.metrics import Metrics
-from kerasnets.training.optimization import build_loss, build_optimizer
 from kerasnets.training.run import Run, load_data, run_folder, write_report
+from kerasnets.training.trainee import Trainee
+from kerasnets.training.validation import (
+    MeasureAverages,
+    WatchValidation,
+    check_validation,
+    has_stopped,
+)
 from kerasnets.weights import save_weights
 
 log = logging.getLogger("kerasnets")
@@ -57,6 +62,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     keras.utils.set_random_seed(config.seed)
     dataset = load_data(config)
     held_out = dataset.held_out
+    check_validation(config.recipe, dataset.splits)
     run = Run(folder, config, dataset.class_names)
     network = run.network(trained=False)
     log.info("%s on %s", config.model, dataset.describe())
@@ -68,9 +74,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     if not run.finished:
         _fit(run, network, splits)
         save_weights(network, run.weights_path)
-    else:
-        network = run.network()
-    _report(run, evaluate(network, splits[held_out], run.preprocessing, name=held_out))
+    # The finished network has no side classifiers and computes in float32.
+    _report(run, evaluate(run.network(), splits[held_out], run.preprocessing, name=held_out))
     return run
 
 
@@ -102,7 +107,7 @@ def _check_folder(folder: pathlib.Path, config: TrainConfig, resume: bool) -> Ru
 def _read_splits(run: Run, network: keras.Model, dataset: Dataset) -> dict[str, Split]:
     """The splits that a run needs, decoded where they fit into memory."""
     channels = network.input_shape[-1]
-    augment = {"train": run.config.recipe.augment}
+    augment = {"train": run.config.recipe.augmentation}
     return {
         name: read(split, run.preprocessing, channels, augment.get(name, "none"))
         for name, split in dataset.splits.items()
@@ -113,7 +118,7 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split]) -> None:
     """Trains from the last checkpoint, or from the beginning, to the last epoch."""
     recipe = run.config.recipe
     steps = steps_per_epoch(splits["train"], recipe.batch_size)
-    model = _compiled(network, run, steps)
+    model = Trainee(network, run.preprocessing, recipe, steps)
     checkpoint = checkpoints.latest(run.folder / "checkpoints")
     step = 0 if checkpoint is None else checkpoints.restore(checkpoint, model)
     if step:
@@ -124,38 +129,31 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split]) -> None:
     saving = Checkpoints(run.folder / "checkpoints")
     history = History(run.folder / "history.csv", epoch)
     board = keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False)
+    accuracies = [row["val_accuracy"] for row in history.rows if "val_accuracy" in row]
+    watch = WatchValidation(recipe, accuracies)
     common = {
-        "callbacks": [progress, history, saving, board],
+        "callbacks": [MeasureAverages(), progress, history, watch, saving, board],
         "validation_data": validation,
         "verbose": 0,
         "shuffle": False,
     }
     try:
+        if has_stopped(recipe, accuracies):
+            epoch, step_in_epoch = recipe.epochs, 0
         if step_in_epoch:
             rest = steps - step_in_epoch
             model.fit(
                 batches, initial_epoch=epoch, epochs=epoch + 1, steps_per_epoch=rest, **common
             )
             batches, epoch = batches.skip(rest), epoch + 1
-        model.fit(
-            batches, initial_epoch=epoch, epochs=recipe.epochs, steps_per_epoch=steps, **common
-        )
+        if not model.stop_training:
+            model.fit(
+                batches, initial_epoch=epoch, epochs=recipe.epochs, steps_per_epoch=steps, **common
+            )
     finally:
         progress.close()
         saving.restore_handlers()
-
-
-def _compiled(network: keras.Model, run: Run, steps: int) -> keras.Model:
-    """The network behind its preprocessing, ready for `fit`."""
-    model = with_preprocessing(network, run.preprocessing)
-    model.compile(
-        optimizer=build_optimizer(run.config.recipe, steps),
-        loss=build_loss(run.config.recipe),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        # XLA is slower than oneDNN on a CPU.
-        jit_compile=False,
-    )
-    return model
+    model.use_averages()
 
 
 def _batches(
@@ -168,7 +166,8 @@ def _batches(
         run.preprocessing,
         channels,
         batch_size=recipe.batch_size,
-        augment=recipe.augment,
+        augment=recipe.augmentation,
+        classes=len(run.class_names),
         seed=run.config.seed,
         first_step=step,
     )

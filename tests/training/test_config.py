@@ -4,10 +4,9 @@ import pathlib
 
 import pytest
 
-from kerasnets import UserError, info, list_models
+from kerasnets import UserError
 from kerasnets.training import TrainConfig, recipe
 from kerasnets.training.config import default_recipe, differences, from_json, to_json
-from kerasnets.training.recipes import RECIPES
 
 
 def test_configuration_round_trips():
@@ -47,29 +46,3 @@ def test_differences_name_the_fields():
     )
     assert set(differences(one, other)) == {"seed", "epochs"}
     assert differences(one, one) == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"epochs": 0}, "epochs must be at least 1. Received: 0"),
-        ({"momentum": 1.0}, r"momentum must be in \[0, 1\). Received: 1.0"),
-        ({"learning_rate": -0.1}, "learning_rate must be at least 0"),
-        ({"loss": "map", "label_smoothing": 0.1}, "goes with the loss cross_entropy"),
-        ({"lr": 0.1}, "Unknown value of a recipe 'lr'"),
-    ],
-)
-def test_recipes_refuse_what_does_not_work(changes, message):
-    with pytest.raises(UserError, match=message):
-        recipe("digits", **changes)
-
-
-def test_every_recipe_has_a_source_and_its_name():
-    for name, each in RECIPES.items():
-        assert each.name == name
-        assert each.source
-
-
-def test_every_network_has_its_recipe():
-    missing = {info(name).recipe for name in list_models()} - set(RECIPES)
-    assert not missing

@@ -2,97 +2,152 @@ import keras
 import numpy as np
 import pytest
 
+import kerasnets
 from kerasnets.training import recipe
-from kerasnets.training.optimization import (
-    MAPCriterion,
-    SmoothedCrossEntropy,
-    WarmUp,
-    build_loss,
-    build_optimizer,
-    learning_rate,
-)
+from kerasnets.training.optimization import build_optimizer, decayed_weights, stage_rates
 
 
-def test_step_schedule_divides_by_ten():
-    rates = learning_rate(recipe("resnet_cifar", epochs=4), steps_per_epoch=10)
-    values = [float(rates(step)) for step in (0, 20, 21, 30, 31, 39)]
-    np.testing.assert_allclose(values, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-5)
+def network(**changes) -> keras.Model:
+    """A convolution with batch norm, a depthwise one, a classifier with bias."""
+    layers = keras.layers
+    inputs = keras.Input((4, 4, 2))
+    x = layers.Conv2D(3, 2, use_bias=False, name="conv")(inputs)
+    x = layers.BatchNormalization(name="bn")(x)
+    x = layers.DepthwiseConv2D(2, use_bias=False, name="depthwise")(x)
+    x = layers.Dense(5, name="logits")(layers.Flatten()(x))
+    return keras.Model(inputs, x)
 
 
-def test_cosine_with_warm_up():
-    chosen = recipe("lenet_modern", epochs=10, learning_rate=0.2, warmup_epochs=2)
-    rates = learning_rate(chosen, steps_per_epoch=5)
-    assert float(rates(0)) == pytest.approx(0.02)
-    assert float(rates(9)) == pytest.approx(0.2)
-    assert float(rates(10 + 20)) == pytest.approx(0.1)
-    assert float(rates(50)) == pytest.approx(0, abs=1e-7)
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(rates))
-    assert isinstance(again, WarmUp)
-    assert float(again(30)) == pytest.approx(0.1)
-
-
-def test_exponential_schedule_is_a_staircase():
-    chosen = recipe("inception_v3_2015", learning_rate=1.0, decay_rate=0.5, decay_epochs=2)
-    rates = learning_rate(chosen, steps_per_epoch=10)
-    values = [float(rates(step)) for step in (0, 19, 20, 39, 40)]
-    np.testing.assert_allclose(values, [1, 1, 0.5, 0.5, 0.25], rtol=1e-5)
-
-
-def test_constant_schedule():
-    rates = learning_rate(recipe("digits", schedule="constant", warmup_epochs=0), 3)
-    assert float(rates(0)) == float(rates(10_000)) == pytest.approx(3e-3)
-
-
-def one_step(optimizer, kernel, bias, gradients):
-    variables = [keras.Variable(kernel), keras.Variable(bias)]
-    optimizer.build(variables)
+def applied(chosen, model, gradients):
+    """The weights after updates with these gradients."""
+    optimizer = build_optimizer(chosen, 10, model)
+    optimizer.build(model.trainable_variables)
     for gradient in gradients:
-        optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradient], variables)
-    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+        optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradient])
+    return [keras.ops.convert_to_numpy(weight) for weight in model.trainable_variables]
 
 
-def test_weight_decay_goes_through_the_momentum(rng):
-    """v = m v - lr (g + decay w); w += v, as the papers (and Caffe and torch) have it."""
-    kernel, bias = rng.standard_normal((3, 4)).astype("f"), rng.standard_normal(4).astype("f")
-    gradients = [
-        (rng.standard_normal((3, 4)).astype("f"), rng.standard_normal(4).astype("f"))
-        for _ in range(3)
+def drawn(rng, model, steps=3):
+    return [
+        [rng.standard_normal(weight.shape).astype("f") for weight in model.trainable_variables]
+        for _ in range(steps)
     ]
+
+
+PLAIN = {"schedule": "constant", "warmup_epochs": 0, "base_batch_size": None}
+
+
+def test_what_decays():
+    names = {on: set(decayed_weights(network(), on)) for on in ("kernels", "all", "not_depthwise")}
+    assert names["kernels"] == {"conv/kernel", "depthwise/kernel", "logits/kernel"}
+    assert names["not_depthwise"] == {"conv/kernel", "logits/kernel"}
+    assert names["all"] == names["kernels"] | {"bn/gamma", "bn/beta", "logits/bias"}
+
+
+@pytest.mark.parametrize("on", ["kernels", "all"])
+@pytest.mark.parametrize("kind", ["sgd", "nesterov"])
+def test_weight_decay_goes_through_the_momentum(rng, on, kind):
+    """v = m v - lr (g + decay w); w += v, as the papers (and Caffe and torch) have it."""
+    model = network()
+    before = [weight.numpy().astype(np.float64) for weight in model.trainable_variables]
+    gradients = drawn(rng, model)
     chosen = recipe(
-        "resnet_cifar", learning_rate=0.1, momentum=0.9, weight_decay=0.05, schedule="constant"
+        "resnet_cifar", optimizer=kind, learning_rate=0.1, weight_decay=0.05, decay_on=on, **PLAIN
     )
-    found = one_step(build_optimizer(chosen, 10), kernel, bias, gradients)
-    for value, column, decay in ((kernel, 0, 0.05), (bias, 1, 0.0)):
-        velocity, expected = 0.0, value.astype(np.float64)
+    found = applied(chosen, model, gradients)
+    for place, weight in enumerate(before):
+        decay = 0.05 if on == "all" or weight.ndim > 1 else 0.0
+        velocity = 0.0
         for gradient in gradients:
-            velocity = 0.9 * velocity - 0.1 * (gradient[column] + decay * expected)
-            expected = expected + velocity
-        np.testing.assert_allclose(found[column], expected, rtol=1e-4, atol=1e-6)
+            full = gradient[place] + decay * weight
+            velocity = 0.9 * velocity - 0.1 * full
+            weight = weight + (velocity if kind == "sgd" else 0.9 * velocity - 0.1 * full)
+        np.testing.assert_allclose(found[place], weight, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["sgd", "nesterov", "rmsprop", "adam"])
+def test_rmsprop_has_epsilon_under_the_root(rng):
+    """Szegedy et al. 2015: decay 0.9, epsilon 1.0; TensorFlow 1 has it under the root."""
+    model = network()
+    before = [weight.numpy().astype(np.float64) for weight in model.trainable_variables]
+    gradients = drawn(rng, model)
+    chosen = recipe("inception_v3_2015", weight_decay=0.05, clip_norm=None, **PLAIN)
+    found = applied(chosen, model, gradients)
+    for place, weight in enumerate(before):
+        decay = 0.05 if weight.ndim > 1 else 0.0
+        mean_square, velocity = 0.0, 0.0
+        for gradient in gradients:
+            full = gradient[place] + decay * weight
+            mean_square = 0.9 * mean_square + 0.1 * full**2
+            velocity = 0.9 * velocity + 0.045 * full / np.sqrt(mean_square + 1.0)
+            weight = weight - velocity
+        np.testing.assert_allclose(found[place], weight, rtol=1e-4, atol=1e-6)
+
+
+def test_adamw_decays_beside_the_update(rng):
+    torch = pytest.importorskip("torch")
+    model = network()
+    before = [weight.numpy() for weight in model.trainable_variables]
+    gradients = drawn(rng, model)
+    chosen = recipe(
+        "cosine_adamw", learning_rate=0.01, weight_decay=0.3, clip_norm=None, epsilon=1e-8, **PLAIN
+    )
+    found = applied(chosen, model, gradients)
+    for place, weight in enumerate(before):
+        theirs = torch.tensor(weight, requires_grad=True)
+        decay = 0.3 if weight.ndim > 1 else 0.0
+        optimizer = torch.optim.AdamW([theirs], lr=0.01, weight_decay=decay)
+        for gradient in gradients:
+            theirs.grad = torch.tensor(gradient[place])
+            optimizer.step()
+        np.testing.assert_allclose(found[place], theirs.detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_norm_of_all_gradients_is_cut_off_with_the_penalty(rng):
+    model = network()
+    before = [weight.numpy().astype(np.float64) for weight in model.trainable_variables]
+    (gradients,) = drawn(rng, model, steps=1)
+    chosen = recipe(
+        "resnet_cifar", learning_rate=1.0, momentum=0, weight_decay=0.1, clip_norm=0.5, **PLAIN
+    )
+    found = applied(chosen, model, [gradients])
+    full = [
+        gradient + (0.1 * weight if weight.ndim > 1 else 0)
+        for gradient, weight in zip(gradients, before, strict=True)
+    ]
+    norm = np.sqrt(sum((each**2).sum() for each in full))
+    assert norm > 0.5
+    for weight, each, after in zip(before, full, found, strict=True):
+        np.testing.assert_allclose(after, weight - each * 0.5 / norm, rtol=1e-4, atol=1e-6)
+    moved = np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(found, before, strict=True)))
+    assert moved == pytest.approx(0.5, rel=1e-4)
+
+
+def test_earlier_stages_learn_slower(rng):
+    model = kerasnets.build("resnet20_cifar", classifier_activation=None)
+    rates = stage_rates(model, 0.5)
+    assert rates["stem_conv/kernel"] == rates["stage1_block3_conv2/kernel"] == 0.125
+    assert rates["stage2_block1_conv1/kernel"] == 0.25
+    assert rates["stage3_block3_conv2_bn/gamma"] == 0.5
+    assert "logits/kernel" not in rates
+    before = [weight.numpy() for weight in model.trainable_variables]
+    chosen = recipe("transfer", optimizer="sgd", momentum=0, learning_rate=0.1, **PLAIN)
+    ones = [np.ones(weight.shape, "f") for weight in model.trainable_variables]
+    found = applied(chosen, model, [ones])
+    for weight, old, new in zip(model.trainable_variables, before, found, strict=True):
+        expected = 0.1 * rates.get(weight.path, 1.0)
+        np.testing.assert_allclose(old - new, expected, rtol=1e-3, err_msg=weight.path)
+
+
+def test_float16_scales_the_loss():
+    optimizer = build_optimizer(recipe("cosine", precision="mixed_float16"), 5, network())
+    assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "nesterov", "rmsprop", "adam", "adamw"])
 def test_optimizers_are_told_apart_and_saved(kind):
-    optimizer = build_optimizer(recipe("digits", optimizer=kind, weight_decay=0.1), 5)
+    optimizer = build_optimizer(recipe("digits", optimizer=kind, weight_decay=0.1), 5, network())
     assert getattr(optimizer, "nesterov", False) == (kind == "nesterov")
     config = keras.saving.serialize_keras_object(optimizer)
-    assert keras.saving.deserialize_keras_object(config).l2 == 0.1
-
-
-def test_map_criterion_is_equation_nine(rng):
-    penalties = rng.uniform(0, 30, (5, 10))
-    labels = rng.integers(0, 10, 5)
-    right = penalties[np.arange(5), labels]
-    expected = (right + np.log(np.exp(-12.0) + np.exp(-penalties).sum(1))).mean()
-    loss = MAPCriterion()
-    assert float(loss(labels[:, None], -penalties.astype("f"))) == pytest.approx(expected, rel=1e-5)
-    assert MAPCriterion.from_config(MAPCriterion(3.0).get_config()).j == 3.0
-
-
-def test_smoothed_targets(rng):
-    logits = rng.standard_normal((6, 4)).astype("f")
-    labels = rng.integers(0, 4, 6)
-    targets = 0.9 * np.eye(4)[labels] + 0.1 / 4
-    logs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-    expected = -(targets * logs).sum(1).mean()
-    assert float(SmoothedCrossEntropy(0.1)(labels, logits)) == pytest.approx(expected, rel=1e-5)
-    assert isinstance(build_loss(recipe("digits", label_smoothing=0.1)), SmoothedCrossEntropy)
+    again = keras.saving.deserialize_keras_object(config)
+    assert again.decay == 0.1
+    assert again.decoupled == (kind == "adamw")

@@ -61,7 +61,8 @@ class Evaluate:
     def _subject(self) -> tuple[keras.Model, Preprocessing, Dataset]:
         from kerasnets.data import load
         from kerasnets.models.build import build
-        from kerasnets.training.run import Run, load_data, parse_options
+        from kerasnets.training.networks import parse_options
+        from kerasnets.training.run import Run, load_data
 
         if (pathlib.Path(self.model) / "config.json").is_file():
             run = Run.load(self.model)

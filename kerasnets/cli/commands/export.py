@@ -29,7 +29,8 @@ class Export:
 
     def run(self) -> None:
         from kerasnets.export import export_network, export_run
-        from kerasnets.training.run import Run, parse_options
+        from kerasnets.training.networks import parse_options
+        from kerasnets.training.run import Run
 
         if (pathlib.Path(self.model) / "config.json").is_file():
             run = Run.load(self.model)

@@ -1,0 +1,86 @@
+"""The losses: LeNet-5's, and cross-entropy with or without smoothed or mixed labels."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from kerasnets.training.recipe_fields import Recipe
+
+
+@keras.saving.register_keras_serializable(package="kerasnets")
+class MAPCriterion(keras.losses.Loss):
+    """LeNet-5's loss: cross-entropy against one more class, of constant penalty `j`.
+
+    ``mean(y_D + log(exp(-j) + sum_i exp(-y_i)))``, where y are the penalties, the negated logits,
+    and D the right class.
+
+    Args:
+        j: Penalty of the class of everything that is no character; positive. Half the smallest
+            squared distance between two of the codes keeps it inside their spacing.
+
+    Source: LeCun et al. 1998, equation 9.
+    """
+
+    def __init__(self, j: float = 12.0, name: str = "map_criterion", **kwargs) -> None:
+        super().__init__(name=name, **kwargs)
+        self.j = j
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+        right = ops.sum(y_pred * ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype), axis=-1)
+        rubbish = ops.full_like(y_pred[:, :1], -self.j)
+        return ops.logsumexp(ops.concatenate([y_pred, rubbish], axis=-1), axis=-1) - right
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "j": self.j}
+
+
+@keras.saving.register_keras_serializable(package="kerasnets")
+class CrossEntropy(keras.losses.Loss):
+    """Cross-entropy of labels and logits, against ``(1 - e) * target + e / classes``.
+
+    Args:
+        smoothing: e above, in [0, 1).
+
+    Labels are integers, (N,), or distributions over the classes, (N, classes), as mixup makes
+    them.
+
+    Source: Szegedy et al. 2015, arXiv 1512.00567, section 7.
+    """
+
+    def __init__(self, smoothing: float = 0.0, name: str = "cross_entropy", **kwargs) -> None:
+        super().__init__(name=name, **kwargs)
+        self.smoothing = smoothing
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        soft = is_soft(y_true)
+        if not soft and not self.smoothing:
+            labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+            return keras.losses.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
+        classes = y_pred.shape[-1]
+        if not soft:
+            labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+            y_true = ops.one_hot(labels, classes, dtype=y_pred.dtype)
+        return keras.losses.categorical_crossentropy(
+            y_true, y_pred, from_logits=True, label_smoothing=self.smoothing
+        )
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "smoothing": self.smoothing}
+
+
+def is_soft(labels: keras.KerasTensor) -> bool:
+    """Whether labels are distributions over the classes, (N, classes), and not integers, (N,)."""
+    return len(labels.shape) == 2 and labels.shape[-1] != 1
+
+
+def build_loss(recipe: Recipe, *, training: bool = True) -> keras.losses.Loss:
+    """The recipe's loss of labels and logits.
+
+    Args:
+        training: For measuring, the labels are not smoothed.
+    """
+    if recipe.loss == "map":
+        return MAPCriterion()
+    return CrossEntropy(recipe.label_smoothing if training else 0.0)

@@ -1,0 +1,171 @@
+"""A network in training: its step, its losses, the running average of its weights."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from kerasnets.inputs import Preprocessing, with_preprocessing
+from kerasnets.training.losses import build_loss, is_soft
+from kerasnets.training.optimization import build_optimizer
+from kerasnets.training.recipe_fields import Recipe
+
+
+class Trainee(keras.Model):
+    """A network behind its preprocessing, compiled, with what its recipe asks of a step.
+
+    A step computes the batch in ``recipe.accumulate`` parts, one after the other, and makes one
+    update from the average of their gradients. Side classifiers count in training alone. With
+    ``recipe.ema``, `averages` follow all weights, the batch norms' statistics included.
+
+    Args:
+        network: It returns logits, or a dictionary of them where it has side classifiers.
+        preprocessing: Of the network.
+        recipe: What to follow.
+        steps_per_epoch: Updates in an epoch.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        preprocessing: Preprocessing,
+        recipe: Recipe,
+        steps_per_epoch: int,
+    ) -> None:
+        on_images = with_preprocessing(network, preprocessing)
+        super().__init__(on_images.input, on_images.output, name=on_images.name)
+        self.network = network
+        self.recipe = recipe
+        self.training_loss = build_loss(recipe)
+        self.measured_loss = build_loss(recipe, training=False)
+        if recipe.ema:
+            self.updates = self._follower((), "int64", "zeros", "updates")
+            self.averages = [
+                self._follower(weight.shape, weight.dtype, _start(weight), weight.path)
+                for weight in network.weights
+            ]
+        self.compile(
+            optimizer=build_optimizer(recipe, steps_per_epoch, network),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            # XLA is slower than oneDNN on a CPU.
+            jit_compile=False,
+        )
+
+    def _follower(
+        self, shape: tuple[int, ...], dtype: str, initializer: object, path: str
+    ) -> keras.Variable:
+        """A variable that is the same on all devices, and kept in checkpoints."""
+        return self.add_weight(
+            shape=shape,
+            dtype=dtype,
+            initializer=initializer,
+            trainable=False,
+            aggregation="only_first_replica",
+            name=f"average_{path.replace('/', '_')}",
+        )
+
+    def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One update from one batch."""
+        logs = (
+            self._step_in_parts(*data) if self.recipe.accumulate > 1 else super().train_step(data)
+        )
+        if self.recipe.ema:
+            self._follow()
+        return logs
+
+    def _step_in_parts(self, images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One update from the average of the parts' gradients."""
+        parts = self.recipe.accumulate
+        weights = [weight.value for weight in self.trainable_variables]
+        gradients, losses, answers = [], [], []
+        for part, targets in zip(tf.split(images, parts), tf.split(labels, parts), strict=True):
+            # One part after the other; otherwise all would be in memory at once.
+            with tf.control_dependencies(gradients):
+                part = tf.identity(part)
+            with tf.GradientTape() as tape:
+                logits = self(part, training=True)
+                loss = self.compute_loss(part, targets, logits, training=True) / parts
+                scaled = self.optimizer.scale_loss(loss)
+            found = tape.gradient(scaled, weights, unconnected_gradients="zero")
+            gradients = list(map(tf.add, gradients, found)) if gradients else found
+            losses.append(loss)
+            answers.append(logits)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self._loss_tracker.update_state(
+            tf.add_n(losses) * replicas, sample_weight=tf.shape(images)[0]
+        )
+        whole = tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *answers)
+        return self.compute_metrics(images, labels, whole)
+
+    def _follow(self) -> None:
+        """Moves the averages towards the weights: ``average += (1 - m) (weight - average)``.
+
+        The momentum m is ``min(ema, (1 + n) / (10 + n))`` at update n, so that the first averages
+        are not mostly the initial weights: TensorFlow's ExponentialMovingAverage, which trained
+        the Inception networks.
+        """
+        self.updates.assign_add(1)
+        count = ops.cast(self.updates, "float32")
+        momentum = ops.minimum(self.recipe.ema, (1.0 + count) / (10.0 + count))
+        for average, weight in zip(self.averages, self.network.weights, strict=True):
+            rest = ops.cast(1.0 - momentum, average.dtype)
+            average.assign_add(rest * (weight - average))
+
+    def compute_loss(
+        self,
+        x: tf.Tensor | None = None,
+        y: tf.Tensor | None = None,
+        y_pred: tf.Tensor | dict[str, tf.Tensor] | None = None,
+        sample_weight: tf.Tensor | None = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """The recipe's loss; for measuring, of the predictions alone and without smoothing."""
+        if not training:
+            return self.measured_loss(y, _predictions(y_pred), sample_weight)
+        loss = self.training_loss(y, _predictions(y_pred), sample_weight)
+        for name, logits in y_pred.items() if isinstance(y_pred, dict) else ():
+            if name != "predictions":
+                loss += self.recipe.auxiliary_loss * self.training_loss(y, logits, sample_weight)
+        return loss
+
+    def compute_metrics(
+        self,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        y_pred: tf.Tensor | dict[str, tf.Tensor],
+        sample_weight: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Accuracy of the predictions; a mixed label counts as its largest part."""
+        labels = ops.argmax(y, axis=-1) if is_soft(y) else y
+        return super().compute_metrics(x, labels, _predictions(y_pred), sample_weight)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The network with its averaged weights, where the recipe has any."""
+        if not self.recipe.ema:
+            yield
+            return
+        own = [keras.ops.convert_to_numpy(weight) for weight in self.network.weights]
+        self.use_averages()
+        try:
+            yield
+        finally:
+            self.network.set_weights(own)
+
+    def use_averages(self) -> None:
+        """Gives the network its averaged weights for good, where the recipe has any."""
+        if self.recipe.ema:
+            self.network.set_weights([average.numpy() for average in self.averages])
+
+
+def _start(weight: keras.Variable) -> keras.initializers.Initializer:
+    return lambda shape, dtype=None: ops.cast(weight.value, dtype)
+
+
+def _predictions(logits: tf.Tensor | dict[str, tf.Tensor]) -> tf.Tensor:
+    return logits["predictions"] if isinstance(logits, dict) else logits

@@ -1,0 +1,76 @@
+"""What depends on the validation: plateaus, early stopping, and the averaged weights' turn."""
+
+from __future__ import annotations
+
+import logging
+
+import keras
+
+from kerasnets.errors import UserError
+from kerasnets.training.recipe_fields import Recipe
+from kerasnets.training.schedules import plateau_factor, stalled_epochs
+from kerasnets.training.trainee import Trainee
+
+log = logging.getLogger("kerasnets")
+
+
+def check_validation(recipe: Recipe, splits: tuple[str, ...]) -> None:
+    """Raises a `UserError` where the recipe needs a validation split and there is none."""
+    if recipe.watches_validation and "validation" not in splits:
+        needs = "schedule plateau" if recipe.schedule == "plateau" else "early_stopping"
+        raise UserError(
+            f"{needs} needs a validation split; hold one out with --validation-fraction 0.1."
+        )
+
+
+def has_stopped(recipe: Recipe, accuracies: list[float]) -> bool:
+    """Whether early stopping ends the training after these epochs.
+
+    Args:
+        recipe: Its `early_stopping`.
+        accuracies: Of the validation, one for each epoch so far.
+    """
+    return 0 < recipe.early_stopping <= stalled_epochs(accuracies)
+
+
+class WatchValidation(keras.callbacks.Callback):
+    """Lowers the learning rate on a plateau and stops early.
+
+    Both follow from the validation accuracies of the epochs so far alone, so a resumed run goes
+    on as an uninterrupted one would.
+
+    Args:
+        recipe: What to follow.
+        accuracies: Of the epochs that an earlier part of the run made.
+    """
+
+    def __init__(self, recipe: Recipe, accuracies: list[float]) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.accuracies = list(accuracies)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if not self.recipe.watches_validation:
+            return
+        self.accuracies.append(float(logs["val_accuracy"]))
+        if self.recipe.schedule == "plateau":
+            factor = plateau_factor(self.recipe, self.accuracies)
+            self.model.optimizer.learning_rate = self.recipe.peak_learning_rate * factor
+        if has_stopped(self.recipe, self.accuracies):
+            log.info(
+                "stopping: no better validation accuracy for %d epochs", self.recipe.early_stopping
+            )
+            self.model.stop_training = True
+
+
+class MeasureAverages(keras.callbacks.Callback):
+    """Validates the averaged weights where the recipe has any; training goes on with its own."""
+
+    model: Trainee
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self.averaged = self.model.averaged()
+        self.averaged.__enter__()
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        self.averaged.__exit__(None, None, None)

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from kerasnets.training import recipe
+from kerasnets.training.losses import CrossEntropy, MAPCriterion, build_loss
+
+
+def log_softmax(logits):
+    return logits - np.log(np.exp(logits).sum(1, keepdims=True))
+
+
+def test_map_criterion_is_equation_nine(rng):
+    penalties = rng.uniform(0, 30, (5, 10))
+    labels = rng.integers(0, 10, 5)
+    right = penalties[np.arange(5), labels]
+    expected = (right + np.log(np.exp(-12.0) + np.exp(-penalties).sum(1))).mean()
+    loss = MAPCriterion()
+    assert float(loss(labels[:, None], -penalties.astype("f"))) == pytest.approx(expected, rel=1e-5)
+    assert MAPCriterion.from_config(MAPCriterion(3.0).get_config()).j == 3.0
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_labels_may_be_integers_or_mixed(rng, smoothing):
+    logits = rng.standard_normal((6, 4)).astype("f")
+    labels, others = rng.integers(0, 4, 6), rng.integers(0, 4, 6)
+    share = rng.uniform(size=(6, 1))
+    mixed = share * np.eye(4)[labels] + (1 - share) * np.eye(4)[others]
+    loss = CrossEntropy(smoothing)
+    for given, targets in ((labels, np.eye(4)[labels]), (mixed.astype("f"), mixed)):
+        smoothed = (1 - smoothing) * targets + smoothing / 4
+        expected = -(smoothed * log_softmax(logits)).sum(1).mean()
+        assert float(loss(given, logits)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_measuring_does_not_smooth():
+    chosen = recipe("digits", label_smoothing=0.1)
+    assert build_loss(chosen).smoothing == 0.1
+    assert build_loss(chosen, training=False).smoothing == 0.0
+    assert isinstance(build_loss(recipe("lenet1998"), training=False), MAPCriterion)

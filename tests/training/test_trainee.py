@@ -1,0 +1,174 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasnets.inputs import Preprocessing
+from kerasnets.training import recipe
+from kerasnets.training.networks import precision
+from kerasnets.training.trainee import Trainee
+
+AS_IT_IS = Preprocessing(size=(6, 6), mean=(0.5,), std=(0.25,))
+CHOSEN = recipe(
+    "resnet_cifar",
+    schedule="constant",
+    warmup_epochs=0,
+    learning_rate=0.1,
+    base_batch_size=None,
+    weight_decay=1e-3,
+)
+
+
+def network(*, norm: bool = False, side: bool = False) -> keras.Model:
+    """Two convolutions and a classifier, with batch norm and a side classifier if asked."""
+    layers = keras.layers
+    keras.utils.set_random_seed(3)
+    images = keras.Input((6, 6, 1))
+    x = layers.Conv2D(4, 3, name="conv")(images)
+    if norm:
+        x = layers.BatchNormalization(momentum=0.8, name="bn")(x)
+    x = layers.Flatten(name="flat")(layers.ReLU(name="relu")(x))
+    logits = layers.Dense(7, dtype="float32", name="logits")(x)
+    if side:
+        aux = layers.Dense(7, dtype="float32", name="aux1_logits")(x)
+        return keras.Model(images, {"predictions": logits, "aux1": aux})
+    return keras.Model(images, logits)
+
+
+def batch(rng, size=128):
+    images = rng.integers(0, 256, (size, 6, 6, 1)).astype(np.uint8)
+    return images, rng.integers(0, 7, size).astype(np.int32)
+
+
+def fit(model, batches):
+    images, labels = (np.concatenate(each) for each in zip(*batches, strict=True))
+    data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(len(batches[0][0]))
+    return model.fit(data, verbose=0, shuffle=False).history
+
+
+def trainee(chosen=CHOSEN, **kind) -> Trainee:
+    with precision(chosen):
+        return Trainee(network(**kind), AS_IT_IS, chosen, 10)
+
+
+def weights(model) -> list[np.ndarray]:
+    return [weight.numpy() for weight in model.network.weights]
+
+
+def changed(**changes):
+    return recipe("resnet_cifar", **{**VALUES, **changes})
+
+
+VALUES = {
+    name: getattr(CHOSEN, name)
+    for name in ("schedule", "warmup_epochs", "learning_rate", "base_batch_size", "weight_decay")
+}
+
+
+def test_four_parts_of_32_are_one_batch_of_128(rng):
+    batches = [batch(rng), batch(rng), batch(rng)]
+    whole, parts = trainee(), trainee(changed(accumulate=4))
+    histories = [fit(model, batches) for model in (whole, parts)]
+    for a, b in zip(weights(whole), weights(parts), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
+    assert histories[1]["loss"] == pytest.approx(histories[0]["loss"], rel=1e-5)
+    assert histories[1]["accuracy"] == pytest.approx(histories[0]["accuracy"])
+    assert int(parts.optimizer.iterations) == 3
+
+
+def test_averages_follow_weights_and_batch_norm_statistics(rng):
+    """Against a loop by hand over the weights that each step leaves behind."""
+    plain, averaged = trainee(norm=True), trainee(changed(ema=0.35), norm=True)
+    expected = weights(plain)
+    for count in range(1, 6):
+        images, labels = batch(rng, 16)
+        plain.train_on_batch(images, labels)
+        averaged.train_on_batch(images, labels)
+        momentum = min(0.35, (1 + count) / (10 + count))
+        expected = [
+            momentum * mean + (1 - momentum) * weight
+            for mean, weight in zip(expected, weights(plain), strict=True)
+        ]
+    assert any("moving_variance" in weight.path for weight in averaged.network.weights)
+    own = weights(averaged)
+    for a, b in zip(own, weights(plain), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+    with averaged.averaged():
+        for a, b in zip(weights(averaged), expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    for a, b in zip(weights(averaged), own, strict=True):
+        np.testing.assert_array_equal(a, b)
+    averaged.use_averages()
+    for a, b in zip(weights(averaged), expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def cross_entropy(logits, labels, smoothing=0.0):
+    logs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    targets = (1 - smoothing) * np.eye(7)[labels] + smoothing / 7
+    return -(targets * logs).sum(1).mean()
+
+
+def test_side_classifiers_count_by_their_weight_in_training_alone(rng):
+    chosen = changed(auxiliary_loss=0.3, label_smoothing=0.1)
+    model = trainee(chosen, side=True)
+    images, labels = batch(rng)
+    logits = {name: out.numpy() for name, out in model(images).items()}
+    main, side = (cross_entropy(logits[name], labels, 0.1) for name in ("predictions", "aux1"))
+    plain = cross_entropy(logits["predictions"], labels)
+    measured = model.test_on_batch(images, labels, return_dict=True)
+    assert measured["loss"] == pytest.approx(plain, rel=1e-5)
+    right = (logits["predictions"].argmax(1) == labels).mean()
+    assert measured["accuracy"] == pytest.approx(right)
+    trained = model.train_on_batch(images, labels, return_dict=True)
+    assert trained["loss"] == pytest.approx(main + 0.3 * side, rel=1e-5)
+
+
+def test_mixed_labels_train(rng):
+    images, labels = batch(rng, 8)
+    other = np.roll(labels, 1)
+    mixed = (0.7 * np.eye(7)[labels] + 0.3 * np.eye(7)[other]).astype("f")
+    model = trainee()
+    logits = model(images).numpy()
+    found = model.train_on_batch(images, mixed, return_dict=True)
+    expected = 0.7 * cross_entropy(logits, labels) + 0.3 * cross_entropy(logits, other)
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    assert found["accuracy"] == pytest.approx((logits.argmax(1) == labels).mean())
+
+
+@pytest.mark.parametrize("half", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_trains_float32_weights(rng, half):
+    model, reference = trainee(changed(precision=half), norm=True), trainee(norm=True)
+    images, labels = batch(rng)
+    for each in (model, reference):
+        first = each.train_on_batch(images, labels)
+        for _ in range(4):
+            last = each.train_on_batch(images, labels)
+    assert model.network.get_layer("conv").compute_dtype == half.removeprefix("mixed_")
+    assert {weight.dtype for weight in model.network.weights} == {"float32"}
+    assert last[0] < first[0] if isinstance(last, list) else last < first
+    for a, b in zip(weights(model), weights(reference), strict=True):
+        np.testing.assert_allclose(a, b, atol=0.03)
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_gradient_out_of_range_is_skipped(rng):
+    """float16 reaches to 65,504: the scale of the loss falls until the gradients fit."""
+    model = trainee(changed(precision="mixed_float16"))
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.dynamic_scale.assign(2.0**40)
+    before = weights(model)
+    model.train_on_batch(*batch(rng))
+    for a, b in zip(weights(model), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert float(model.optimizer.dynamic_scale) == 2.0**39
+
+
+def test_frozen_batch_norm_keeps_its_statistics(rng):
+    model = trainee(norm=True)
+    model.network.get_layer("bn").trainable = False
+    frozen = Trainee(model.network, AS_IT_IS, CHOSEN, 10)
+    before = model.network.get_layer("bn").get_weights()
+    frozen.train_on_batch(*batch(rng))
+    for a, b in zip(model.network.get_layer("bn").get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
