@@ -6,14 +6,19 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from kerasnets.data import exif, formats
 from kerasnets.inputs import Preprocessing
+
+# Of `tf.raw_ops.ScaleAndTranslate`, which antialiases; "nearest" and "area" need it not.
+_KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic", "lanczos3": "lanczos3"}
 
 
 def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    """The pixels of a JPEG, PNG, BMP or GIF (its first frame).
+    """The pixels of a JPEG, PNG, BMP, WebP or GIF (the first frame), upright.
 
     JPEG is decoded with the exact inverse transform, as Pillow does; TensorFlow's default is
-    faster and differs in the last bits.
+    faster and differs in the last bits. CMYK becomes RGB; transparency is dropped, as Pillow's
+    ``convert("RGB")`` does. What is larger than `formats.MAX_PIXELS` is refused undecoded.
 
     Args:
         encoded: A scalar string.
@@ -24,15 +29,15 @@ def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     """
 
     def jpeg() -> tf.Tensor:
-        return tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE")
+        with tf.control_dependencies([formats.limited(tf.io.extract_jpeg_shape(encoded)[:2])]):
+            image = tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE")
+        return exif.upright(image, exif.orientation(encoded))
 
     def png() -> tf.Tensor:
-        return tf.io.decode_png(encoded, channels)
+        return formats.decode_png(encoded, channels)
 
     def other() -> tf.Tensor:
-        # BMP and GIF are decoded in colour only.
-        image = tf.io.decode_image(encoded, 3, expand_animations=False)
-        return match_channels(tf.ensure_shape(image, (None, None, 3)), channels)
+        return match_channels(formats.decode_other(encoded), channels)
 
     start = tf.strings.substr(encoded, 0, 3)
     image = tf.case([(start == b"\xff\xd8\xff", jpeg), (start == b"\x89PN", png)], default=other)
@@ -55,8 +60,12 @@ def decode_window(
     """
 
     def jpeg() -> tf.Tensor:
-        window = choose(tf.io.extract_jpeg_shape(encoded)[:2])
-        return tf.io.decode_and_crop_jpeg(encoded, window, channels)
+        orientation = exif.orientation(encoded)
+        stored = formats.limited(tf.io.extract_jpeg_shape(encoded)[:2])
+        sides = exif.upright_sides(stored, orientation)
+        window = exif.stored_window(choose(sides), sides, orientation)
+        image = tf.io.decode_and_crop_jpeg(encoded, window, channels)
+        return exif.upright(image, orientation)
 
     def other() -> tf.Tensor:
         image = decode(encoded, channels)
@@ -73,8 +82,15 @@ def cut(image: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
 
 
 def resize_crop(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """A crop at the network's size: bilinear, without antialiasing, as training can bear."""
-    resized = tf.image.resize(image, size)
+    """A crop at the network's size: bilinear, antialiased where it shrinks to less than half."""
+    sides = tf.shape(image)[:2]
+    large = tf.reduce_any(sides > 2 * tf.constant(size))
+    resized = tf.cond(
+        large,
+        lambda: tf.image.resize(image, size, antialias=True),
+        lambda: tf.image.resize(image, size),
+    )
+    # Truncation after adding a half rounds; bilinear weights leave no value outside 0 to 255.
     return tf.cast(resized + 0.5, tf.uint8)
 
 
@@ -98,28 +114,56 @@ def fit(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
         (*preprocessing.size, C) uint8. An image of that size already is returned as it is.
     """
     height, width = preprocessing.size
-    channels = image.shape[-1]
     side = preprocessing.resize_to
     if preprocessing.fit == "crop":
-        scale = side / tf.reduce_min(tf.shape(image)[:2])
-        sides = tf.cast(tf.round(scale * tf.cast(tf.shape(image)[:2], scale.dtype)), tf.int32)
-        image = _resize(image, sides, preprocessing.interpolation)
-        top, left = tf.unstack((tf.shape(image)[:2] - (height, width)) // 2)
-        image = image[top : top + height, left : left + width]
+        image = _resize(image, *_short_side(image, side, preprocessing.size), preprocessing)
     elif preprocessing.fit == "pad":
-        image = _resize(image, (side, side), preprocessing.interpolation)
+        image = _resize(image, (side, side), (0, 0), (side, side), preprocessing)
         image = tf.image.resize_with_crop_or_pad(image, height, width)
     else:
-        image = _resize(image, (height, width), preprocessing.interpolation)
-    return tf.ensure_shape(image, (height, width, channels))
+        image = _resize(image, (height, width), (0, 0), (height, width), preprocessing)
+    return tf.ensure_shape(image, (height, width, image.shape[-1]))
 
 
-def _resize(image: tf.Tensor, sides: tf.Tensor | tuple[int, int], method: str) -> tf.Tensor:
-    """Resizes in floating point and rounds; leaves an image of the right size alone."""
+def _short_side(
+    image: tf.Tensor, side: int, size: tuple[int, int]
+) -> tuple[tf.Tensor, tf.Tensor, tuple[int, int]]:
+    """Sides of the image whose short one is `side`, and the centre crop of it."""
+    before = tf.shape(image)[:2]
+    scale = side / tf.reduce_min(before)
+    sides = tf.cast(tf.round(scale * tf.cast(before, scale.dtype)), tf.int32)
+    return sides, (sides - size) // 2, size
+
+
+def _resize(
+    image: tf.Tensor,
+    sides: tf.Tensor | tuple[int, int],
+    corner: tf.Tensor | tuple[int, int],
+    size: tuple[int, int],
+    preprocessing: Preprocessing,
+) -> tf.Tensor:
+    """What resizing to `sides` and then cutting `size` out at `corner` gives.
+
+    Nothing outside the cut is computed. It is antialiased, in floating point, then rounded; an
+    image of the right sides is cut alone.
+    """
+    before = tf.shape(image)[:2]
+    sides, corner = tf.convert_to_tensor(sides), tf.convert_to_tensor(corner)
 
     def resized() -> tf.Tensor:
-        exact = tf.image.resize(image, sides, method, antialias=True)
-        return tf.cast(tf.round(tf.clip_by_value(exact, 0.0, 255.0)), tf.uint8)
+        method = preprocessing.interpolation
+        if method in _KERNELS:
+            exact = tf.raw_ops.ScaleAndTranslate(
+                images=image[tf.newaxis],
+                size=size,
+                scale=tf.cast(sides, tf.float32) / tf.cast(before, tf.float32),
+                translation=-tf.cast(corner, tf.float32),
+                kernel_type=_KERNELS[method],
+                antialias=True,
+            )[0]
+        else:
+            exact = cut(tf.image.resize(image, sides, method), tf.concat([corner, size], 0))
+        return tf.cast(tf.round(tf.clip_by_value(tf.cast(exact, tf.float32), 0, 255)), tf.uint8)
 
-    same = tf.reduce_all(tf.shape(image)[:2] == tf.convert_to_tensor(sides))
-    return tf.cond(same, lambda: image, resized)
+    same = tf.reduce_all(before == sides)
+    return tf.cond(same, lambda: cut(image, tf.concat([corner, size], 0)), resized)

@@ -1,17 +1,125 @@
-"""From the index of an image to what a network takes, inside a graph."""
+"""From the number of an image to what a network takes, inside a graph."""
 
 from __future__ import annotations
 
+import os
+
+import numpy as np
 import tensorflow as tf
 
 from kerasnets.data import images
 from kerasnets.data.augment import Augment
-from kerasnets.data.sources.base import Split
+from kerasnets.data.sources.base import ShardedSplit, Split
 from kerasnets.inputs import Preprocessing
+
+# Files that are read at the same time, and records that are shuffled together.
+READ_AT_ONCE = 16
+SHUFFLED_TOGETHER = 2048
+
+
+def numbers(
+    split: Split, worker: int, workers: int, key: tf.Tensor | None = None
+) -> tf.data.Dataset:
+    """A worker's part of an epoch: (number, record) of each image, undecoded.
+
+    Args:
+        split: Whose images.
+        worker: From 0.
+        workers: That the images are divided among.
+        key: (2,) int64 for the order; as they are stored if ``None``.
+
+    Returns:
+        Numbers int64 within the split. Records are empty where `Reader` finds images by number.
+    """
+    if isinstance(split, ShardedSplit):
+        return _from_shards(split, worker, workers, key)
+    order = tf.range(split.size, dtype=tf.int64)
+    if key is not None:
+        order = tf.random.experimental.stateless_shuffle(order, key)
+    order = tf.data.Dataset.from_tensor_slices(order[worker::workers])
+    return order.map(lambda number: (number, b""))
+
+
+def _from_shards(
+    split: ShardedSplit, worker: int, workers: int, key: tf.Tensor | None
+) -> tf.data.Dataset:
+    """Files are read side by side from their beginnings, in another order each epoch."""
+    files = tf.constant([os.fsencode(file) for file in split.files])
+    starts = tf.constant(np.cumsum((0, *split.counts[:-1])), tf.int64)
+    position = np.full(sum(split.counts), -1, np.int64)
+    position[split.records] = np.arange(split.size)
+    position = tf.constant(position)
+    by_file = len(split.files) >= workers
+    order = tf.range(len(split.files))
+    if by_file:
+        order = order[worker::workers]
+    if key is not None:
+        order = tf.random.experimental.stateless_shuffle(order, key)
+
+    def one_file(file: tf.Tensor) -> tf.data.Dataset:
+        return tf.data.TFRecordDataset(files[file]).enumerate(starts[file])
+
+    found = tf.data.Dataset.from_tensor_slices(order).interleave(
+        one_file,
+        cycle_length=1 if key is None else READ_AT_ONCE,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    found = found.map(lambda number, record: (position[number], record))
+    found = found.filter(lambda number, record: number >= 0)
+    if not by_file:
+        found = found.filter(lambda number, record: number % workers == worker)
+    return found if key is None else _shuffled(found, key)
+
+
+def _shuffled(records: tf.data.Dataset, key: tf.Tensor) -> tf.data.Dataset:
+    """Shuffles block by block; the order depends on the key alone, which `shuffle` cannot do."""
+
+    def shuffle(
+        block: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(tf.size(batch[0])), key + tf.stack([block + 1, tf.zeros_like(block)]) * 2**32
+        )
+        return tf.gather(batch[0], order), tf.gather(batch[1], order)
+
+    return records.batch(SHUFFLED_TOGETHER).enumerate().map(shuffle).unbatch()
+
+
+class Reader:
+    """Finds the images of a split by number.
+
+    Attributes:
+        holds_pixels: Whether the images are there decoded; otherwise `encoded` gives the bytes of
+            image files.
+    """
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+        self.holds_pixels = split.kind == "array"
+        if split.kind == "path":
+            self.records = tf.constant([os.fsencode(path) for path in split.records])
+        elif split.kind in ("array", "bytes"):
+            self.records = tf.constant(split.records)
+
+    def pixels(self, number: tf.Tensor) -> tf.Tensor:
+        """Images (..., H, W, C) uint8 by numbers (...)."""
+        return tf.gather(self.records, number)
+
+    def encoded(self, number: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
+        """The bytes of an image file, of what `numbers` gives."""
+        if self.split.kind == "path":
+            return tf.io.read_file(tf.gather(self.records, number))
+        if self.split.kind == "bytes":
+            return tf.gather(self.records, number)
+        if self.split.kind == "rows":
+            found = tf.numpy_function(self.split.records.fetch, [number], tf.string)
+            return tf.ensure_shape(found, ())
+        return self.split.encoded(record)
 
 
 class Loader:
-    """Reads, crops and transforms the images of a split by index.
+    """Reads, crops and transforms the images of a split.
 
     Attributes:
         in_batches: Whether images are there decoded and fitted, so that whole batches can be
@@ -21,54 +129,54 @@ class Loader:
     def __init__(
         self, split: Split, preprocessing: Preprocessing, channels: int, augment: Augment
     ) -> None:
-        self.records = tf.constant(split.records)
+        self.reader = Reader(split)
         self.labels = tf.constant(split.labels)
-        self.kind = split.kind
         self.preprocessing = preprocessing
         self.channels = channels
         self.augment = augment
         shape = (*preprocessing.size, channels)
-        ready = split.kind == "array" and split.records.shape[1:] == shape
+        ready = self.reader.holds_pixels and split.records.shape[1:] == shape
         alone = any(getattr(each, "one_by_one", False) for each in augment.transforms)
         self.in_batches = ready and not augment.crop and not alone
 
-    def batch(self, random: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def batch(self, random: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Images (N, H, W, C) uint8 of the network's size, and their labels."""
-        pixels = tf.gather(self.records, indices)
-        return self._transformed(pixels, random), tf.gather(self.labels, indices)
+        pixels = self.reader.pixels(numbers)
+        return self._transformed(pixels, random), tf.gather(self.labels, numbers)
 
-    def one(self, random: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def one(
+        self, random: tf.Tensor, number: tf.Tensor, record: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """One image, (H, W, C) uint8 of the network's size, and its label."""
         crop = self.augment.crop
-        numbers = crop.numbers if crop else 0
-        record = tf.gather(self.records, index)
-        image = self._cropped(record, random[:numbers]) if crop else self._fitted(record)
-        if self.augment.transforms:
-            image = self._transformed(image[tf.newaxis], random[tf.newaxis, numbers:])[0]
-        return image, tf.gather(self.labels, index)
-
-    def _fitted(self, record: tf.Tensor) -> tf.Tensor:
-        if self.kind == "array":
-            image = images.match_channels(record, self.channels)
+        used = crop.numbers if crop else 0
+        if crop:
+            image = self._cropped(number, record, random[:used])
         else:
-            image = images.decode(self._encoded(record), self.channels)
-        return images.fit(image, self.preprocessing)
+            image = images.fit(self.whole(number, record), self.preprocessing)
+        if self.augment.transforms:
+            image = self._transformed(image[tf.newaxis], random[tf.newaxis, used:])[0]
+        return image, tf.gather(self.labels, number)
 
-    def _cropped(self, record: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
+    def whole(self, number: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
+        """One image as it is, (H, W, C) uint8."""
+        if self.reader.holds_pixels:
+            return images.match_channels(self.reader.pixels(number), self.channels)
+        return images.decode(self.reader.encoded(number, record), self.channels)
+
+    def _cropped(self, number: tf.Tensor, record: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         size = self.preprocessing.size
 
         def choose(sides: tf.Tensor) -> tf.Tensor:
             return self.augment.crop.window(sides, size, random)
 
-        if self.kind == "array":
-            image = images.match_channels(record, self.channels)
+        if self.reader.holds_pixels:
+            image = self.whole(number, record)
             image = images.cut(image, choose(tf.shape(image)[:2]))
         else:
-            image = images.decode_window(self._encoded(record), self.channels, choose)
+            encoded = self.reader.encoded(number, record)
+            image = images.decode_window(encoded, self.channels, choose)
         return images.resize_crop(image, size)
-
-    def _encoded(self, record: tf.Tensor) -> tf.Tensor:
-        return tf.io.read_file(record) if self.kind == "path" else record
 
     def _transformed(self, pixels: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         at = 0

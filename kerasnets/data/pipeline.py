@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnets.data.augment import Augment, augmentation
-from kerasnets.data.loading import Loader
+from kerasnets.data.bad_images import naming_bad_images
+from kerasnets.data.loading import Loader, numbers
 from kerasnets.data.randomness import uniform
 from kerasnets.data.sources.base import Split
 from kerasnets.errors import UserError
@@ -33,7 +34,7 @@ def steps_per_epoch(split: Split, batch_size: int, workers: int = 1) -> int:
     Raises:
         UserError: When there are fewer images than one batch for each worker takes.
     """
-    steps = split.size // workers // batch_size
+    steps = min(split.parts(workers)) // batch_size
     if steps == 0:
         among = f" for each of {workers} workers" if workers > 1 else ""
         raise UserError(
@@ -82,32 +83,29 @@ def training_batches(
     loader = Loader(split, preprocessing, channels, augment)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        key = tf.stack([tf.cast(seed, tf.int64), epoch])
-        order = tf.random.experimental.stateless_shuffle(tf.range(split.size), key)
-        indices = tf.data.Dataset.from_tensor_slices(order[shard[0] :: shard[1]])
-        return indices.take(steps * batch_size).map(lambda index: (epoch, index))
+        own = numbers(split, *shard, tf.stack([tf.cast(seed, tf.int64), epoch]))
+        return own.take(steps * batch_size).map(lambda number, record: (epoch, number, record))
+
+    def one(epoch: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return loader.one(_random(seed, epoch, number[None], augment)[0], number, record)
+
+    def batch(epoch: tf.Tensor, number: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return loader.batch(_random(seed, epoch[0], number, augment), number)
 
     epochs = tf.data.Dataset.counter(first_step // steps)
-    # Skipped before any image is read.
+    # Skipped before any image is decoded.
     elements = epochs.flat_map(one_epoch).skip(first_step % steps * batch_size)
     if loader.in_batches:
-        batches = elements.batch(batch_size, drop_remainder=True)
-        batches = batches.map(
-            lambda epoch, index: loader.batch(_random(seed, epoch[0], index, augment), index),
-            tf.data.AUTOTUNE,
-        )
+        batches = elements.batch(batch_size, drop_remainder=True).map(batch, tf.data.AUTOTUNE)
     else:
-        batches = elements.map(
-            lambda epoch, index: loader.one(_random(seed, epoch, index[None], augment)[0], index),
-            tf.data.AUTOTUNE,
-        ).batch(batch_size, drop_remainder=True)
+        batches = elements.map(one, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
     if augment.mix:
         batches = _mixed(batches, augment, seed, first_step, classes)
     return batches.prefetch(tf.data.AUTOTUNE).with_options(_options(threads))
 
 
-def _random(seed: int, epoch: tf.Tensor, indices: tf.Tensor, augment: Augment) -> tf.Tensor:
-    return uniform(tf.stack([tf.cast(seed, tf.int64), epoch]), indices, augment.numbers)
+def _random(seed: int, epoch: tf.Tensor, numbers: tf.Tensor, augment: Augment) -> tf.Tensor:
+    return uniform(tf.stack([tf.cast(seed, tf.int64), epoch]), numbers, augment.numbers)
 
 
 def _mixed(
@@ -152,14 +150,16 @@ def evaluation_batches(
         shard: Number of this worker, from 0, and of all workers.
     """
     loader = Loader(split, preprocessing, channels, Augment())
-    indices = tf.data.Dataset.range(split.size).shard(shard[1], shard[0])
+    elements = numbers(split, *shard)
     nothing = tf.zeros((0,))
     if loader.in_batches:
-        batches = indices.batch(batch_size)
-        batches = batches.map(lambda index: loader.batch(nothing, index), tf.data.AUTOTUNE)
+        batches = elements.batch(batch_size).map(
+            lambda number, record: loader.batch(nothing, number), tf.data.AUTOTUNE
+        )
     else:
-        images = indices.map(lambda index: loader.one(nothing, index), tf.data.AUTOTUNE)
-        batches = images.batch(batch_size)
+        batches = elements.map(
+            lambda number, record: loader.one(nothing, number, record), tf.data.AUTOTUNE
+        ).batch(batch_size)
     return batches.prefetch(tf.data.AUTOTUNE).with_options(_options(None))
 
 
@@ -188,25 +188,8 @@ def read(
     batches = evaluation_batches(split, preprocessing, channels, batch_size=1024)
     pixels = np.empty((split.size, height, width, channels), np.uint8)
     at = 0
-    try:
+    with naming_bad_images(split, channels):
         for batch, _ in batches.as_numpy_iterator():
             pixels[at : at + len(batch)] = batch
             at += len(batch)
-    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
-        raise _unreadable(split, channels, error) from error
     return Split(pixels, split.labels, "array")
-
-
-def _unreadable(split: Split, channels: int, error: Exception) -> UserError:
-    """An error that names the first image that cannot be read."""
-    from kerasnets.data import images
-
-    for index, record in enumerate(split.records):
-        try:
-            encoded = tf.io.read_file(record) if split.kind == "path" else tf.constant(record)
-            images.decode(encoded, channels)
-        except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as found:
-            name = repr(str(record)) if split.kind == "path" else f"image {index}"
-            reason = " ".join(found.message.split())[:160]
-            return UserError(f"{name} cannot be read as an image: {reason}")
-    return UserError(f"An image cannot be read: {error}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +12,18 @@ from kerasnets.errors import UserError
 
 # The names that folders of a split have, and ours.
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a data set.
+    """One split of a data set, whose images are read by their number.
 
     Attributes:
         records: What an image is read from: uint8 images (N, H, W, C), the bytes of image files,
-            or paths.
+            their paths, or an object whose ``fetch(number)`` gives the bytes.
         labels: (N,) int32, indices into the data set's class names.
-        kind: What the records are.
+        kind: What the records are: ``array``, ``bytes``, ``path`` or ``rows``.
     """
 
     records: np.ndarray
@@ -35,7 +37,52 @@ class Split:
 
     def take(self, indices: np.ndarray) -> Split:
         """The split of these images alone, in this order."""
-        return Split(self.records[indices], self.labels[indices], self.kind)
+        return dataclasses.replace(self, records=self.records[indices], labels=self.labels[indices])
+
+    def name(self, index: int) -> str:
+        """What an image is called in messages: its path, or its number."""
+        return repr(str(self.records[index])) if self.kind == "path" else f"image {index}"
+
+    def parts(self, workers: int) -> list[int]:
+        """How many images each of some workers gets."""
+        return [len(range(worker, self.size, workers)) for worker in range(workers)]
+
+
+@dataclass(frozen=True)
+class ShardedSplit(Split):
+    """One split of a data set in TFRecord files, which are read from their beginnings.
+
+    Attributes:
+        records: (N,) int64, ascending: the images' numbers, counted through all files.
+        labels: (N,) int32.
+        kind: ``shards``.
+        files: Paths of the files.
+        counts: Records in each file.
+        encoded: From a record, a scalar string, to the bytes of an image file.
+    """
+
+    files: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    encoded: Callable | None = None
+
+    def take(self, indices: np.ndarray) -> Split:
+        """The split of these images alone, in the order in which they are stored."""
+        return super().take(np.sort(indices))
+
+    def name(self, index: int) -> str:
+        """The file and the record in it."""
+        ends = np.cumsum(self.counts)
+        number = self.records[index]
+        file = int(np.searchsorted(ends, number, side="right"))
+        return f"record {number - ends[file] + self.counts[file]} of {self.files[file]!r}"
+
+    def parts(self, workers: int) -> list[int]:
+        """Whole files for each worker where there are enough of them, else single images."""
+        if len(self.files) < workers:
+            return super().parts(workers)
+        ends = np.cumsum(self.counts)
+        of_file = np.searchsorted(ends, self.records, side="right")
+        return np.bincount(of_file % workers, minlength=workers).tolist()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,180 @@
+"""Images that cannot be read: finding them, naming them, leaving them out."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import logging
+import math
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from kerasnets.data import images
+from kerasnets.data.loading import Reader, numbers
+from kerasnets.data.sources.base import ShardedSplit, Split
+from kerasnets.errors import UserError
+from kerasnets.files import whole
+
+log = logging.getLogger("kerasnets")
+
+# Largest share of the images that training goes on without.
+MOST_BAD = 0.01
+# What TensorFlow raises for damaged images, missing files and damaged shards.
+ERRORS = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.DataLossError,
+    tf.errors.OutOfRangeError,
+)
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """An image that cannot be read.
+
+    Attributes:
+        number: Within its split.
+        name: Its path, or where it stands.
+        reason: What the decoder said.
+    """
+
+    number: int
+    name: str
+    reason: str
+
+
+def find_bad_images(split: Split, channels: int, most: int | None = None) -> list[BadImage]:
+    """The images of a split that cannot be read.
+
+    Args:
+        split: Whose images are all decoded.
+        channels: 1 for grayscale, 3 for RGB.
+        most: The search ends once more than this many are found.
+
+    Raises:
+        UserError: When a shard is damaged, so that its images cannot be told apart.
+    """
+    if split.kind == "array":
+        return []
+    reader = Reader(split)
+
+    def readable(number: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
+        image = images.decode(reader.encoded(number, record), channels)
+        with tf.control_dependencies([image]):
+            return tf.identity(number)
+
+    found = numbers(split, 0, 1).map(readable, tf.data.AUTOTUNE).ignore_errors()
+    bad, expected = [], 0
+    ends = [*found.as_numpy_iterator(), split.size]
+    for number in ends:
+        for missing in range(expected, number):
+            bad.append(BadImage(missing, split.name(missing), _reason(reader, missing, channels)))
+            if most is not None and len(bad) > most:
+                return bad
+        expected = number + 1
+    return bad
+
+
+def _reason(reader: Reader, number: int, channels: int) -> str:
+    """Why an image cannot be read."""
+    split = reader.split
+    if isinstance(split, ShardedSplit):
+        _check_shards(split)
+        wanted = split.take(np.array([number]))
+        _, record = next(iter(numbers(wanted, 0, 1)))
+    else:
+        record = tf.constant(b"")
+    try:
+        images.decode(reader.encoded(tf.constant(number), record), channels)
+    except ERRORS as error:
+        return plain(error)
+    return "it could not be read at first"
+
+
+def _check_shards(split: ShardedSplit) -> None:
+    """Raises a `UserError` that names a shard whose checksums are wrong."""
+    for file, count in zip(split.files, split.counts, strict=True):
+        try:
+            found = sum(1 for _ in tf.data.TFRecordDataset(file))
+        except ERRORS as error:
+            raise UserError(f"The shard {file!r} is damaged: {plain(error)}.") from error
+        if found != count:
+            raise UserError(f"The shard {file!r} holds {found:,} images, not {count:,}.")
+
+
+def plain(error: tf.errors.OpError) -> str:
+    """What an error of TensorFlow says, in one line without the names of its nodes."""
+    text = re.sub(
+        r"\{\{.*?\}\}|\[\[.*|\[Op:.*|assertion failed:|[\[\]]", " ", error.message, flags=re.S
+    )
+    return " ".join(text.split())[:160].rstrip(" .")
+
+
+@contextlib.contextmanager
+def naming_bad_images(split: Split, channels: int) -> Iterator[None]:
+    """Turns TensorFlow's error about an image of the split into one that names it.
+
+    Raises:
+        UserError: When the work inside has failed and an image of the split cannot be read.
+    """
+    try:
+        yield
+    except ERRORS as error:
+        bad = find_bad_images(split, channels, most=0)
+        if not bad:
+            raise
+        raise UserError(
+            f"{bad[0].name} cannot be read as an image: {bad[0].reason}. "
+            "kerasnets data check lists all such images."
+        ) from error
+
+
+def without_bad_images(
+    split: Split, channels: int, path: str | os.PathLike, *, most: float = MOST_BAD
+) -> Split:
+    """The split without the images that cannot be read, which are listed in a file.
+
+    All images are decoded once, before training: order and length of an epoch are then known. The
+    file is read instead where there is one, so that a run goes on with the same images.
+
+    Args:
+        split: Of the training images.
+        channels: Of the network.
+        path: The list, CSV of number, name and reason.
+        most: Largest share of bad images.
+
+    Raises:
+        UserError: When more are bad.
+    """
+    path = pathlib.Path(path)
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            bad = [int(row["number"]) for row in csv.DictReader(file)]
+        return split.take(np.setdiff1d(np.arange(split.size), bad))
+    limit = math.floor(most * split.size)
+    found = find_bad_images(split, channels, most=limit)
+    write_list(path, found)
+    if len(found) > limit:
+        raise UserError(
+            f"More than {most:.0%} of the {split.size:,} training images cannot be read, among "
+            f"them {found[0].name}; kerasnets data check lists them all."
+        )
+    if found:
+        log.info("left out %d images that cannot be read, listed in %s", len(found), path)
+    return split.take(np.setdiff1d(np.arange(split.size), [each.number for each in found]))
+
+
+def write_list(path: str | os.PathLike, bad: list[BadImage]) -> None:
+    """Writes bad images as CSV."""
+    with whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["number", "name", "reason"])
+        writer.writerows((each.number, each.name, each.reason) for each in bad)
