@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing
 
+from kerasnets.cli.commands.convert import Convert
 from kerasnets.cli.commands.evaluate import Evaluate
 from kerasnets.cli.commands.export import Export
 from kerasnets.cli.commands.networks import Info, List, Summary
@@ -27,6 +28,7 @@ COMMANDS: dict[str, type[Command]] = {
     "evaluate": Evaluate,
     "predict": Predict,
     "export": Export,
+    "convert": Convert,
     "list": List,
     "info": Info,
     "summary": Summary,
