@@ -41,10 +41,10 @@ def opened(path: pathlib.Path) -> Iterator[WeightFile]:
 
 
 def _load(torch: object, path: pathlib.Path) -> object:
-    arguments = {"map_location": "cpu", "weights_only": True}
     try:
-        # Only the newer, zipped files can be memory-mapped.
-        return torch.load(path, mmap=path.open("rb").read(2) == b"PK", **arguments)
+        # An open file: by a path that ends in .safetensors torch would take it for that.
+        with path.open("rb") as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
     except (
         pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError,
         AttributeError, TypeError, OSError, AssertionError,
