@@ -1,11 +1,12 @@
 """Writes ``docs/networks/FAMILY.md`` from the registry, the papers' tables and the built networks.
 
-Run by ``make docs``, which also writes the index of all pages, ``docs/README.md``; the tests fail
-where a file is not what this writes.
+Run by ``make docs``, which also writes the end of ``docs/recipes.md``, from the registered recipes,
+and the index of all pages, ``docs/README.md``; the tests fail where a file is not what this writes.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import functools
 import pathlib
@@ -14,7 +15,9 @@ from collections.abc import Iterator, Sequence
 
 import kerasnets
 from kerasnets import models
+from kerasnets.cli.commands.recipes import trained_by
 from kerasnets.inspection import LayerRow, layer_table
+from kerasnets.training.recipes import RECIPES, Recipe
 
 DOCS = pathlib.Path(__file__).parent
 FOLDER = DOCS / "networks"
@@ -117,6 +120,41 @@ def _comparison(name: str, table: dict) -> list[str]:
     return lines
 
 
+def recipes() -> str:
+    """The page on recipes: what is written by hand, then every recipe."""
+    text = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    by_hand, heading, _ = text.partition("## All recipes\n")
+    note = (
+        "Written by `make docs` from the code, without the values that are every recipe's default. "
+        "Errors are top-1 / top-5 in per cent on ILSVRC-2012's validation images, one crop and one "
+        "network, where nothing else is said."
+    )
+    sections = "\n".join(_recipe(each) for each in RECIPES.values())
+    return f"{by_hand}{heading}\n{note}\n\n{sections}"
+
+
+def _recipe(chosen: Recipe) -> str:
+    values = dataclasses.asdict(chosen)
+    defaults = {field.name: field.default for field in dataclasses.fields(chosen)}
+    shown = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule")
+    fields = [
+        f"`{name} {_value(value)}`"
+        for name, value in values.items()
+        if name not in ("name", "source", "reported") and (name in shown or value != defaults[name])
+    ]
+    networks = ", ".join(f"`{name}`" for name in trained_by(chosen.name))
+    lines = [f"### {chosen.name}", "", f"{chosen.source}.", "", ", ".join(fields)]
+    lines += ["", f"Reported: {chosen.reported}."] if chosen.reported else []
+    lines += ["", f"Default of {networks}."] if networks else []
+    return "\n".join([*lines, ""])
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_value, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def index() -> str:
     """The page that lists all others by their titles."""
     lines = ["# Documentation", ""]
@@ -135,6 +173,7 @@ def main() -> None:
     """Writes every page, then the index."""
     for family in families():
         (FOLDER / f"{family}.md").write_text(page(family), encoding="utf-8")
+    (DOCS / "recipes.md").write_text(recipes(), encoding="utf-8")
     (DOCS / "README.md").write_text(index(), encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tyro.conf import Positional
 
+from kerasnets import registry
 from kerasnets.cli.tables import show
 from kerasnets.training.recipes import RECIPES, recipe
 
@@ -20,8 +21,29 @@ class Recipes:
 
     def run(self) -> None:
         if self.name is None:
-            rows = ((each.name, str(each.epochs), each.source) for each in RECIPES.values())
-            show(("recipe", "epochs", "source"), rows, left=("recipe", "source"))
+            show(
+                ("recipe", "epochs", "batch", "optimizer", "rate", "schedule", "source"),
+                (
+                    (
+                        each.name,
+                        each.epochs,
+                        each.batch_size,
+                        each.optimizer,
+                        f"{each.learning_rate:g}",
+                        each.schedule,
+                        each.source.partition(":")[0],
+                    )
+                    for each in RECIPES.values()
+                ),
+                left=("recipe", "optimizer", "schedule", "source"),
+            )
             return
-        for key, value in dataclasses.asdict(recipe(self.name)).items():
-            print(f"{key.replace('_', ' '):22}{value}")
+        values = dataclasses.asdict(recipe(self.name))
+        values["networks"] = ", ".join(trained_by(self.name)) or "none by default"
+        for key, value in values.items():
+            print(f"{key.replace('_', ' '):22}{'–' if value is None else value}")
+
+
+def trained_by(name: str) -> list[str]:
+    """The networks that take this recipe by default."""
+    return [each for each in registry.list_models() if registry.info(each).recipe == name]
