@@ -11,16 +11,18 @@ paper). A bottleneck's stride is that of its 3x3 convolution.
 ``form="keras"`` is the network that keras.applications publishes, after TF-Slim: the stride is that
 of the *last* block of stages 1 to 3, whose shortcut is every second pixel; the stem is a
 convolution alone; the stem, the projections and the last convolution of a block have biases.
+``form="timm"`` is timm's: it pools in front of the first batch norm.
 
-Deviations: none known. timm's ``resnetv2_50`` has the same count of parameters, but pools before
-the first batch norm, so its weights do not fit.
+Deviations: none known.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Literal
 
+from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import activate, conv, conv_norm_act, max_pool, normalize
@@ -70,7 +72,7 @@ def resnet_v2(
     x: keras.KerasTensor,
     *,
     depth: int,
-    form: Literal["paper", "keras"] = "paper",
+    form: Literal["paper", "keras", "timm"] = "paper",
     stem: Stem = "imagenet",
     drop_path_rate: float = 0.0,
     remat: bool = False,
@@ -79,7 +81,7 @@ def resnet_v2(
 
     Args:
         depth: A row of `BLOCKS`.
-        form: The paper's network or that of keras.applications (from 50 layers on).
+        form: The paper's network, or that of keras.applications (from 50 layers on) or timm.
         stem: ``"small"`` is one 3x3 convolution without pooling, for images of some 32 pixels.
         drop_path_rate: See `kerasnets.models.resnet.resnet`, as for the next.
         remat: Whether training saves memory by computing each residual twice.
@@ -87,11 +89,20 @@ def resnet_v2(
     training = {"drop_path_rate": drop_path_rate, "remat": remat}
     if form == "keras":
         return keras_form(x, depth, stem, **training)
-    x = image_stem(x, stem)
+    x = image_stem(x, stem) if form == "paper" else timm_stem(x, stem)
     convolutions, expansion = (bottleneck, 4) if depth >= 50 else (basic, 1)
     for number, unit in enumerate(units(STAGE_FILTERS, BLOCKS[depth], expansion=expansion)):
-        x = residual_unit(x, unit, convolutions, activated=number == 0, **training)
+        activated = number == 0 and form == "paper"
+        x = residual_unit(x, unit, convolutions, activated=activated, **training)
     return preactivate(x, name="final")
+
+
+def timm_stem(x: keras.KerasTensor, stem: Stem) -> keras.KerasTensor:
+    """A convolution and pooling, without batch norm and ReLU."""
+    if stem == "small":
+        return conv(x, 64, 3, padding=1, name="stem_conv")
+    x = conv(x, 64, 7, 2, padding=3, name="stem_conv")
+    return max_pool(x, 3, 2, padding=1, name="stem_pool")
 
 
 def preactivate(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
@@ -158,6 +169,10 @@ def keras_form(
     x: keras.KerasTensor, depth: int, stem: Stem, **training: float
 ) -> keras.KerasTensor:
     """The network of keras.applications, layer for layer."""
+    if depth < 50:
+        raise UserError(
+            "form='keras' has bottlenecks, which are of the networks from 50 layers on."
+        )
     if stem == "small":
         x = conv(x, 64, 3, padding=1, use_bias=True, name="stem_conv")
     else:
@@ -188,9 +203,23 @@ def keras_unit(
     return layers.ResidualAdd(name=f"{unit.name}_add")([x, residual])
 
 
+def timm_names(layer: str) -> str | tuple[str, str]:
+    """The name that timm gives to a layer with weights of its form."""
+    if layer == "logits":
+        return "head.fc", "conv"
+    ends = {"stem_conv": "stem.conv", "final_bn": "norm"}
+    if layer in ends or layer == "stem_conv_bn":
+        return ends.get(layer, layer)  # timm's stem has no batch norm
+    stage, block, place = re.fullmatch(r"stage(\d)_block(\d+)_(\w+)", layer).groups()
+    places = {"shortcut": "downsample.conv", "preact_bn": "norm1"}
+    places |= {"conv1_bn": "norm2", "conv2_bn": "norm3"}
+    return f"stages.{int(stage) - 1}.blocks.{int(block) - 1}.{places.get(place, place)}"
+
+
 KERAS = Layout(
     names=keras_names, framework="keras", norm_epsilon=1.001e-5, options={"form": "keras"}
 )
+TIMM = Layout(names=timm_names, options={"form": "timm"})
 
 for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
     register(
@@ -199,14 +228,14 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         description=f"{depth} layers, pre-activation",
         backbone=resnet_v2,
         head=average_pool_head,
-        variant={"depth": depth} | ({"form": "paper"} if depth < 50 else {}),
+        variant={"depth": depth},
         style=STYLE,
         stages={
             f"stage{stage}": f"stage{stage}_block{blocks}_add"
             for stage, blocks in enumerate(BLOCKS[depth][:3], start=1)
         }
         | {"stage4": "final_act"},
-        layouts={"keras": KERAS} if depth in (50, 101, 152) else {},
+        layouts={"timm": TIMM} | ({"keras": KERAS} if depth in (50, 101, 152) else {}),
         input_shape=(224, 224, 3),
         classes=1000,
         trainable_params=trainable,

@@ -2,10 +2,12 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from safetensors.numpy import save_file
 
 import kerasnets
 from kerasnets import UserError
 from kerasnets.registry import registration
+from tests.golden import golden_images, golden_logits, golden_state
 from tests.models.keras_applications import copy_weights, largest_difference, randomize
 from tests.models.parts import (
     all_params,
@@ -121,14 +123,41 @@ def test_keras_form_equals_keras_applications(peer, options):
     assert largest_difference(model, source, options["input_shape"][0]) < 1e-5
 
 
-def test_form_is_an_option_of_bottlenecks_alone():
-    with pytest.raises(UserError, match="resnet18_v2 takes no option 'form'"):
+@pytest.mark.parametrize(
+    ("peer", "name"), [("resnetv2_18", "resnet18_v2"), ("resnetv2_50", "resnet50_v2")]
+)
+def test_timm_form_has_the_logits_of_timm(peer, name, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_file(golden_state("timm", peer), path)
+    options = registration(name).layouts["timm"].options
+    model = kerasnets.build(name, weights=path, classifier_activation=None, **options)
+    expected = golden_logits("timm", peer)
+    difference = model.predict_on_batch(golden_images(224)) - expected
+    # Rounding to float32; 4e-7 were measured.
+    assert abs(difference).max() < 1e-5 * abs(expected).max()
+
+
+def test_timms_weights_do_not_load_into_the_papers_form(tmp_path):
+    save_file(golden_state("timm", "resnetv2_18"), tmp_path / "weights.safetensors")
+    with pytest.raises(UserError, match="missing: stem_conv_bn.weight"):
+        kerasnets.build("resnet18_v2", form="paper", weights=tmp_path / "weights.safetensors")
+
+
+def test_keras_form_is_of_bottlenecks_alone():
+    with pytest.raises(UserError, match="resnet18_v2: form='keras' has bottlenecks"):
         kerasnets.build("resnet18_v2", form="keras")
-    with pytest.raises(UserError, match=r"form must be 'paper' or 'keras'. Received: 'slim'"):
+    with pytest.raises(
+        UserError, match=r"form must be 'paper', 'keras' or 'timm'. Received: 'slim'"
+    ):
         kerasnets.build("resnet50_v2", form="slim")
 
 
-FORMS = [("resnet18_v2", {}, 8), ("resnet50_v2", {}, 16), ("resnet50_v2", {"form": "keras"}, 16)]
+FORMS = [
+    ("resnet18_v2", {}, 8),
+    ("resnet18_v2", {"form": "timm"}, 8),
+    ("resnet50_v2", {}, 16),
+    ("resnet50_v2", {"form": "keras"}, 16),
+]
 
 
 @pytest.mark.parametrize(("name", "options", "blocks"), FORMS)
