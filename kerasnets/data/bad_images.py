@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import logging
 import math
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +19,6 @@ from kerasnets.data.loading import Reader, numbers
 from kerasnets.data.sources.base import ShardedSplit, Split
 from kerasnets.errors import UserError
 from kerasnets.files import whole
-
-log = logging.getLogger("kerasnets")
 
 # Largest share of the images that training goes on without.
 MOST_BAD = 0.01
@@ -119,62 +116,73 @@ def plain(error: tf.errors.OpError) -> str:
 
 
 @contextlib.contextmanager
-def naming_bad_images(split: Split, channels: int) -> Iterator[None]:
-    """Turns TensorFlow's error about an image of the split into one that names it.
+def naming_bad_images(splits: Iterable[Split], channels: int) -> Iterator[None]:
+    """Turns TensorFlow's error about an image into one that names it.
+
+    Args:
+        splits: That the work inside reads.
+        channels: Of the network.
 
     Raises:
-        UserError: When the work inside has failed and an image of the split cannot be read.
+        UserError: When the work inside has failed and an image of the splits cannot be read.
     """
     try:
         yield
     except ERRORS as error:
-        bad = find_bad_images(split, channels, most=0)
-        if not bad:
-            raise
-        raise UserError(
-            f"{bad[0].name} cannot be read as an image: {bad[0].reason}. "
-            "kerasnets data check lists all such images."
-        ) from error
+        for split in splits:
+            for bad in find_bad_images(split, channels, most=0):
+                raise UserError(
+                    f"{bad.name!r} cannot be read as an image: {bad.reason}. kerasnets data check "
+                    "lists all such images; --bad-images skip trains without them."
+                ) from error
+        raise
 
 
 def without_bad_images(
-    split: Split, channels: int, path: str | os.PathLike, *, most: float = MOST_BAD
-) -> Split:
-    """The split without the images that cannot be read, which are listed in a file.
+    split: Split,
+    channels: int,
+    known: Sequence[BadImage] | None = None,
+    *,
+    most: float = MOST_BAD,
+) -> tuple[Split, list[BadImage]]:
+    """The split without the images that cannot be read, and these.
 
-    All images are decoded once, before training: order and length of an epoch are then known. The
-    file is read instead where there is one, so that a run goes on with the same images.
+    All images are decoded once, before training: order and length of an epoch are then known.
 
     Args:
         split: Of the training images.
         channels: Of the network.
-        path: The list, CSV of number, name and reason.
+        known: What an earlier call has found; nothing is decoded then.
         most: Largest share of bad images.
 
     Raises:
         UserError: When more are bad.
     """
-    path = pathlib.Path(path)
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            bad = [int(row["number"]) for row in csv.DictReader(file)]
-        return split.take(np.setdiff1d(np.arange(split.size), bad))
     limit = math.floor(most * split.size)
-    found = find_bad_images(split, channels, most=limit)
-    write_list(path, found)
-    if len(found) > limit:
+    bad = find_bad_images(split, channels, most=limit) if known is None else list(known)
+    if len(bad) > limit:
         raise UserError(
             f"More than {most:.0%} of the {split.size:,} training images cannot be read, among "
-            f"them {found[0].name}; kerasnets data check lists them all."
+            f"them {bad[0].name!r}; kerasnets data check lists them all."
         )
-    if found:
-        log.info("left out %d images that cannot be read, listed in %s", len(found), path)
-    return split.take(np.setdiff1d(np.arange(split.size), [each.number for each in found]))
+    good = np.setdiff1d(np.arange(split.size), [each.number for each in bad])
+    return (split.take(good) if bad else split), bad
 
 
-def write_list(path: str | os.PathLike, bad: list[BadImage]) -> None:
+def write_list(path: str | os.PathLike, bad: Sequence[BadImage]) -> None:
     """Writes bad images as CSV."""
-    with whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    text = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
+    with whole(path) as partial, partial.open("w", **text) as file:
         writer = csv.writer(file)
         writer.writerow(["number", "name", "reason"])
         writer.writerows((each.number, each.name, each.reason) for each in bad)
+
+
+def read_list(path: str | os.PathLike) -> list[BadImage] | None:
+    """The bad images that `write_list` wrote; ``None`` where there is no such file."""
+    path = pathlib.Path(path)
+    if not path.is_file():
+        return None
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        rows = list(csv.DictReader(file))
+    return [BadImage(int(row["number"]), row["name"], row["reason"]) for row in rows]

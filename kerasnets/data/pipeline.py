@@ -188,7 +188,7 @@ def read(
     batches = evaluation_batches(split, preprocessing, channels, batch_size=1024)
     pixels = np.empty((split.size, height, width, channels), np.uint8)
     at = 0
-    with naming_bad_images(split, channels):
+    with naming_bad_images([split], channels):
         for batch, _ in batches.as_numpy_iterator():
             pixels[at : at + len(batch)] = batch
             at += len(batch)

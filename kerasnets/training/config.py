@@ -9,6 +9,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import typeguard
 
@@ -39,6 +40,8 @@ class TrainConfig:
     """Run folder of another network, to copy the layers from that fit."""
     out: pathlib.Path | None = None
     """Run folder; a new one under runs/ if not given."""
+    bad_images: Literal["error", "skip"] = "error"
+    """At a training image that cannot be read: stop, or train without it, up to 1 % of them."""
     seed: int = 0
     """Of initial weights, order and augmentation."""
 

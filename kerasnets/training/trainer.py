@@ -10,6 +10,13 @@ import keras
 import tensorflow as tf
 
 from kerasnets.data import training_batches
+from kerasnets.data.bad_images import (
+    BadImage,
+    naming_bad_images,
+    read_list,
+    without_bad_images,
+    write_list,
+)
 from kerasnets.data.pipeline import evaluation_batches, read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
 from kerasnets.errors import UserError
@@ -36,6 +43,8 @@ from kerasnets.weights import save_weights
 
 log = logging.getLogger("kerasnets")
 
+# The list of images left out, in the run folder.
+BAD_IMAGES = "bad_images.csv"
 # Images at a time; it does not change the figures.
 EVALUATION_BATCH = 250
 
@@ -66,13 +75,17 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     run = Run(folder, config, dataset.class_names)
     network = run.network(trained=False)
     log.info("%s on %s", config.model, dataset.describe())
-    splits = _read_splits(run, network, dataset)
+    splits, bad = _read_splits(run, network, dataset)
     steps_per_epoch(splits["train"], config.recipe.batch_size)
     if earlier is None:
         Run.create(folder, config, dataset.class_names)
     _log_to(folder / "train.log")
+    if bad:
+        write_list(folder / BAD_IMAGES, bad)
+        log.info("%d images cannot be read and are left out, see %s", len(bad), BAD_IMAGES)
     if not run.finished:
-        _fit(run, network, splits)
+        with naming_bad_images(splits.values(), network.input_shape[-1]):
+            _fit(run, network, splits)
         save_weights(network, run.weights_path)
     # The finished network has no side classifiers and computes in float32.
     _report(run, evaluate(run.network(), splits[held_out], run.preprocessing, name=held_out))
@@ -104,14 +117,20 @@ def _check_folder(folder: pathlib.Path, config: TrainConfig, resume: bool) -> Ru
     return earlier
 
 
-def _read_splits(run: Run, network: keras.Model, dataset: Dataset) -> dict[str, Split]:
-    """The splits that a run needs, decoded where they fit into memory."""
+def _read_splits(
+    run: Run, network: keras.Model, dataset: Dataset
+) -> tuple[dict[str, Split], list[BadImage]]:
+    """The splits that a run needs, decoded where that helps, and the images left out."""
     channels = network.input_shape[-1]
+    splits, bad = dict(dataset.splits), []
+    if run.config.bad_images == "skip":
+        known = read_list(run.folder / BAD_IMAGES)
+        splits["train"], bad = without_bad_images(splits["train"], channels, known)
     augment = {"train": run.config.recipe.augmentation}
     return {
         name: read(split, run.preprocessing, channels, augment.get(name, "none"))
-        for name, split in dataset.splits.items()
-    }
+        for name, split in splits.items()
+    }, bad
 
 
 def _fit(run: Run, network: keras.Model, splits: dict[str, Split]) -> None:

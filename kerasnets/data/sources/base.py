@@ -41,7 +41,7 @@ class Split:
 
     def name(self, index: int) -> str:
         """What an image is called in messages: its path, or its number."""
-        return repr(str(self.records[index])) if self.kind == "path" else f"image {index}"
+        return str(self.records[index]) if self.kind == "path" else f"image {index}"
 
     def parts(self, workers: int) -> list[int]:
         """How many images each of some workers gets."""
@@ -74,7 +74,7 @@ class ShardedSplit(Split):
         ends = np.cumsum(self.counts)
         number = self.records[index]
         file = int(np.searchsorted(ends, number, side="right"))
-        return f"record {number - ends[file] + self.counts[file]} of {self.files[file]!r}"
+        return f"{self.files[file]}, record {number - ends[file] + self.counts[file]}"
 
     def parts(self, workers: int) -> list[int]:
         """Whole files for each worker where there are enough of them, else single images."""
