@@ -20,7 +20,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.models import build, features, freeze, replace_head
-from kerasnets.registry import ModelInfo, info, list_models
+from kerasnets.registry import ModelInfo, WeightSource, info, list_models
+from kerasnets.weights.sources import preprocessing
 
 __version__ = "0.1.0"
 
@@ -28,11 +29,13 @@ __all__ = [
     "ModelInfo",
     "Preprocessing",
     "UserError",
+    "WeightSource",
     "build",
     "features",
     "freeze",
     "info",
     "list_models",
+    "preprocessing",
     "replace_head",
     "with_preprocessing",
 ]

@@ -38,6 +38,18 @@ class Preprocessing:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     channel_order: Literal["rgb", "bgr"] = "rgb"
 
+    def __str__(self) -> str:
+        """In short: ``224 of 256, bilinear, bgr, mean 104 117 124, std 1``, of 255."""
+        height, width = self.size
+        side = str(height) if height == width else f"{height}x{width}"
+        scaling = [
+            f"{name} {' '.join(f'{255 * value:.3g}' for value in dict.fromkeys(values))}"
+            for name, values in (("mean", self.mean), ("std", self.std))
+        ]
+        how = "" if self.fit == "crop" else f" {self.fit}"
+        fitting = f"{side} of {self.resize_to}" if self.fit != "stretch" else side
+        return ", ".join([f"{fitting}{how}", self.interpolation, self.channel_order, *scaling])
+
     @property
     def resize_to(self) -> int:
         """The side, in pixels, that an image is resized to before cropping or padding."""

@@ -27,21 +27,47 @@ class Paper:
 
 @dataclass(frozen=True, kw_only=True)
 class WeightSource:
-    """Published weights of a network.
+    """Published weights of a network: a row of the table of sources.
 
     Attributes:
-        publisher: Who trained them.
-        url: Where the file is; downloaded, ``weights=PATH`` loads it.
+        tag: The name that ``weights=`` takes: that of the project, as in ``keras``, and where it
+            has several, ``timm:resnet18.tv_in1k``.
+        location: ``https://...``, or ``hf:OWNER/REPO[@REVISION]/FILE`` on the Hugging Face hub.
+        checksum: ``md5:...``, or ``sha256:...`` with the first digits at least; empty where none
+            is published. The hub keeps its own.
+        location_without_top, checksum_without_top: Of the file without the classifier, if any.
         licence: Of the weights, as their publisher states it.
-        accuracy: Published top-1 accuracy, in [0, 1].
-        data: What it was measured on.
+        top1, top5: Published accuracies, in %.
+        data: What they were trained on, in order; the last is what the accuracies are of.
+        training_size: Side of the training images, in pixels.
+        preprocessing: What an image goes through.
+        layout: How the file names its tensors: a key of `Registration.layouts`.
+        options: Of the network, that these weights need.
     """
 
-    publisher: str
-    url: str
+    tag: str
+    location: str
+    checksum: str = ""
+    location_without_top: str = ""
+    checksum_without_top: str = ""
     licence: str
-    accuracy: float
+    top1: float
+    top5: float | None = None
     data: str
+    training_size: int
+    preprocessing: Preprocessing
+    layout: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def project(self) -> str:
+        """Who publishes them: the first word of the tag."""
+        return self.tag.partition(":")[0]
+
+    @property
+    def needs_torch(self) -> bool:
+        """Whether the file is a pickle of PyTorch's."""
+        return self.location.endswith((".pth", ".pt", ".th"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +109,7 @@ class ModelInfo:
         multiply_adds: Of convolutions and dense layers, for one image at `input_shape`.
         preprocessing: What the network's input went through.
         recipe: The name of the training recipe that `kerasnets train` takes by default.
-        weights: Where weights are published.
+        weights: Where weights are published, the best first; see `kerasnets.models.published`.
         description: What tells this variant from its siblings, in one line.
     """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kerasnets.errors import UserError
 from kerasnets.export.saved_model import export
 from kerasnets.models import build
-from kerasnets.registry import info
+from kerasnets.weights.sources import preprocessing
 
 if TYPE_CHECKING:
     from kerasnets.training.run import Run
@@ -37,11 +37,11 @@ def export_network(
     labels: str | os.PathLike | None = None,
     **options,
 ) -> pathlib.Path:
-    """Exports a network with the weights of a file as the next version in `folder`.
+    """Exports a network with weights as the next version in `folder`.
 
     Args:
         name: Of the network.
-        weights: The file.
+        weights: As `kerasnets.build` takes them.
         folder: Of the versions.
         labels: A file with a class name on each line; the classes' numbers by default.
         **options: Of the network.
@@ -59,4 +59,4 @@ def export_network(
             class_names = tuple(pathlib.Path(labels).read_text(encoding="utf-8").splitlines())
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{str(labels)!r} is no readable file of labels: {error}") from error
-    return export(network, info(name).preprocessing, class_names, folder)
+    return export(network, preprocessing(network), class_names, folder)

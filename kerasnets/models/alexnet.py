@@ -24,6 +24,7 @@ from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import conv_norm_act, max_pool, widen
 from kerasnets.models.heads import dense_layers_head
+from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -171,5 +172,6 @@ register(
     non_trainable_params=0,
     multiply_adds=714_188_480,
     preprocessing=Preprocessing(size=(224, 224), resize=256),
+    weights=published("alexnet_owt"),
     recipe="alexnet_owt2014",
 )

@@ -39,7 +39,12 @@ def build(
         network: A name from `kerasnets.list_models`.
         include_top: Whether the classifier is included; without it the model returns the last
             feature map, (N, H, W, C), or its pooling.
-        weights: ``None`` for the paper's random initialisation, or the path of a weight file.
+        weights: ``None`` for the paper's random initialisation. ``"imagenet"`` for the best that
+            are published; ``"keras"``, ``"torchvision"``, ``"timm"`` or a tag such as
+            ``"timm:resnet18.tv_in1k"`` for those of a project (``kerasnets info NETWORK`` lists
+            them); ``"hf:OWNER/REPO[@REVISION][/FILE]"`` for the Hugging Face hub; or the path of
+            a weight file or a run folder. Options that published weights need are taken over,
+            where `overrides` does not have them.
         input_shape: (height, width, channels), channels last; the paper's by default. Height and
             width may be ``None`` where the head allows it.
         pooling: Without the top: ``None``, ``"avg"`` or ``"max"`` over the feature map.
@@ -52,13 +57,17 @@ def build(
             ``{"predictions": ..., "aux1": ...}``.
 
     Returns:
-        A functional model that takes scaled images, (N, H, W, C) float; see
-        `kerasnets.with_preprocessing` for one that takes raw pixels.
+        A functional model that takes scaled images, (N, H, W, C) float; `kerasnets.preprocessing`
+        tells how, `kerasnets.with_preprocessing` makes one that takes raw pixels.
 
     Raises:
         UserError: When an argument does not fit the network; nothing was built then.
     """
+    from kerasnets.weights.sources import describe, resolve
+
     entry = registration(network)
+    origin = describe(entry.info.name, weights)
+    overrides = {**_needed(entry, origin.options, include_top), **overrides}
     side_heads = _takes_auxiliary_heads(entry, overrides, include_top)
     if keras.config.image_data_format() != "channels_last":
         raise UserError(
@@ -70,6 +79,8 @@ def build(
     fresh_head = classes is not None
     classes = _checked_classes(entry, classes)
     _check_top(entry, include_top, pooling, classifier_activation)
+    if weights is not None:
+        weights = resolve(entry.info.name, weights, include_top=include_top)
 
     images = keras.Input(input_shape, name="images")
     with styled(style), _deferring(weights):
@@ -91,6 +102,7 @@ def build(
         from kerasnets.weights import load_weights
 
         load_weights(model, weights, network=entry.info.name, fresh_head=fresh_head)
+    model.origin = origin
     return model
 
 
@@ -101,6 +113,12 @@ def _deferring(weights: object) -> contextlib.AbstractContextManager:
     from kerasnets.weights.memory import Deferred
 
     return deferring(Deferred)
+
+
+def _needed(entry: Registration, options: Mapping, include_top: bool) -> dict[str, object]:
+    """The options that the weights need, without the classifier's where there is none."""
+    heads = () if include_top else _options(entry.head, skip=2)
+    return {name: value for name, value in options.items() if name not in heads}
 
 
 def _auxiliary_logits(

@@ -27,6 +27,7 @@ from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import activate, conv, conv_norm_act, drop, max_pool, normalize
 from kerasnets.models.heads import average_pool_head
+from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -242,5 +243,6 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         non_trainable_params=statistics,
         multiply_adds=multiply_adds,
         preprocessing=Preprocessing(size=(224, 224), resize=256),
+        weights=published(f"densenet{depth}"),
         recipe="densenet161_2016" if depth == 161 else "densenet2016",
     )

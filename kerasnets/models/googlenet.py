@@ -31,6 +31,7 @@ from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import conv_norm_act, dense_act, initializer, max_pool
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.inception_branches import module_and_kind, truncated_normal
+from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -284,5 +285,6 @@ register(
     trainable_params=6_624_904,
     non_trainable_params=14_560,
     multiply_adds=1_498_376_192,
+    weights=published("googlenet_bn"),
     **FACTS,
 )

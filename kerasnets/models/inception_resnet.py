@@ -45,6 +45,7 @@ from kerasnets.models.inception_branches import (
     module_and_kind,
     numbered_names,
 )
+from kerasnets.models.published import published
 from kerasnets.registry import Layout, register
 
 
@@ -386,5 +387,6 @@ register(
     trainable_params=55_843_464,
     non_trainable_params=60_544,
     multiply_adds=13_155_794_016,
+    weights=published("inception_resnet_v2"),
     **FACTS,
 )

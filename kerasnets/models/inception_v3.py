@@ -31,6 +31,7 @@ from kerasnets.models.inception_branches import (
     numbered_names,
     truncated_normal,
 )
+from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -230,5 +231,6 @@ register(
     non_trainable_params=34_432,
     multiply_adds=5_713_216_096,
     preprocessing=Preprocessing(size=(299, 299), resize=342, mean=(0.5,) * 3, std=(0.5,) * 3),
+    weights=published("inception_v3"),
     recipe="inception_v3_2015",
 )

@@ -26,6 +26,7 @@ from kerasnets.models.inception_branches import (
     fork,
     module_and_kind,
 )
+from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -215,5 +216,6 @@ register(
     non_trainable_params=63_168,
     multiply_adds=12_253_974_624,
     preprocessing=Preprocessing(size=(299, 299), resize=342, mean=(0.5,) * 3, std=(0.5,) * 3),
+    weights=published("inception_v4"),
     recipe="inception_v4_2016",
 )

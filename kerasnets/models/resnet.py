@@ -26,6 +26,7 @@ from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import activate, conv, conv_norm_act, drop_path, max_pool, normalize
 from kerasnets.models.heads import average_pool_head
+from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -296,6 +297,7 @@ for name, (depth, version, trainable, statistics, multiply_adds) in COUNTS.items
         non_trainable_params=statistics,
         multiply_adds=multiply_adds,
         preprocessing=Preprocessing(size=(224, 224), resize=256),
+        weights=published(name),
         recipe="resnet2015",
     )
 

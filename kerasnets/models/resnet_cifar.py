@@ -21,6 +21,7 @@ from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import activate, conv_norm_act
 from kerasnets.models.heads import average_pool_head
+from kerasnets.models.published import published
 from kerasnets.models.resnet import (
     PAPER,
     Unit,
@@ -31,7 +32,7 @@ from kerasnets.models.resnet import (
     torchvision_names,
     units,
 )
-from kerasnets.registry import Layout, WeightSource, register
+from kerasnets.registry import Layout, register
 
 # Section 4.2: output size 32, 16, 8; filters 16, 32, 64; blocks n, n, n.
 STAGE_FILTERS = (16, 32, 64)
@@ -94,31 +95,6 @@ def pytorch_names(layer: str) -> str:
     return torchvision_names(layer).replace("downsample", "shortcut")
 
 
-# Depth: file of the weights that akamaster/pytorch_resnet_cifar10 publishes, and their accuracy.
-PUBLISHED = {
-    20: ("resnet20-12fca82f.th", 0.9173),
-    32: ("resnet32-d509ac18.th", 0.9263),
-    44: ("resnet44-014dd654.th", 0.9310),
-    56: ("resnet56-4bfd9763.th", 0.9339),
-    110: ("resnet110-1d1ed7c2.th", 0.9368),
-    1202: ("resnet1202-f3b1deed.th", 0.9382),
-}
-
-
-def published(depth: int) -> tuple[WeightSource, ...]:
-    """Where weights of `resnet_cifar` are published."""
-    file, accuracy = PUBLISHED[depth]
-    source = WeightSource(
-        publisher="akamaster/pytorch_resnet_cifar10",
-        url="https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models/"
-        + file,
-        licence="BSD-2-Clause",
-        accuracy=accuracy,
-        data="CIFAR-10 test",
-    )
-    return (source,)
-
-
 def register_cifar(name: str, counts: Sequence[int], **facts) -> None:
     """Registers a residual network for CIFAR-10 with what all of them share."""
     trainable, statistics, multiply_adds = counts
@@ -148,7 +124,7 @@ for depth, counts in COUNTS.items():
             f"stage{stage}": f"stage{stage}_block{(depth - 2) // 6}_act" for stage in (1, 2, 3)
         },
         layouts={"akamaster": Layout(names=pytorch_names)},
-        weights=published(depth),
+        weights=published(f"resnet{depth}_cifar"),
         # Section 4.2: the deepest start at a tenth of the rate.
         recipe="resnet110_cifar" if depth >= 110 else "resnet_cifar",
     )

@@ -25,6 +25,7 @@ from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import conv_norm_act, max_pool
 from kerasnets.models.heads import dense_layers_head
+from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -156,6 +157,7 @@ def _register(
         non_trainable_params=statistics,
         multiply_adds=multiply_adds,
         preprocessing=Preprocessing(size=(224, 224), resize=256),
+        weights=published(name),
         recipe="vgg2014",
     )
 

@@ -35,7 +35,7 @@ class TrainConfig:
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Options of the network, as NAME VALUE pairs, such as `activation sigmoid`."""
     weights: str | None = None
-    """Weight file to start from."""
+    """Weights to start from: a source of `kerasnets info`, hf:OWNER/REPO, a file or a run."""
     init_from: pathlib.Path | None = None
     """Run folder of another network, to copy the layers from that fit."""
     out: pathlib.Path | None = None

@@ -17,6 +17,7 @@ from kerasnets.models import build
 from kerasnets.registry import info
 from kerasnets.training.config import TrainConfig, from_json, to_json
 from kerasnets.training.networks import parse_options, starting_network
+from kerasnets.weights.sources import RUN_FACTS, describe, write_run_facts
 
 if TYPE_CHECKING:
     import keras
@@ -46,6 +47,10 @@ class Run:
         run = cls(folder, config, class_names)
         write_text(folder / "config.json", to_json(config))
         write_text(folder / "classes.json", json.dumps(class_names, indent=2) + "\n")
+        # Whoever loads the run needs the options too, and what the first weights were used to.
+        origin = describe(config.model, config.weights)
+        options = {**origin.options, **parse_options(config.options)}
+        write_run_facts(folder, dataclasses.replace(origin, options=options))
         return run
 
     @classmethod
@@ -78,9 +83,10 @@ class Run:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How an image becomes the network's input."""
-        facts = info(self.config.model)
-        return facts.preprocessing.for_input(*facts.input_shape)
+        """How an image becomes the network's input: as for the weights that the run starts from."""
+        started = self.folder if (self.folder / RUN_FACTS).is_file() else self.config.weights
+        shape = info(self.config.model).input_shape
+        return describe(self.config.model, started).preprocessing.for_input(*shape)
 
     def network(self, *, trained: bool = True) -> keras.Model:
         """The network; it returns logits.
@@ -102,7 +108,7 @@ class Run:
             self.config.model,
             classes=len(self.class_names),
             classifier_activation=None,
-            weights=self.weights_path,
+            weights=self.folder,
             **parse_options(self.config.options),
         )
 

@@ -1,7 +1,16 @@
-"""Weights from files, whoever wrote them, into our networks; and back."""
+"""Weights from files, whoever wrote them, into our networks; and back. Loads no framework."""
 
-from kerasnets.weights.files import read_tensors
-from kerasnets.weights.load import load_weights
-from kerasnets.weights.save import save_tensors, save_weights
+from kerasnets.lazy import exports
 
-__all__ = ["load_weights", "read_tensors", "save_tensors", "save_weights"]
+__all__ = ["load_weights", "read_tensors", "resolve", "save_tensors", "save_weights"]
+
+__getattr__ = exports(
+    __name__,
+    {
+        "load_weights": "load",
+        "read_tensors": "files",
+        "resolve": "sources",
+        "save_tensors": "save",
+        "save_weights": "save",
+    },
+)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from tyro.conf import Positional
 
+import kerasnets
 from kerasnets import registry
 from kerasnets.errors import UserError
 
@@ -26,8 +27,8 @@ class Evaluate:
 
     model: Positional[str]
     """Run folder, or the name of a network (then with --weights and --data)."""
-    weights: pathlib.Path | None = None
-    """Weight file of the network."""
+    weights: str | None = None
+    """Weights of the network: a source of `kerasnets info NAME`, hf:OWNER/REPO, a file or a run."""
     data: str | None = None
     """digits, a TFDS name such as mnist, tfds:NAME, or folder:PATH; of a run: its own."""
     split: str | None = None
@@ -75,7 +76,7 @@ class Evaluate:
         facts = registry.info(self.model)
         if self.weights is None or self.data is None:
             raise UserError(
-                f"To evaluate the network {facts.name} give --weights FILE and --data SOURCE; "
+                f"To evaluate the network {facts.name} give --weights SOURCE and --data DATA; "
                 "or give a run folder."
             )
         # Opening the file first tells of a wrong path before the data is read.
@@ -86,4 +87,4 @@ class Evaluate:
             **parse_options(self.options),
         )
         dataset = load(self.data, data_dir=self.data_dir)
-        return network, facts.preprocessing, dataset
+        return network, kerasnets.preprocessing(network), dataset

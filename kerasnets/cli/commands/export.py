@@ -20,8 +20,8 @@ class Export:
     """Run folder, or the name of a network (then with --weights)."""
     to: pathlib.Path | None = None
     """Folder of the versions; savedmodels/NETWORK if not given."""
-    weights: pathlib.Path | None = None
-    """Weight file of the network."""
+    weights: str | None = None
+    """Weights of the network: a source of `kerasnets info NAME`, hf:OWNER/REPO, a file or a run."""
     labels: pathlib.Path | None = None
     """File with a class name on each line; numbers if not given."""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Export:
         facts = registry.info(self.model)
         if self.weights is None:
             raise UserError(
-                f"To export the network {facts.name} give --weights FILE; or give a run folder."
+                f"To export the network {facts.name} give --weights SOURCE; or give a run folder."
             )
         print(
             export_network(

@@ -54,12 +54,28 @@ class Info:
 
     def run(self) -> None:
         facts = dataclasses.asdict(registry.info(self.name))
-        sources = facts.pop("weights")
+        del facts["weights"]
         for key, value in (facts | {"preprocessing": _words(facts["preprocessing"])}).items():
             shown = f"{value:,}" if isinstance(value, int) and key != "year" else value
             print(f"{key.replace('_', ' '):22}{shown}")
-        for source in sources:
-            print(f"{'weights':22}{_words(source)}")
+        if sources := registry.info(self.name).weights:
+            print("\nPublished weights, the best first:")
+            show(
+                ("--weights", "top-1", "top-5", "trained on", "input", "licence"),
+                map(_source_cells, sources),
+                left=("--weights", "trained on", "input", "licence"),
+            )
+
+
+def _source_cells(source: registry.WeightSource) -> tuple[object, ...]:
+    return (
+        source.tag,
+        f"{source.top1:.2f}",
+        source.top5 and f"{source.top5:.2f}",
+        source.data,
+        str(source.preprocessing),
+        source.licence,
+    )
 
 
 def _words(values: Mapping[str, object]) -> str:

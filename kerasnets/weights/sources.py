@@ -1,0 +1,226 @@
+"""What ``weights=`` stands for: a published source, a repository of the hub, a file or a run.
+
+The sources are rows of `kerasnets.models.published`. Importing this module loads no framework.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from kerasnets.errors import UserError, unknown
+from kerasnets.files import write_text
+from kerasnets.inputs import Preprocessing
+from kerasnets.registry import WeightSource, info, list_models
+from kerasnets.weights.download import download, parse_hub
+
+if TYPE_CHECKING:
+    import keras
+
+RUN_FACTS = "network.json"
+RUN_WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a network's weights say of it; `kerasnets.build` leaves it as the model's ``origin``.
+
+    Attributes:
+        network: The name that it is built by.
+        preprocessing: What an image goes through, at the input size of the weights.
+        options: Of the network, that the weights need.
+    """
+
+    network: str
+    preprocessing: Preprocessing
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+def preprocessing(network: str | keras.Model, source: str | None = None) -> Preprocessing:
+    """How an image becomes the input of a network.
+
+    >>> kerasnets.preprocessing("vgg16", "keras").channel_order
+    'bgr'
+
+    Args:
+        network: A name from `kerasnets.list_models`; or a model of `kerasnets.build`, `features` or
+            `replace_head`, which gives its own input size.
+        source: Of the weights, as ``weights=`` takes it. By default that of the model's weights;
+            for a name, and for weights that tell nothing, the network's own.
+
+    Raises:
+        UserError: When the network has no such source, or the model is none of ours, or was
+            reloaded by Keras, which keeps no such thing.
+    """
+    if isinstance(network, str):
+        return describe(network, source).preprocessing
+    origin = getattr(network, "origin", None)
+    if not isinstance(origin, Origin):
+        raise UserError(
+            f"The model {getattr(network, 'name', network)!r} does not tell where its weights are "
+            "from: Keras does not keep that in a file. Give the network's name and the source."
+        )
+    found = origin if source is None else describe(origin.network, source)
+    height, width, channels = network.input_shape[1:]
+    own_height, own_width = found.preprocessing.size
+    return found.preprocessing.for_input(height or own_height, width or own_width, channels)
+
+
+def describe(network: str, weights: str | os.PathLike | None) -> Origin:
+    """What is known of weights before they are there. Downloads nothing.
+
+    Args:
+        network: The name of a network.
+        weights: As `kerasnets.build` takes them.
+
+    Raises:
+        UserError: When the network has no such source.
+    """
+    facts = info(network)
+    if weights is None:
+        return Origin(network=facts.name, preprocessing=facts.preprocessing)
+    if not _is_name(weights) and (run := _run_facts(weights)):
+        options = run.options if run.network == facts.name else {}
+        return Origin(network=facts.name, preprocessing=run.preprocessing, options=options)
+    row = find(network, weights)
+    return Origin(
+        network=facts.name,
+        preprocessing=row.preprocessing if row else facts.preprocessing,
+        options=dict(row.options) if row else {},
+    )
+
+
+def resolve(network: str, weights: str | os.PathLike, *, include_top: bool = True) -> pathlib.Path:
+    """The weight file that ``weights=`` stands for, downloaded where it is not here yet.
+
+    Args:
+        network: The name of a network.
+        weights: As `kerasnets.build` takes them.
+        include_top: Without it, a file without the classifier is taken where there is one.
+
+    Raises:
+        UserError: When there is no such source or file, or it cannot be had.
+    """
+    if _is_name(weights):
+        source = find(network, weights)
+        if source.location_without_top and not include_top:
+            return download(source.location_without_top, source.checksum_without_top)
+        return download(source.location, source.checksum)
+    if isinstance(weights, str) and weights.startswith("hf:"):
+        return download(weights)
+    path = pathlib.Path(weights)
+    if path.is_dir():
+        return _of_run(path)
+    if path.exists():
+        return path
+    if path.name == str(weights) and not path.suffix:
+        raise unknown(f"weights of {network}", str(weights), _names(network))
+    raise UserError(f"There is no weight file {str(path)!r}.")
+
+
+def find(network: str, weights: str | os.PathLike) -> WeightSource | None:
+    """The published source that ``weights=`` stands for; ``None`` where it stands for none.
+
+    A file, or a file of the hub, is known by its published name.
+
+    Raises:
+        UserError: When it names a source that the network has not.
+    """
+    rows = info(network).weights
+    if not _is_name(weights):
+        return next((row for row in rows if _is_file_of(row, weights)), None)
+    if weights == "imagenet":
+        found = [row for row in rows if _is_of_imagenet(row)]
+    else:
+        found = [row for row in rows if weights in (row.tag, row.project)]
+    if not found:
+        raise _none_for(network, str(weights))
+    return found[0]
+
+
+def _is_name(weights: str | os.PathLike) -> bool:
+    """Whether it names a source: ``imagenet``, a project, or ``PROJECT:NAME``."""
+    if not isinstance(weights, str):
+        return False
+    projects = {row.project for name in list_models() for row in info(name).weights}
+    return weights == "imagenet" or weights.partition(":")[0] in projects
+
+
+def _is_of_imagenet(row: WeightSource) -> bool:
+    return row.data.endswith("ImageNet-1k")
+
+
+def _is_file_of(row: WeightSource, weights: str | os.PathLike) -> bool:
+    if isinstance(weights, str) and weights.startswith("hf:"):
+        return (
+            row.location.startswith("hf:") and parse_hub(row.location)[0] == parse_hub(weights)[0]
+        )
+    published = (row.location, row.location_without_top)
+    names = {location.rpartition("/")[2] for location in published if location.startswith("https")}
+    return pathlib.Path(weights).name in names
+
+
+def _tags(network: str) -> list[str]:
+    return [row.tag for row in info(network).weights]
+
+
+def _names(network: str) -> list[str]:
+    """Every name that `find` knows for a network."""
+    rows = info(network).weights
+    whole = ["imagenet"] if any(map(_is_of_imagenet, rows)) else []
+    return [*whole, *{row.project for row in rows}, *(row.tag for row in rows)]
+
+
+def _none_for(network: str, weights: str) -> UserError:
+    """An error for a source that a network has not; says whose it is, and what there is instead."""
+    tags = _tags(network)
+    others = [
+        name
+        for name in list_models()
+        if weights in _tags(name)
+        or (name.startswith(network) and weights in {row.project for row in info(name).weights})
+    ]
+    if others:
+        return UserError(f"{weights!r} has no weights of {network}; it has of {', '.join(others)}.")
+    if not tags:
+        return UserError(
+            f"No weights of {network} are published in a form that fits it; weights takes the path "
+            f"of a file too. Received: weights={weights!r}."
+        )
+    if weights == "imagenet":
+        return UserError(
+            f"There are no weights of {network} from ImageNet. There are: {', '.join(tags)}."
+        )
+    return unknown(f"source of weights of {network}", weights, _names(network))
+
+
+def write_run_facts(folder: pathlib.Path, origin: Origin) -> None:
+    """Keeps in a run folder what its network takes."""
+    write_text(folder / RUN_FACTS, json.dumps(asdict(origin), indent=2) + "\n")
+
+
+def _run_facts(folder: str | os.PathLike) -> Origin | None:
+    """What a run folder keeps of its network, where it is one."""
+    path = pathlib.Path(folder, RUN_FACTS)
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        lists = values.pop("preprocessing")
+        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in lists.items()}
+        return Origin(preprocessing=Preprocessing(**fields), **values)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{str(path)!r} does not describe a network: {error}.") from error
+
+
+def _of_run(folder: pathlib.Path) -> pathlib.Path:
+    """The weights of a finished run."""
+    if (folder / RUN_WEIGHTS).is_file():
+        return folder / RUN_WEIGHTS
+    if (folder / "config.json").is_file():
+        raise UserError(f"The run in {str(folder)!r} has not finished: it has no {RUN_WEIGHTS}.")
+    raise UserError(f"{str(folder)!r} is a folder, but no run: it has no {RUN_WEIGHTS}.")
