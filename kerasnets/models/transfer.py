@@ -42,7 +42,14 @@ def features(
     outputs = {
         stage: model.get_layer(layer).output for stage, layer in known.items() if stage in chosen
     }
-    return keras.Model(model.input, outputs, name=model.name)
+    return _with_origin(keras.Model(model.input, outputs, name=model.name), model)
+
+
+def _with_origin(model: keras.Model, source: keras.Model) -> keras.Model:
+    """A model made of another, which still knows where its weights are from."""
+    if hasattr(source, "origin"):
+        model.origin = source.origin
+    return model
 
 
 def freeze(model: keras.Model, *, until: str) -> None:
@@ -108,7 +115,7 @@ def replace_head(model: keras.Model, *, classes: int) -> keras.Model:
             "is inside another model."
         )
     outputs = keras.tree.map_structure(lambda x: _reclassified(x, classes), model.output)
-    return keras.Model(model.input, outputs, name=model.name)
+    return _with_origin(keras.Model(model.input, outputs, name=model.name), model)
 
 
 def _reclassified(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:

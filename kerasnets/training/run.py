@@ -17,7 +17,7 @@ from kerasnets.models import build
 from kerasnets.registry import info
 from kerasnets.training.config import TrainConfig, from_json, to_json
 from kerasnets.training.networks import parse_options, starting_network
-from kerasnets.weights.sources import RUN_FACTS, describe, write_run_facts
+from kerasnets.weights.sources import RUN_FACTS, Origin, describe, write_run_facts
 
 if TYPE_CHECKING:
     import keras
@@ -47,10 +47,7 @@ class Run:
         run = cls(folder, config, class_names)
         write_text(folder / "config.json", to_json(config))
         write_text(folder / "classes.json", json.dumps(class_names, indent=2) + "\n")
-        # Whoever loads the run needs the options too, and what the first weights were used to.
-        origin = describe(config.model, config.weights)
-        options = {**origin.options, **parse_options(config.options)}
-        write_run_facts(folder, dataclasses.replace(origin, options=options))
+        write_run_facts(folder, _origin(config))
         return run
 
     @classmethod
@@ -84,9 +81,9 @@ class Run:
     @property
     def preprocessing(self) -> Preprocessing:
         """How an image becomes the network's input: as for the weights that the run starts from."""
-        started = self.folder if (self.folder / RUN_FACTS).is_file() else self.config.weights
-        shape = info(self.config.model).input_shape
-        return describe(self.config.model, started).preprocessing.for_input(*shape)
+        written = (self.folder / RUN_FACTS).is_file()
+        origin = describe(self.config.model, self.folder) if written else _origin(self.config)
+        return origin.preprocessing.for_input(*info(self.config.model).input_shape)
 
     def network(self, *, trained: bool = True) -> keras.Model:
         """The network; it returns logits.
@@ -124,6 +121,13 @@ class Run:
         """The figures that the evaluation at the end found; empty before."""
         path = self.folder / "metrics.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _origin(config: TrainConfig) -> Origin:
+    """What the network of a run takes: what its first weights were trained on."""
+    origin = describe(config.model, config.weights or config.init_from)
+    options = origin.options if config.weights else {}
+    return dataclasses.replace(origin, options={**options, **parse_options(config.options)})
 
 
 def _some(names: tuple[str, ...], most: int = 4) -> str:

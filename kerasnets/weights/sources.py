@@ -168,11 +168,11 @@ def _tags(network: str) -> list[str]:
     return [row.tag for row in info(network).weights]
 
 
-def _names(network: str) -> list[str]:
+def _names(network: str) -> set[str]:
     """Every name that `find` knows for a network."""
     rows = info(network).weights
-    whole = ["imagenet"] if any(map(_is_of_imagenet, rows)) else []
-    return [*whole, *{row.project for row in rows}, *(row.tag for row in rows)]
+    whole = {"imagenet"} if any(map(_is_of_imagenet, rows)) else set()
+    return whole | {row.project for row in rows} | {row.tag for row in rows}
 
 
 def _none_for(network: str, weights: str) -> UserError:
@@ -181,8 +181,7 @@ def _none_for(network: str, weights: str) -> UserError:
     others = [
         name
         for name in list_models()
-        if weights in _tags(name)
-        or (name.startswith(network) and weights in {row.project for row in info(name).weights})
+        if weights in _names(name) and (":" in weights or name.startswith(network))
     ]
     if others:
         return UserError(f"{weights!r} has no weights of {network}; it has of {', '.join(others)}.")
