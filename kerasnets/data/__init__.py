@@ -9,11 +9,15 @@ __all__ = [
     "Dataset",
     "Split",
     "augmentation",
+    "check",
     "evaluation_batches",
+    "from_arrays",
     "load",
     "read",
+    "statistics",
     "steps_per_epoch",
     "training_batches",
+    "write_tfrecords",
 ]
 
 __getattr__ = exports(
@@ -25,7 +29,11 @@ __getattr__ = exports(
         "augmentation": "augment",
         "Dataset": "sources",
         "Split": "sources",
+        "from_arrays": "sources",
         "load": "sources",
+        "check": "checks",
+        "statistics": "stats",
+        "write_tfrecords": "packing",
         "evaluation_batches": "pipeline",
         "read": "pipeline",
         "steps_per_epoch": "pipeline",

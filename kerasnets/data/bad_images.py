@@ -73,27 +73,30 @@ def find_bad_images(split: Split, channels: int, most: int | None = None) -> lis
     ends = [*found.as_numpy_iterator(), split.size]
     for number in ends:
         for missing in range(expected, number):
-            bad.append(BadImage(missing, split.name(missing), _reason(reader, missing, channels)))
+            bad.append(describe(reader, missing, channels))
             if most is not None and len(bad) > most:
                 return bad
         expected = number + 1
     return bad
 
 
-def _reason(reader: Reader, number: int, channels: int) -> str:
-    """Why an image cannot be read."""
+def describe(reader: Reader, number: int, channels: int) -> BadImage:
+    """The name of an image that could not be read, and why.
+
+    Raises:
+        UserError: When its shard is damaged.
+    """
     split = reader.split
+    record = tf.constant(b"")
     if isinstance(split, ShardedSplit):
         _check_shards(split)
-        wanted = split.take(np.array([number]))
-        _, record = next(iter(numbers(wanted, 0, 1)))
-    else:
-        record = tf.constant(b"")
+        _, record = next(iter(numbers(split.take(np.array([number])), 0, 1)))
+    reason = "it could not be read at first"
     try:
         images.decode(reader.encoded(tf.constant(number), record), channels)
     except ERRORS as error:
-        return plain(error)
-    return "it could not be read at first"
+        reason = plain(error)
+    return BadImage(number, split.name(number), reason)
 
 
 def _check_shards(split: ShardedSplit) -> None:

@@ -17,6 +17,8 @@ READ_AT_ONCE = 16
 SHUFFLED_TOGETHER = 2048
 
 
+# Called while graphs are traced; there is nothing in it that AutoGraph would have to rewrite.
+@tf.autograph.experimental.do_not_convert
 def numbers(
     split: Split, worker: int, workers: int, key: tf.Tensor | None = None
 ) -> tf.data.Dataset:
@@ -45,14 +47,17 @@ def _from_shards(
 ) -> tf.data.Dataset:
     """Files are read side by side from their beginnings, in another order each epoch."""
     files = tf.constant([os.fsencode(file) for file in split.files])
-    starts = tf.constant(np.cumsum((0, *split.counts[:-1])), tf.int64)
+    ends = np.cumsum(split.counts)
+    starts = tf.constant(ends - split.counts, tf.int64)
     position = np.full(sum(split.counts), -1, np.int64)
     position[split.records] = np.arange(split.size)
     position = tf.constant(position)
+    # Files without any of these images are not opened.
+    order = np.unique(np.searchsorted(ends, split.records, side="right"))
     by_file = len(split.files) >= workers
-    order = tf.range(len(split.files))
     if by_file:
-        order = order[worker::workers]
+        order = order[order % workers == worker]
+    order = tf.constant(order, tf.int32)
     if key is not None:
         order = tf.random.experimental.stateless_shuffle(order, key)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing
 
 from kerasnets.cli.commands.convert import Convert
+from kerasnets.cli.commands.data import Data
 from kerasnets.cli.commands.evaluate import Evaluate
 from kerasnets.cli.commands.export import Export
 from kerasnets.cli.commands.networks import Info, List, Summary
@@ -29,6 +30,7 @@ COMMANDS: dict[str, type[Command]] = {
     "predict": Predict,
     "export": Export,
     "convert": Convert,
+    "data": Data,
     "list": List,
     "info": Info,
     "summary": Summary,

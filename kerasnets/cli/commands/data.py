@@ -1,0 +1,178 @@
+"""``kerasnets data check``, ``stats`` and ``pack``: looking after a data set."""
+
+from __future__ import annotations
+
+import pathlib
+import typing
+from dataclasses import dataclass
+from typing import Annotated
+
+from tyro.conf import OmitArgPrefixes, Positional, subcommand
+
+from kerasnets.cli.tables import show
+from kerasnets.errors import UserError
+
+if typing.TYPE_CHECKING:
+    import numpy as np
+
+    from kerasnets.data.checks import Report
+    from kerasnets.data.sources import Dataset
+
+# Names that are printed of a long list; all are in the files.
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class _Source:
+    source: Positional[str]
+    """digits, a TFDS name such as mnist, folder:PATH, manifest:FILE, records:PATH or hf:NAME."""
+    data_dir: pathlib.Path | None = None
+    """Where TFDS keeps its data."""
+    test_fraction: float = 0.2
+    """Share of the images held out where a source has no splits."""
+
+    def load(self) -> Dataset:
+        """The data set."""
+        from kerasnets.data import load
+
+        return load(self.source, data_dir=self.data_dir, test_fraction=self.test_fraction)
+
+
+@dataclass(frozen=True)
+class Check(_Source):
+    """Read every image once and tell what is in the data set and what is wrong with it."""
+
+    out: pathlib.Path = pathlib.Path("data-check")
+    """Folder for samples.png, augmented.png and the lists."""
+    augment: str = "inception"
+    """Augmentation that augmented.png shows."""
+    size: int | None = None
+    """Side of its images, in pixels; 224, or that of smaller images, if not given."""
+
+    def run(self) -> None:
+        import numpy as np
+
+        from kerasnets.data import augmentation, check
+        from kerasnets.data.bad_images import write_list
+        from kerasnets.data.pictures import save_augmented, save_samples
+        from kerasnets.files import make_folder, write_text
+
+        augment = augmentation(self.augment)
+        if self.size is not None and self.size < 1:
+            raise UserError(f"--size must be at least 1. Received: {self.size}.")
+        dataset = self.load()
+        report = check(dataset)
+        out = make_folder(self.out)
+        _print(dataset, report)
+        bad = [each for split in report.splits.values() for each in split.bad]
+        write_list(out / "bad_images.csv", bad)
+        for name in ("duplicates", "leaks"):
+            lines = ["\t".join(group) + "\n" for group in getattr(report, name)]
+            write_text(out / f"{name}.txt", "".join(lines))
+        first = next(iter(dataset.splits))
+        unread = [each.number for each in report.splits[first].bad]
+        readable = dataset.splits[first]
+        readable = readable.take(np.setdiff1d(np.arange(readable.size), unread))
+        if readable.size:
+            sides = report.splits[first].sides
+            side = self.size or min(224, int(np.median(sides.min(axis=1))))
+            save_samples(out / "samples.png", dataset, readable, side)
+            save_augmented(out / "augmented.png", dataset, readable, side, augment, self.augment)
+        print(f"Written to {out}: samples.png, augmented.png and the lists.")
+        if bad:
+            raise UserError(
+                f"{len(bad)} of {sum(split.size for split in dataset.splits.values()):,} images "
+                f"cannot be read, among them {bad[0].name!r}; see {out / 'bad_images.csv'}."
+            )
+
+
+def _print(dataset: Dataset, report: Report) -> None:
+    """Counts, sides and what is wrong, on the terminal."""
+    import numpy as np
+
+    names = list(report.splits)
+    counts = zip(*(report.splits[name].counts for name in names), strict=True)
+    rows = [(name, *row) for name, row in zip(dataset.class_names, counts, strict=True)]
+    totals = [sum(report.splits[name].counts) for name in names]
+    show(("class", *names), rows, left=("class",), footer=("images", *totals))
+    rows = []
+    for name in names:
+        sides = report.splits[name].sides
+        if len(sides):
+            low, middle, high = (np.quantile(sides, at, axis=0).astype(int) for at in (0, 0.5, 1))
+            rows.append((name, *("x".join(map(str, each)) for each in (low, middle, high))))
+    show(("height x width", "least", "median", "largest"), rows, left=("height x width",))
+    for name in names:
+        _print_some(
+            f"{name}: images that cannot be read",
+            [f"{each.name!r}: {each.reason}" for each in report.splits[name].bad],
+        )
+    _print_some("files twice in a split", [" = ".join(group) for group in report.duplicates])
+    _print_some("files in two splits", [" = ".join(group) for group in report.leaks])
+
+
+def _print_some(title: str, lines: list[str]) -> None:
+    print(f"{title}: {len(lines) or 'none'}")
+    for line in lines[:SHOWN]:
+        print(f"  {line}")
+    if len(lines) > SHOWN:
+        print(f"  and {len(lines) - SHOWN} more")
+
+
+@dataclass(frozen=True)
+class Stats(_Source):
+    """Compute the mean, deviation and principal axes of the colours of the training images."""
+
+    split: str = "train"
+    """Whose images."""
+    channels: typing.Literal[1, 3] = 3
+    """1 for grayscale, 3 for RGB."""
+
+    def run(self) -> None:
+        from kerasnets.data import statistics
+
+        dataset = self.load()
+        found = statistics(dataset.split(self.split), self.channels)
+        print(f"{dataset.name}, {self.split}: of pixels in [0, 1]")
+        for name in ("mean", "std", "values"):
+            print(f"{name:8} {_numbers(getattr(found, name))}")
+        for number, row in enumerate(found.vectors):
+            print(f"{'vectors' if number == 0 else '':8} {_numbers(row)}")
+
+
+def _numbers(values: np.ndarray) -> str:
+    return "  ".join(f"{value:7.4f}" for value in values)
+
+
+@dataclass(frozen=True)
+class Pack(_Source):
+    """Pack a data set into TFRecord files; an interrupted packing goes on."""
+
+    out: pathlib.Path = pathlib.Path("records")
+    """Folder of the shards, to be used as records:FOLDER."""
+    images_per_shard: int = 1024
+    """At most."""
+    threads: int | None = None
+    """That read and write; as many as cores if not given."""
+
+    def run(self) -> None:
+        from kerasnets.data import write_tfrecords
+
+        manifest = write_tfrecords(
+            self.load(), self.out, images_per_shard=self.images_per_shard, threads=self.threads
+        )
+        print(f"Packed into {manifest.parent}; use it as records:{manifest.parent}")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Check a data set, compute its colour statistics, or pack it into TFRecord files."""
+
+    command: OmitArgPrefixes[
+        Annotated[Check, subcommand("check", prefix_name=False)]
+        | Annotated[Stats, subcommand("stats", prefix_name=False)]
+        | Annotated[Pack, subcommand("pack", prefix_name=False)]
+    ]
+
+    def run(self) -> None:
+        self.command.run()

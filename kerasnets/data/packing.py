@@ -1,0 +1,156 @@
+"""Packing a data set into TFRecord files, for fast reading from slow or distant disks."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import json
+import logging
+import os
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from kerasnets.data.bad_images import ERRORS, plain
+from kerasnets.data.loading import Reader, numbers
+from kerasnets.data.sources.base import Dataset, ShardedSplit, Split
+from kerasnets.data.sources.records import IMAGE, LABEL, MANIFEST, NAME
+from kerasnets.errors import UserError
+from kerasnets.files import make_folder, whole, write_text
+
+log = logging.getLogger("kerasnets")
+
+# Says, until the manifest is there, which data set the shards are of.
+PLAN = "plan.json"
+
+
+def write_tfrecords(
+    dataset: Dataset,
+    folder: str | os.PathLike,
+    *,
+    images_per_shard: int = 1024,
+    threads: int | None = None,
+) -> pathlib.Path:
+    """Packs a data set into a folder that ``load("records:FOLDER")`` reads.
+
+    Image files are packed as they are, undecoded; arrays as PNG. Images are mixed once, so that
+    each shard holds all classes; shards of a split differ by one image at most. Packing that was
+    interrupted goes on with the first shard that is not there.
+
+    Args:
+        dataset: What to pack.
+        folder: New, or that of an interrupted packing of the same data set.
+        images_per_shard: At most.
+        threads: That read and write; as many as cores by default.
+
+    Returns:
+        The manifest, ``dataset.json``.
+
+    Raises:
+        UserError: When the folder holds another data set, or an image cannot be read.
+    """
+    if images_per_shard < 1:
+        raise UserError(f"images_per_shard must be at least 1. Received: {images_per_shard}.")
+    folder = make_folder(folder)
+    _check_plan(folder, _fingerprint(dataset, images_per_shard))
+    entries = {
+        name: _pack_split(folder, name, split, images_per_shard, threads)
+        for name, split in dataset.splits.items()
+    }
+    manifest = {
+        "class_names": dataset.class_names,
+        "image_shape": dataset.image_shape,
+        "splits": entries,
+    }
+    write_text(folder / MANIFEST, json.dumps(manifest) + "\n")
+    return folder / MANIFEST
+
+
+def _check_plan(folder: pathlib.Path, fingerprint: str) -> None:
+    """Writes down what is packed into a new folder, or checks that it is the same."""
+    plan = folder / PLAN
+    if plan.is_file():
+        if json.loads(plan.read_text(encoding="utf-8")) != fingerprint:
+            raise UserError(f"{str(folder)!r} holds another data set; choose another folder.")
+    elif any(folder.iterdir()):
+        raise UserError(f"{str(folder)!r} is not empty; choose another folder.")
+    else:
+        write_text(plan, json.dumps(fingerprint) + "\n")
+
+
+def _fingerprint(dataset: Dataset, images_per_shard: int) -> str:
+    """A short word for what will be in the shards."""
+    digest = hashlib.sha256(json.dumps([dataset.class_names, images_per_shard]).encode())
+    for name, split in dataset.splits.items():
+        digest.update(f"{name} {split.kind} {split.size}".encode())
+        digest.update(split.labels.tobytes())
+        if split.kind == "path":
+            digest.update(b"\0".join(os.fsencode(path) for path in split.records))
+    return digest.hexdigest()
+
+
+def _pack_split(
+    folder: pathlib.Path, name: str, split: Split, images_per_shard: int, threads: int | None
+) -> list[dict[str, object]]:
+    """Writes the shards of a split; returns their entries in the manifest."""
+    order = np.arange(split.size)
+    if not isinstance(split, ShardedSplit):
+        order = np.random.default_rng(0).permutation(order)
+    parts = np.array_split(order, -(-split.size // images_per_shard))
+    paths = [
+        folder / f"{name}-{number:05}-of-{len(parts):05}.tfrecord" for number in range(len(parts))
+    ]
+
+    def write(path: pathlib.Path, part: np.ndarray) -> None:
+        if not path.is_file():
+            _write_shard(path, split, part)
+
+    log.info("packing %s: %s images into %d shards", name, f"{split.size:,}", len(parts))
+    with concurrent.futures.ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        futures = [pool.submit(write, *each) for each in zip(paths, parts, strict=True)]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [
+        {"file": path.name, "bytes": path.stat().st_size, "labels": split.labels[part].tolist()}
+        for path, part in zip(paths, parts, strict=True)
+    ]
+
+
+def _write_shard(path: pathlib.Path, split: Split, part: np.ndarray) -> None:
+    with whole(path) as partial, tf.io.TFRecordWriter(os.fspath(partial)) as writer:
+        for index, encoded in zip(part.tolist(), _contents(split, part), strict=True):
+            features = {
+                IMAGE: _bytes(encoded),
+                LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[split.labels[index]])),
+                NAME: _bytes(os.fsencode(os.path.basename(split.name(index)))),
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=features))
+            writer.write(example.SerializeToString())
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _contents(split: Split, part: np.ndarray) -> Iterator[bytes]:
+    """The bytes of image files, in the order of `part`."""
+    if split.kind == "path":
+        for index in part:
+            path = os.fspath(split.records[index])
+            try:
+                yield tf.io.gfile.GFile(path, "rb").read()
+            except ERRORS as error:
+                raise UserError(f"{path!r} cannot be read: {plain(error)}.") from error
+    elif split.kind == "array":
+        for index in part:
+            yield tf.io.encode_png(split.records[index]).numpy()
+    else:
+        own = split.take(part)
+        reader = Reader(own)
+        yield from numbers(own, 0, 1).map(reader.encoded).as_numpy_iterator()

@@ -1,0 +1,66 @@
+"""Mean, deviation and principal axes of a data set's colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from kerasnets.data.augment import Augment
+from kerasnets.data.bad_images import naming_bad_images
+from kerasnets.data.loading import Loader, numbers
+from kerasnets.data.sources.base import Split
+from kerasnets.inputs import Preprocessing
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of pixels in [0, 1], each image with the same weight.
+
+    Attributes:
+        mean: Of each channel.
+        std: Of each channel.
+        values: Standard deviations along the principal axes, the largest first.
+        vectors: (C, C), the axes as columns.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+
+
+def statistics(split: Split, channels: int = 3) -> Statistics:
+    """Reads every image once, as it is.
+
+    Args:
+        split: Best the training images.
+        channels: 1 for grayscale, 3 for RGB.
+
+    Raises:
+        UserError: When an image cannot be read; the message names it.
+    """
+    loader = Loader(split, Preprocessing(size=(1, 1)), channels, Augment())
+
+    def moments(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels = tf.reshape(tf.cast(loader.whole(number, record), tf.float32), (-1, channels))
+        count = tf.cast(tf.shape(pixels)[0], tf.float32)
+        pixels /= 255.0
+        second = tf.linalg.matmul(pixels, pixels, transpose_a=True) / count
+        return tf.reduce_mean(pixels, axis=0), second
+
+    first, second = np.zeros(channels), np.zeros((channels, channels))
+    with naming_bad_images([split], channels):
+        for one, two in numbers(split, 0, 1).map(moments, tf.data.AUTOTUNE).as_numpy_iterator():
+            first += one / split.size
+            second += two / split.size
+    covariance = second - np.outer(first, first)
+    values, vectors = np.linalg.eigh(covariance)
+    order = np.argsort(values)[::-1]
+    return Statistics(
+        mean=first,
+        std=np.sqrt(np.diag(covariance)),
+        values=np.sqrt(np.maximum(values[order], 0.0)),
+        vectors=vectors[:, order],
+    )
