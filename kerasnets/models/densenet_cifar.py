@@ -15,6 +15,7 @@ with 16 maps, the BC networks with 2k; the authors' released code starts all of 
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from kerasnets.inputs import Preprocessing
@@ -22,7 +23,8 @@ from kerasnets.lazy import keras
 from kerasnets.models.blocks import conv
 from kerasnets.models.densenet import PAPER, DenseForm, check, dense_stages
 from kerasnets.models.heads import average_pool_head
-from kerasnets.registry import register
+from kerasnets.models.inception_branches import module_and_kind
+from kerasnets.registry import Layout, register
 
 
 class Row(NamedTuple):
@@ -82,6 +84,29 @@ def densenet_cifar(
     return dense_stages(x, filters, (count, count, count), form)
 
 
+def pytorchcv_names(layer: str) -> str:
+    """The name that pytorchcv gives to a layer with weights."""
+    layer, kind = module_and_kind(layer)
+    ends = {"stem_conv": "features.init_block", "final": "features.post_activ.bn"}
+    if layer in ends or layer == "logits":
+        return ends.get(layer, "output")
+    if found := re.fullmatch(r"stage(\d)_transition_conv", layer):
+        stage = int(found[1]) + 1  # a transition begins a stage
+        return f"features.stage{stage}.trans{stage}.conv.{kind}"
+    stage, unit, number = re.fullmatch(r"stage(\d)_layer(\d+)_conv(\d)", layer).groups()
+    return f"features.stage{stage}.unit{unit}.conv{number}.{kind}"
+
+
+def pytorchcv(row: Row) -> Layout:
+    """Its networks without bottlenecks compress too, and begin with 2k maps."""
+    if row.bottleneck:
+        return Layout(names=pytorchcv_names)
+    return Layout(
+        names=lambda layer: pytorchcv_names(layer).replace(".conv1.", ".conv."),
+        options={"compression": 0.5, "initial_filters": 2 * row.growth_rate},
+    )
+
+
 for name, row in TABLE_2.items():
     count = (row.depth - 4) // (6 if row.bottleneck else 3)
     register(
@@ -102,6 +127,7 @@ for name, row in TABLE_2.items():
             "stage2": f"stage2_layer{count}_concat",
             "stage3": "final_act",
         },
+        layouts={"pytorchcv": pytorchcv(row)},
         input_shape=(32, 32, 3),
         classes=10,
         trainable_params=row.trainable_params,

@@ -17,6 +17,7 @@ Deviations: none known. The shortcut's average counts the padding's zeros, as in
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from kerasnets.inputs import Preprocessing
@@ -31,7 +32,7 @@ from kerasnets.models.blocks import (
     widen,
 )
 from kerasnets.models.heads import logits
-from kerasnets.registry import Paper, register
+from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
     title="ShuffleNet: an extremely efficient convolutional neural network for mobile devices",
@@ -134,6 +135,24 @@ def head(x: keras.KerasTensor, classes: int, *, logits_bias: bool = True) -> ker
     return logits(x, classes, use_bias=logits_bias)
 
 
+def megvii_names(layer: str) -> str:
+    """The name that the authors' release gives to a layer with weights."""
+    ends = {"stem_conv": "first_conv.0", "stem_conv_bn": "first_conv.1", "logits": "classifier.0"}
+    if layer in ends:
+        return ends[layer]
+    stage, block, place = re.fullmatch(r"stage(\d)_block(\d)_(\w+)", layer).groups()
+    unit = sum(UNITS[: int(stage) - 2]) + int(block) - 1
+    module = {
+        "conv1": "branch_main_1.0",
+        "conv1_bn": "branch_main_1.1",
+        "depthwise": "branch_main_1.3",
+        "depthwise_bn": "branch_main_1.4",
+        "conv2": "branch_main_2.0",
+        "conv2_bn": "branch_main_2.1",
+    }[place]
+    return f"features.{unit}.{module}"
+
+
 register(
     "shufflenet_v1",
     paper=PAPER,
@@ -145,6 +164,9 @@ register(
     | {
         f"stage{stage}": f"stage{stage}_block{count}_act"
         for stage, count in enumerate(UNITS, start=2)
+    },
+    layouts={
+        "megvii": Layout(names=megvii_names, options={"shuffle": "release", "logits_bias": False})
     },
     input_shape=(224, 224, 3),
     classes=1000,

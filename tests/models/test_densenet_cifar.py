@@ -1,6 +1,9 @@
 import pytest
+from safetensors.numpy import save_file
 
 import kerasnets
+from kerasnets.registry import registration
+from tests.golden import golden_images, golden_logits, golden_state
 from tests.models.parts import all_params, shape_of, trainable
 
 
@@ -49,3 +52,22 @@ def test_a_basic_layer_is_one_convolution():
 )
 def test_forms_have_their_counts(name, options, count):
     assert all_params(kerasnets.build(name, **options))[0] == count
+
+
+@pytest.mark.parametrize(
+    ("peer", "name"),
+    [
+        ("densenet40_k12_cifar10", "densenet40_k12_cifar"),
+        ("densenet100_k12_bc_cifar10", "densenet_bc100_k12_cifar"),
+    ],
+)
+def test_logits_are_those_of_pytorchcv(peer, name, tmp_path):
+    save_file(golden_state("pytorchcv", peer), tmp_path / "weights.safetensors")
+    options = registration(name).layouts["pytorchcv"].options
+    model = kerasnets.build(
+        name, weights=tmp_path / "weights.safetensors", classifier_activation=None, **options
+    )
+    expected = golden_logits("pytorchcv", peer)
+    difference = model.predict_on_batch(golden_images(32)) - expected
+    # Rounding to float32; 3e-7 was measured.
+    assert abs(difference).max() < 1e-5 * abs(expected).max()

@@ -1,11 +1,14 @@
 import keras
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import kerasnets
 from kerasnets.inspection import multiply_adds
 from kerasnets.models.blocks import Style, styled
 from kerasnets.models.shufflenet import unit
+from kerasnets.registry import registration
+from tests.golden import golden_images, golden_logits, golden_state
 from tests.models.parts import all_params, shape_of, trainable
 
 
@@ -129,3 +132,19 @@ def test_a_unit_computes_figure_2(strides, shuffle):
         expected = np.maximum(np.concatenate([average, h], -1), 0)
     # Sums of at most 9 products in float32.
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_logits_are_those_of_the_release(tmp_path):
+    peer = ("megvii", "shufflenet_v1_g3_1x")
+    save_file(golden_state(*peer), tmp_path / "weights.safetensors")
+    options = registration("shufflenet_v1").layouts["megvii"].options
+    model = kerasnets.build(
+        "shufflenet_v1",
+        weights=tmp_path / "weights.safetensors",
+        classifier_activation=None,
+        **options,
+    )
+    expected = golden_logits(*peer)
+    difference = model.predict_on_batch(golden_images(224)) - expected
+    # Rounding to float32; 8e-7 was measured.
+    assert abs(difference).max() < 1e-5 * abs(expected).max()
