@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+# Guo et al. 2017, arXiv 1706.04599, section 2.
+CALIBRATION_BINS = 15
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,12 @@ class Metrics:
         loss: Mean cross-entropy, in nats.
         top1: Share of images whose class came first, in [0, 1].
         top5: Share of images whose class was among the first five; ``None`` up to five classes.
+        calibration_error: Mean distance between the first class's probability and the share of
+            right answers, over bins of the probability, weighted by their images; in [0, 1].
+        real: Share of images whose first class is one of their ReaL labels, of those that have
+            any; ``None`` without such labels.
         confusion: (classes, classes) counts; rows are the right classes, columns the answers.
+        mistakes: The wrong answers, the surest first.
     """
 
     split: str
@@ -26,29 +34,71 @@ class Metrics:
     loss: float
     top1: float
     top5: float | None
+    calibration_error: float
+    real: float | None
     confusion: np.ndarray
+    mistakes: tuple[Mistake, ...]
+
+    @property
+    def recall(self) -> np.ndarray:
+        """Share of each class's images that got it; NaN for classes without images."""
+        return _shares(np.diag(self.confusion), self.confusion.sum(axis=1))
+
+    @property
+    def precision(self) -> np.ndarray:
+        """Share of each class's answers that were right; NaN for classes never answered."""
+        return _shares(np.diag(self.confusion), self.confusion.sum(axis=0))
 
     def summary(self) -> dict[str, object]:
-        """The figures without the confusion matrix, ready for JSON."""
-        values = dataclasses.asdict(self)
-        del values["confusion"]
-        return values
+        """The figures for all classes together, ready for JSON."""
+        names = ("split", "images", "loss", "top1", "top5", "calibration_error", "real")
+        return {name: getattr(self, name) for name in names}
 
     def __str__(self) -> str:
         top5 = "" if self.top5 is None else f", top-5 {self.top5:.2%}"
+        real = "" if self.real is None else f", ReaL {self.real:.2%}"
         return (
-            f"{self.split}: top-1 {self.top1:.2%}{top5}, loss {self.loss:.4f} "
-            f"on {self.images:,} images"
+            f"{self.split}: top-1 {self.top1:.2%}{top5}{real}, loss {self.loss:.4f}, "
+            f"calibration error {self.calibration_error:.2%} on {self.images:,} images"
         )
 
 
-def measure(split: str, logits: np.ndarray, labels: np.ndarray) -> Metrics:
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer.
+
+    Attributes:
+        image: Its number in the split.
+        label: The right class.
+        answer: The class that came first.
+        probability: Of that class, in [0, 1].
+    """
+
+    image: int
+    label: int
+    answer: int
+    probability: float
+
+
+def _shares(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
+    return np.divide(counts, of, out=np.full(len(counts), np.nan), where=of > 0)
+
+
+def measure(
+    split: str,
+    logits: np.ndarray,
+    labels: np.ndarray,
+    *,
+    real: Sequence[Sequence[int]] | None = None,
+) -> Metrics:
     """The figures of these answers.
 
     Args:
         split: Name of what was measured on.
         logits: (N, classes).
         labels: (N,) integers.
+        real: For each image the classes that are right, maybe none: Beyer et al. 2020, arXiv
+            2006.07159, section 3.
     """
     logits = logits.astype(np.float64)
     classes = logits.shape[1]
@@ -60,13 +110,41 @@ def measure(split: str, logits: np.ndarray, labels: np.ndarray) -> Metrics:
     ahead += ((logits == right[:, np.newaxis]) & (np.arange(classes) < labels[:, np.newaxis])).sum(
         axis=1
     )
+    answers = logits.argmax(axis=1)
+    probabilities = np.exp(highest - log_sum)
     confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (labels, logits.argmax(axis=1)), 1)
+    np.add.at(confusion, (labels, answers), 1)
     return Metrics(
         split=split,
         images=len(labels),
         loss=float((log_sum - right).mean()),
         top1=float((ahead < 1).mean()),
         top5=float((ahead < 5).mean()) if classes > 5 else None,
+        calibration_error=_calibration_error(probabilities, answers == labels),
+        real=None if real is None else _real_accuracy(answers, real),
         confusion=confusion,
+        mistakes=_mistakes(labels, answers, probabilities),
+    )
+
+
+def _calibration_error(probabilities: np.ndarray, right: np.ndarray) -> float:
+    """The expected calibration error over bins of equal width."""
+    bins = np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, right - probabilities, CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(right))
+
+
+def _real_accuracy(answers: np.ndarray, real: Sequence[Sequence[int]]) -> float:
+    hits = [answer in classes for answer, classes in zip(answers, real, strict=True) if classes]
+    return float(np.mean(hits))
+
+
+def _mistakes(
+    labels: np.ndarray, answers: np.ndarray, probabilities: np.ndarray
+) -> tuple[Mistake, ...]:
+    wrong = np.flatnonzero(labels != answers)
+    wrong = wrong[np.argsort(-probabilities[wrong], kind="stable")]
+    return tuple(
+        Mistake(int(each), int(labels[each]), int(answers[each]), float(probabilities[each]))
+        for each in wrong
     )

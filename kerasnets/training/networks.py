@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import logging
 import pathlib
@@ -56,6 +57,14 @@ def starting_network(config: TrainConfig, classes: int) -> keras.Model:
     if recipe.freeze_until:
         freeze(network, until=recipe.freeze_until)
     return network
+
+
+def any_size(name: str) -> dict[str, object]:
+    """The arguments of `kerasnets.build` that let a network take images of any size."""
+    entry = registration(name)
+    dense = "dense_head" in inspect.signature(entry.head).parameters
+    channels = entry.info.input_shape[-1]
+    return {"input_shape": (None, None, channels), **({"dense_head": "conv"} if dense else {})}
 
 
 @contextlib.contextmanager

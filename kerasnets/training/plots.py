@@ -62,6 +62,22 @@ def save_confusion(path: pathlib.Path, confusion: np.ndarray, class_names: tuple
     _save(figure, path)
 
 
+def save_pictures(path: pathlib.Path, images: list[np.ndarray], titles: list[str]) -> None:
+    """Draws images, (H, W, 1 or 3) uint8, six in a row, each below its title."""
+    columns = 6
+    rows = max(1, -(-len(images) // columns))
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2 * columns, 2.5 * rows), layout="constrained", squeeze=False
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, image, title in zip(axes.flat, images, titles, strict=False):
+        axis.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray")
+        # A dollar sign would start a formula.
+        axis.set_title(title.replace("$", r"\$"), fontsize=8)
+    _save(figure, path)
+
+
 def _save(figure: plt.Figure, path: pathlib.Path) -> None:
     with whole(path) as partial:
         figure.savefig(partial, format="png", dpi=120)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import itertools
 import json
@@ -11,7 +10,7 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from kerasnets.errors import UserError
-from kerasnets.files import make_folder, whole, write_text
+from kerasnets.files import make_folder, write_text
 from kerasnets.inputs import Preprocessing
 from kerasnets.models import build
 from kerasnets.registry import info
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     import keras
 
     from kerasnets.data.sources import Dataset
-    from kerasnets.training.metrics import Metrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,11 +83,12 @@ class Run:
         origin = describe(self.config.model, self.folder) if written else _origin(self.config)
         return origin.preprocessing.for_input(*info(self.config.model).input_shape)
 
-    def network(self, *, trained: bool = True) -> keras.Model:
+    def network(self, *, trained: bool = True, **overrides) -> keras.Model:
         """The network; it returns logits.
 
         Args:
             trained: With the weights of the finished run; otherwise as the run starts.
+            **overrides: Other arguments of `kerasnets.build` for the finished network.
 
         Raises:
             UserError: When the run has not finished.
@@ -106,7 +105,7 @@ class Run:
             classes=len(self.class_names),
             classifier_activation=None,
             weights=self.folder,
-            **parse_options(self.config.options),
+            **{**parse_options(self.config.options), **overrides},
         )
 
     def check_classes(self, dataset: Dataset) -> None:
@@ -157,16 +156,3 @@ def load_data(config: TrainConfig) -> Dataset:
         test_fraction=config.test_fraction,
         validation_fraction=config.recipe.validation_fraction,
     )
-
-
-def write_report(folder: pathlib.Path, metrics: Metrics, class_names: tuple[str, ...]) -> None:
-    """Writes the figures and the confusion matrix of an evaluation, as files and as a picture."""
-    from kerasnets.training import plots
-
-    write_text(folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
-    with whole(folder / "confusion.csv") as path, path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["right \\ answer", *class_names])
-        for name, row in zip(class_names, metrics.confusion.tolist(), strict=True):
-            writer.writerow([name, *row])
-    plots.save_confusion(folder / "confusion.png", metrics.confusion, class_names)

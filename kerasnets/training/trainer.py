@@ -30,8 +30,8 @@ from kerasnets.training.callbacks import (
 )
 from kerasnets.training.config import TrainConfig, differences
 from kerasnets.training.evaluation import evaluate
-from kerasnets.training.metrics import Metrics
-from kerasnets.training.run import Run, load_data, run_folder, write_report
+from kerasnets.training.report import write_report
+from kerasnets.training.run import Run, load_data, run_folder
 from kerasnets.training.trainee import Trainee
 from kerasnets.training.validation import (
     MeasureAverages,
@@ -88,7 +88,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
             _fit(run, network, splits)
         save_weights(network, run.weights_path)
     # The finished network has no side classifiers and computes in float32.
-    _report(run, evaluate(run.network(), splits[held_out], run.preprocessing, name=held_out))
+    _report(run, run.network(), splits[held_out], held_out)
     return run
 
 
@@ -198,9 +198,11 @@ def _batches(
     )
 
 
-def _report(run: Run, metrics: Metrics) -> None:
-    """Writes the figures and the pictures of a finished run."""
-    write_report(run.folder, metrics, run.class_names)
+def _report(run: Run, network: keras.Model, split: Split, name: str) -> None:
+    """Measures the finished network and writes the figures and the pictures of the run."""
+    metrics = evaluate(network, split, run.preprocessing, name=name)
+    channels = network.input_shape[-1]
+    write_report(run.folder, metrics, run.class_names, split, run.preprocessing, channels)
     rows = read_history(run.folder / "history.csv")
     if rows:
         title = f"{run.config.model} on {run.config.data}: {metrics}"

@@ -7,6 +7,7 @@ import pathlib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tyro.conf import Positional
 
@@ -38,31 +39,63 @@ class Evaluate:
     options: Mapping[str, str] = field(default_factory=dict)
     """Options of the network, as NAME VALUE pairs."""
     batch_size: int = 250
-    """Images at a time."""
+    """Images, or crops, at a time."""
+    crops: Literal["1", "10", "144", "dense"] = "1"
+    """One, AlexNet's ten, GoogLeNet's 144, or whole images (for networks of any input size)."""
+    scales: tuple[int, ...] = ()
+    """Short sides of whole images, in pixels; that of the network's preprocessing if not given."""
+    labels: pathlib.Path | None = None
+    """File of lines NAME,NUMBER: the network's number of each of the data set's classes."""
+    real: pathlib.Path | None = None
+    """ImageNet's ReaL labels, real.json, for its validation images."""
     out: pathlib.Path | None = None
-    """Folder for metrics.json, confusion.csv and confusion.png."""
+    """Folder for the figures, the tables and the pictures."""
 
     def run(self) -> None:
         from kerasnets.data.pipeline import read
         from kerasnets.files import make_folder
         from kerasnets.training.evaluation import evaluate
-        from kerasnets.training.run import write_report
+        from kerasnets.training.labels import real_labels, relabelled
+        from kerasnets.training.report import FILES, write_report
 
-        if self.batch_size < 1:
-            raise UserError(f"--batch-size must be at least 1. Received: {self.batch_size}.")
+        self._check()
         network, preprocessing, dataset = self._subject()
+        channels, classes = network.input_shape[-1], network.output_shape[-1]
         name = self.split or dataset.held_out
-        split = read(dataset.split(name), preprocessing, network.input_shape[-1])
-        metrics = evaluate(network, split, preprocessing, name=name, batch_size=self.batch_size)
+        split, names = dataset.split(name), dataset.class_names
+        if self.labels:
+            split, names = relabelled(split, names, self.labels, classes)
+        real = real_labels(self.real, split) if self.real else None
+        # Other crops need the margins of the images.
+        seen = read(split, preprocessing, channels) if self.crops == "1" else split
+        metrics = evaluate(
+            network,
+            seen,
+            preprocessing,
+            name=name,
+            batch_size=self.batch_size,
+            crops=self.crops,
+            scales=self.scales,
+            real=real,
+        )
         print(metrics)
         if self.out:
-            write_report(make_folder(self.out), metrics, dataset.class_names)
-            print(f"Written to {self.out}: metrics.json, confusion.csv, confusion.png.")
+            names = (*names, *map(str, range(len(names), classes)))
+            write_report(make_folder(self.out), metrics, names, split, preprocessing, channels)
+            print(f"Written to {self.out}: {', '.join(FILES)}.")
+
+    def _check(self) -> None:
+        if self.batch_size < 1:
+            raise UserError(f"--batch-size must be at least 1. Received: {self.batch_size}.")
+        if self.scales and self.crops != "dense":
+            raise UserError("--scales goes with --crops dense.")
+        if any(scale < 1 for scale in self.scales):
+            raise UserError(f"--scales must be at least 1 pixel. Received: {self.scales}.")
 
     def _subject(self) -> tuple[keras.Model, Preprocessing, Dataset]:
         from kerasnets.data import load
         from kerasnets.models.build import build
-        from kerasnets.training.networks import parse_options
+        from kerasnets.training.networks import any_size, parse_options
         from kerasnets.training.run import Run, load_data
 
         if (pathlib.Path(self.model) / "config.json").is_file():
@@ -71,19 +104,23 @@ class Evaluate:
             if self.data is not None:
                 config = dataclasses.replace(config, data=self.data, data_dir=self.data_dir)
             dataset = load_data(config)
-            run.check_classes(dataset)
-            return run.network(), run.preprocessing, dataset
+            if not self.labels:
+                run.check_classes(dataset)
+            whole = any_size(config.model) if self.crops == "dense" else {}
+            return run.network(**whole), run.preprocessing, dataset
         facts = registry.info(self.model)
         if self.weights is None or self.data is None:
             raise UserError(
                 f"To evaluate the network {facts.name} give --weights SOURCE and --data DATA; "
                 "or give a run folder."
             )
+        whole = any_size(facts.name) if self.crops == "dense" else {}
         # Opening the file first tells of a wrong path before the data is read.
         network = build(
             facts.name,
             weights=self.weights,
             classifier_activation=None,
+            **whole,
             **parse_options(self.options),
         )
         dataset = load(self.data, data_dir=self.data_dir)
