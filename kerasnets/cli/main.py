@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     log.propagate = False
     try:
         command = parse(sys.argv[1:] if arguments is None else list(arguments))
-        if not isinstance(command, INSTANT):
+        if not isinstance(command, INSTANT) and getattr(command, "needs_tensorflow", True):
             _load_tensorflow()
         command.run()
         sys.stdout.flush()

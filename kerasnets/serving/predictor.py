@@ -5,32 +5,14 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import tensorflow as tf
 
 from kerasnets.errors import UserError
 from kerasnets.export.saved_model import versions
 from kerasnets.export.signatures import classifier
+from kerasnets.serving.prediction import Prediction, image_files
 from kerasnets.training.run import Run
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer on one image.
-
-    Attributes:
-        image: The file.
-        classes: The best classes' names, best first.
-        scores: Their probabilities.
-        probabilities: Of all classes, by label.
-    """
-
-    image: pathlib.Path
-    classes: tuple[str, ...]
-    scores: tuple[float, ...]
-    probabilities: np.ndarray
 
 
 def predict(model: str | os.PathLike, images: Sequence[str | os.PathLike]) -> list[Prediction]:
@@ -43,10 +25,7 @@ def predict(model: str | os.PathLike, images: Sequence[str | os.PathLike]) -> li
     Raises:
         UserError: When there is no such model, or an image cannot be read; the message names it.
     """
-    paths = [pathlib.Path(image) for image in images]
-    missing = [str(path) for path in paths if not path.is_file()]
-    if missing:
-        raise UserError(f"There is no image file {missing[0]!r}.")
+    paths = image_files(images)
     answer = load_classifier(model)
     return [_predict_one(answer, path) for path in paths]
 

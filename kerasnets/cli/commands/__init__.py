@@ -14,6 +14,7 @@ from kerasnets.cli.commands.export import Export
 from kerasnets.cli.commands.networks import Info, List, Summary
 from kerasnets.cli.commands.predict import Predict
 from kerasnets.cli.commands.recipes import Recipes
+from kerasnets.cli.commands.serve import Serve
 from kerasnets.cli.commands.train import Train
 
 
@@ -31,6 +32,7 @@ COMMANDS: dict[str, type[Command]] = {
     "export": Export,
     "convert": Convert,
     "data": Data,
+    "serve": Serve,
     "list": List,
     "info": Info,
     "summary": Summary,

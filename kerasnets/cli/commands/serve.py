@@ -1,0 +1,42 @@
+"""``kerasnets serve``."""
+
+from __future__ import annotations
+
+import importlib.util
+import pathlib
+from dataclasses import dataclass
+
+from tyro.conf import OmitArgPrefixes, Positional
+
+from kerasnets.errors import UserError
+from kerasnets.serving.config import ServerConfig
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Answer over HTTP, as TensorFlow Serving does, with SavedModels.
+
+    New versions come in without a failed request. Ctrl-C ends it.
+    """
+
+    server: OmitArgPrefixes[ServerConfig]
+    folder: Positional[pathlib.Path | None] = None
+    """Folder of a SavedModel's versions, or of several such folders."""
+
+    def run(self) -> None:
+        if (self.folder is None) == (self.server.config is None):
+            raise UserError(
+                "Give the folder of SavedModels: kerasnets serve savedmodels; or --config FILE."
+            )
+        missing = [name for name in ("fastapi", "uvicorn", "tensorflow_serving") if not _has(name)]
+        if missing:
+            raise UserError(
+                f"kerasnets serve needs {', '.join(missing)}: pip install 'kerasnets[serving]'."
+            )
+        from kerasnets.serving.app import serve
+
+        serve(self.folder, self.server)
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None

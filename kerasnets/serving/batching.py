@@ -1,0 +1,202 @@
+"""Requests that arrive together run together."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from kerasnets.serving.config import ServerConfig
+from kerasnets.serving.status import CODE_NAMES, RequestError, invalid, summary
+
+Tensors = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Some rows of one request.
+
+    Attributes:
+        inputs: By name; the first axis counts the rows.
+        rows: Their number.
+        pixels: Of the images among the inputs, decoded.
+        since: When it was queued, in the event loop's seconds.
+        answer: Gets the outputs, or the error.
+    """
+
+    inputs: Tensors
+    rows: int
+    pixels: int
+    since: float
+    answer: asyncio.Future
+
+    @property
+    def shapes(self) -> tuple:
+        """Tasks of the same shapes can share a batch."""
+        return tuple((name, tensor.shape[1:]) for name, tensor in self.inputs.items())
+
+
+class Batcher:
+    """The queue in front of one signature. All but the computation runs on the event loop.
+
+    A batch starts when a thread is free and it is full, or its first rows have waited for the batch
+    timeout. It is full when the next request would bring it above the most rows or the most
+    pixels that the configuration allows: decoded images are what takes memory.
+
+    Args:
+        run: From inputs to outputs; called in a thread.
+        pool: Of the threads.
+        config: Of the server.
+        batched: Whether all tensors of the signature have a batch axis. Without, each request
+            runs alone.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Tensors], Tensors],
+        pool: concurrent.futures.Executor,
+        config: ServerConfig,
+        *,
+        batched: bool,
+    ):
+        self._run = run
+        self._pool = pool
+        self._config = config
+        self._batched = batched
+        self._waiting: list[Task] = []
+        self._running = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def queued(self) -> int:
+        """Rows that wait."""
+        return sum(task.rows for task in self._waiting)
+
+    async def submit(self, inputs: Tensors, pixels: Sequence[int]) -> Tensors:
+        """The outputs for a request.
+
+        Args:
+            inputs: By name.
+            pixels: Of each row's images.
+
+        Raises:
+            RequestError: When the queue is full, or the computation refuses the inputs.
+        """
+        self._check_room(len(pixels))
+        loop = asyncio.get_running_loop()
+        tasks = []
+        for rows in self._slices(pixels):
+            count = rows.stop - rows.start
+            part = inputs
+            if count < len(pixels):
+                part = {name: tensor[rows] for name, tensor in inputs.items()}
+            tasks.append(Task(part, count, sum(pixels[rows]), loop.time(), loop.create_future()))
+        self._waiting.extend(tasks)
+        self._start_batches()
+        try:
+            parts = await asyncio.gather(*(task.answer for task in tasks))
+        finally:
+            # A request that ended early leaves nothing in the queue.
+            self._waiting = [task for task in self._waiting if task not in tasks]
+        return _joined(parts)
+
+    def _check_room(self, rows: int) -> None:
+        limit = self._config.max_queue
+        if rows > limit:
+            raise invalid(f"Task size {rows} is larger than the batch scheduling queue, {limit}.")
+        if self.queued + rows > limit:
+            raise RequestError(
+                "UNAVAILABLE",
+                "The batch scheduling queue to which this task was submitted is full",
+            )
+
+    def _slices(self, pixels: Sequence[int]) -> Iterator[slice]:
+        """Parts of a request that are no larger than a batch."""
+        start = held = 0
+        for row, count in enumerate(pixels):
+            full = row - start == self._config.max_batch
+            if self._batched and row > start and (full or held + count > self._config.max_pixels):
+                yield slice(start, row)
+                start, held = row, 0
+            held += count
+        yield slice(start, len(pixels))
+
+    def _start_batches(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._running < self._config.batch_threads:
+            tasks, full = self._next_batch()
+            wait = tasks[0].since + self._config.batch_timeout_ms / 1e3 - loop.time()
+            if not full and wait > 0:
+                self._timer = self._timer or loop.call_later(wait, self._wake)
+                return
+            self._waiting = [task for task in self._waiting if task not in tasks]
+            self._running += 1
+            computing = loop.run_in_executor(self._pool, self._compute, tasks)
+            computing.add_done_callback(lambda done, tasks=tasks: self._finish(tasks, done))
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._start_batches()
+
+    def _next_batch(self) -> tuple[list[Task], bool]:
+        """The tasks that would run next, and whether no more fit."""
+        first = self._waiting[0]
+        if not self._batched:
+            return [first], True
+        tasks, rows, pixels = [first], first.rows, first.pixels
+        for task in self._waiting[1:]:
+            if task.shapes != first.shapes:
+                continue
+            rows, pixels = rows + task.rows, pixels + task.pixels
+            if rows > self._config.max_batch or pixels > self._config.max_pixels:
+                return tasks, True
+            tasks.append(task)
+        return tasks, rows >= self._config.max_batch
+
+    def _compute(self, tasks: list[Task]) -> list[Tensors | RequestError]:
+        """The outputs of each task. One that fails does not take the others with it."""
+        try:
+            outputs = self._run(_joined([task.inputs for task in tasks]))
+            return _split(outputs, [task.rows for task in tasks])
+        except tf.errors.OpError as error:
+            if len(tasks) > 1:
+                middle = len(tasks) // 2
+                return self._compute(tasks[:middle]) + self._compute(tasks[middle:])
+            return [RequestError(CODE_NAMES[error.error_code], summary(error))]
+
+    def _finish(self, tasks: list[Task], done: asyncio.Future) -> None:
+        self._running -= 1
+        error = done.exception()
+        results = [error] * len(tasks) if error else done.result()
+        for task, result in zip(tasks, results, strict=True):
+            if task.answer.done():
+                continue
+            if isinstance(result, BaseException):
+                task.answer.set_exception(result)
+            else:
+                task.answer.set_result(result)
+        self._start_batches()
+
+
+def _joined(parts: Sequence[Tensors]) -> Tensors:
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _split(outputs: Tensors, sizes: Sequence[int]) -> list[Tensors]:
+    if len(sizes) == 1:
+        return [outputs]
+    stops = list(itertools.accumulate(sizes))
+    for name, tensor in outputs.items():
+        if tensor.shape[:1] != (stops[-1],):
+            raise ValueError(f"{name} has the shape {tensor.shape} for a batch of {stops[-1]}")
+    return [
+        {name: tensor[stop - size : stop] for name, tensor in outputs.items()}
+        for size, stop in zip(sizes, stops, strict=True)
+    ]

@@ -1,0 +1,77 @@
+"""How the server runs, and how it is asked."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kerasnets.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig:
+    """Where the server listens, what it serves and how much it takes on."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 lets other machines in."""
+    port: int = 8501
+    """Port to listen on; 0 takes a free one."""
+    config: pathlib.Path | None = None
+    """TensorFlow Serving's models.config, instead of a folder."""
+    versions: int = 1
+    """How many of the newest versions of a model to serve."""
+    max_batch: int = 32
+    """Most images that are computed together."""
+    batch_timeout_ms: float = 2.0
+    """How long the first image of a batch waits for others."""
+    batch_threads: int = 2
+    """How many batches are computed at a time."""
+    max_queue: int = 1024
+    """Most images that wait for one signature of a model; more are answered with 503."""
+    max_body_mb: float = 32
+    """Largest request, in MiB; a larger one is answered with 413."""
+    max_pixels: int = 50_000_000
+    """Largest image, and most pixels in a batch; a larger image is answered with 400."""
+    max_connections: int = 512
+    """Most open connections; more are answered with 503."""
+    timeout_s: float = 30.0
+    """How long a request may take to arrive, and again to be answered; then 408 or 504."""
+    poll_s: float = 1.0
+    """How often to look for new versions."""
+
+    def __post_init__(self) -> None:
+        _check_least(self, SERVER_LEAST)
+        if self.port > 65535:
+            raise UserError(f"--port must be at most 65535. Received: {self.port}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientConfig:
+    """How a server is asked."""
+
+    concurrency: int = 8
+    """Requests under way at a time."""
+    retries: int = 3
+    """How often to ask again when the server is busy or cannot be reached."""
+    timeout_s: float = 30.0
+    """How long to wait for an answer."""
+
+    def __post_init__(self) -> None:
+        _check_least(self, {"concurrency": 1, "retries": 0, "timeout_s": 0.01})
+
+
+def _check_least(config: object, values: Mapping[str, float]) -> None:
+    for name, least in values.items():
+        given = getattr(config, name)
+        # Written so that NaN fails too.
+        if not given >= least:
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(f"{flag} must be at least {least}. Received: {given}.")
+
+
+SERVER_LEAST = {
+    "port": 0, "versions": 1, "max_batch": 1, "batch_timeout_ms": 0, "batch_threads": 1,
+    "max_queue": 1, "max_body_mb": 1, "max_pixels": 1, "max_connections": 1, "timeout_s": 0.01,
+    "poll_s": 0.01,
+}  # fmt: skip
