@@ -57,8 +57,6 @@ def create_app(repository: Repository, config: ServerConfig) -> fastapi.FastAPI:
 
     app = fastapi.FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     metrics = Metrics()
-    endpoint = _rest_endpoint(RestApi(repository), metrics, config)
-    app.add_route("/v1/{path:path}", endpoint, METHODS)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -86,6 +84,9 @@ def create_app(repository: Repository, config: ServerConfig) -> fastapi.FastAPI:
 
     for path, file in (("/", "page.html"), ("/page.js", "page.js"), ("/page.css", "page.css")):
         app.add_route(path, _file(PAGE / file), ["GET"])
+    # All other paths: the API's ignore case.
+    endpoint = _rest_endpoint(RestApi(repository), metrics, config)
+    app.add_route("/{path:path}", endpoint, METHODS)
     return app
 
 
@@ -117,6 +118,8 @@ def _rest_endpoint(
     async def endpoint(request: Request) -> Response:
         start = time.perf_counter()
         path = request.scope["raw_path"].decode("latin-1")
+        if not path.lower().startswith("/v1/"):
+            raise HTTPException(404)
         status, response = "OK", None
         try:
             body = await _read_body(request, config)
@@ -200,6 +203,8 @@ def serve(folder: pathlib.Path | None, config: ServerConfig) -> None:
             timeout_graceful_shutdown=int(config.timeout_s) + 1,
         )
     )
+    # From here on connections wait until the server takes them.
+    listener.listen(server.config.backlog)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     log.info("serving %s on http://%s:%d", ", ".join(repository.models), shown, port)
