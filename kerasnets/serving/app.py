@@ -24,6 +24,7 @@ from starlette.exceptions import HTTPException
 from kerasnets.errors import UserError
 from kerasnets.serving.config import ServerConfig
 from kerasnets.serving.metrics import Metrics
+from kerasnets.serving.protocol import Protocol
 from kerasnets.serving.repository import Repository
 from kerasnets.serving.rest import RestApi
 from kerasnets.serving.status import BodyError, RequestError
@@ -198,6 +199,8 @@ def serve(folder: pathlib.Path | None, config: ServerConfig) -> None:
             create_app(repository, config),
             log_level="warning",
             access_log=False,
+            http=Protocol,
+            ws="none",
             server_header=False,
             limit_concurrency=config.max_connections,
             timeout_graceful_shutdown=int(config.timeout_s) + 1,

@@ -1,4 +1,4 @@
-"""What an image file costs to decode and resize, from its headers alone."""
+"""How many pixels an image file decodes to, from its headers alone."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ from kerasnets.serving.status import invalid
 STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
 # TensorFlow decodes JPEG XL too, whose headers Pillow cannot read: it is refused.
 STARTS += (b"\xff\x0a", b"\x00\x00\x00\x0cJXL")
-# No network has the short side resized to more pixels; the long side grows along.
-SHORT_SIDE = 512
 
 
-def cost(encoded: bytes) -> int:
-    """The most pixels that an image file becomes on its way into a network.
+def pixels(encoded: bytes) -> int:
+    """The pixels of an image file, of all its frames.
 
-    Those of all its frames when it is decoded, or those of a long strip of an image when its short
-    side is resized. Bytes that do not begin as an image cost nothing: decoding refuses them.
+    Bytes that do not begin as an image have none: decoding refuses them.
 
     Raises:
         RequestError: When the bytes begin as an image and their header cannot be read.
@@ -31,13 +28,9 @@ def cost(encoded: bytes) -> int:
         return 0
     try:
         if encoded.startswith(b"GIF8"):
-            width, height = struct.unpack_from("<HH", encoded, 6)
-            decoded = _gif_pixels(encoded)
-        else:
-            with Image.open(io.BytesIO(encoded)) as image:
-                width, height = image.size
-                decoded = width * height * getattr(image, "n_frames", 1)
-        return max(decoded, SHORT_SIDE**2 * max(width, height) // min(width, height))
+            return _gif_pixels(encoded)
+        with Image.open(io.BytesIO(encoded)) as image:
+            return image.width * image.height * getattr(image, "n_frames", 1)
     except Image.DecompressionBombError:
         return sys.maxsize
     # Pillow lets whatever its readers run into come through.

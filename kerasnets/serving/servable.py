@@ -13,9 +13,9 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
+from kerasnets.serving import image_size
 from kerasnets.serving.batching import Batcher, Tensors
 from kerasnets.serving.config import ServerConfig
-from kerasnets.serving.image_size import cost
 from kerasnets.serving.json_tensors import strings
 from kerasnets.serving.status import RequestError, invalid
 
@@ -29,12 +29,12 @@ class Request:
     Attributes:
         batcher: Of the signature.
         inputs: By name.
-        costs: Pixels of each row's images.
+        pixels: Pixels of each row's images.
     """
 
     batcher: Batcher
     inputs: Tensors
-    costs: Sequence[int]
+    pixels: Sequence[int]
 
     async def outputs(self) -> Tensors:
         """The outputs, computed together with other requests.
@@ -42,7 +42,7 @@ class Request:
         Raises:
             RequestError: When the queue is full, or the computation refuses the inputs.
         """
-        return await self.batcher.submit(self.inputs, self.costs)
+        return await self.batcher.submit(self.inputs, self.pixels)
 
 
 class Servable:
@@ -103,10 +103,10 @@ class Servable:
         definition = self.signatures[signature]
         for name, tensor in inputs.items():
             _check_shape(name, tensor, definition.inputs[name].tensor_shape)
-        costs = self._costs(inputs, _is_batched(definition))
-        return Request(self._batchers[signature], inputs, costs)
+        pixels = self._pixels(inputs, _is_batched(definition))
+        return Request(self._batchers[signature], inputs, pixels)
 
-    def _costs(self, inputs: Tensors, batched: bool) -> list[int]:
+    def _pixels(self, inputs: Tensors, batched: bool) -> list[int]:
         """Pixels of each row's images."""
         rows = {len(tensor) for tensor in inputs.values()} if batched else {1}
         if len(rows) > 1:
@@ -115,13 +115,13 @@ class Servable:
         for tensor in inputs.values():
             if tensor.dtype == object and total:
                 for row, values in enumerate(tensor.reshape(len(total), -1)):
-                    total[row] += sum(map(self._image_cost, values))
+                    total[row] += sum(map(self._image_pixels, values))
         return total
 
-    def _image_cost(self, value: bytes) -> int:
-        pixels = cost(value)
+    def _image_pixels(self, value: bytes) -> int:
+        pixels = image_size.pixels(value)
         if pixels > self._config.max_pixels:
-            raise invalid(f"An image may come to {self._config.max_pixels} pixels at most.")
+            raise invalid(f"An image may have {self._config.max_pixels} pixels at most.")
         return pixels
 
     def _warm_up(self, requests: pathlib.Path) -> None:

@@ -36,7 +36,7 @@ def test_a_refused_image_is_named(server, images, tmp_path):
     note = tmp_path / "note.txt"
     note.write_text("no image")
     url = f"{server.url}/v1/models/lenet"
-    with pytest.raises(UserError, match="note.txt': HTTP 400: Unknown image file format"):
+    with pytest.raises(UserError, match="note.txt': HTTP 400: .*no JPEG, PNG, GIF, BMP or WebP"):
         list(predict_rest(url, [*images, note]))
     with pytest.raises(UserError, match="There is no image file .*none.png"):
         predict_rest(url, [tmp_path / "none.png"])

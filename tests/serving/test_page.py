@@ -70,7 +70,7 @@ def test_an_image_dropped_on_the_page_is_answered(browser, server):
     assert rows[0].text.endswith(f"{100 * expected['top_scores'][0]:.1f} %")
 
     browser.execute_script(DROP, base64.b64encode(b"no image").decode(), "note.png", "image/png")
-    wait_for_text(browser, "#status", "Unknown image file format")
+    wait_for_text(browser, "#status", "no JPEG, PNG, GIF, BMP or WebP")
     assert browser.find_elements(By.CSS_SELECTOR, "#answer li") == []
     # Nothing but the refused request is worth a note: no script error, no breach of the policy.
     notes = [note["message"] for note in browser.get_log("browser")]

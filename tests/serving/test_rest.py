@@ -324,15 +324,14 @@ def gif_frame(width: int, height: int) -> bytes:
 
 
 BAD_IMAGES = {
-    "not an image": (b"hello", "Unknown image file format"),
-    "empty": (b"", "Input is empty."),
+    "not an image": (b"hello", "no JPEG, PNG, GIF, BMP or WebP"),
+    "empty": (b"", "no JPEG, PNG, GIF, BMP or WebP"),
     "only a start": (b"\xff\xd8\xff", "The header of the image cannot be read."),
     "truncated": (image_bytes((300, 200), kind="PNG")[:90], "PNG"),
     "half a JPEG header": (image_bytes()[:40], "The header of the image cannot be read."),
-    "a bomb": (png_header(60000, 60000), "An image may come to 4000000 pixels at most."),
-    "more than allowed": (png_header(2001, 2000), "An image may come to 4000000 pixels at most."),
-    "a strip": (image_bytes((40, 3000), kind="PNG"), "An image may come to 4000000 pixels"),
-    "a large frame": (gif_frame(60000, 60000), "An image may come to 4000000 pixels at most."),
+    "a bomb": (png_header(60000, 60000), "An image may have 4000000 pixels at most."),
+    "more than allowed": (png_header(2001, 2000), "An image may have 4000000 pixels at most."),
+    "a large frame": (gif_frame(60000, 60000), "An image may have 4000000 pixels at most."),
     "JPEG XL": (b"\xff\x0a\xfa\x1f", "The header of the image cannot be read."),
 }
 
@@ -380,6 +379,7 @@ def raw(server, request: bytes) -> bytes:
     """What comes back for bytes that no HTTP client would send."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
         received = b""
         with contextlib.suppress(ConnectionResetError):
             while chunk := connection.recv(65536):
