@@ -7,13 +7,16 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-versi
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help train test trials lint bench docs clean
+.PHONY: help train serve test trials lint bench docs clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 train: $(VENV)/installed  ## Install, train LeNet-5 on handwritten digits, evaluate, export
 	$(BIN)/kerasnets train
+
+serve: $(VENV)/installed-serving  ## Answer over HTTP with the SavedModels that were trained
+	$(BIN)/kerasnets serve savedmodels
 
 test: $(VENV)/installed-test  ## Run the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow and not realdata"
@@ -40,6 +43,10 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python setup.cfg pyproject.toml constraints.txt
 	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-serving: $(VENV)/installed
+	$(INSTALL) --editable '.[serving]'
 	@touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
