@@ -13,8 +13,8 @@ class Rematerialize(keras.layers.Layer):
     gradients and moving statistics are those of the layers alone. For functional models that are
     compiled, as ``fit`` does; run eagerly, the layers compute twice and nothing is saved.
 
-    Input shape: ``[y, *sources]``, where a row of layers makes y of the sources: the first layer
-    may take several, each other layer takes the one before. Output shape: that of y.
+    Input shape: ``[y, *sources]``, where other layers make y of the sources and of nothing else.
+    Output shape: that of y.
 
     >>> images = keras.Input((8, 8, 3))
     >>> y = keras.layers.BatchNormalization()(images)
@@ -32,46 +32,59 @@ class Rematerialize(keras.layers.Layer):
     # Keras has two means for this, and neither does alone (Keras 3.15). `keras.RematScope` works on
     # one layer at a time and keeps each layer's input, and it is the inputs that must go.
     # `keras.remat` takes a function of tensors: run on layers it would update batch norm's moving
-    # statistics a second time. A `StatelessScope` makes the row of layers such a function: weights
-    # are arguments, and updates of statistics are thrown away, because the layers have made them
-    # when they ran in front of this one. That run shares its forward pass with this one's once a
-    # compiler has merged equal operations and removed unused ones.
+    # statistics a second time. A `StatelessScope` makes the layers such a function: weights are
+    # arguments, and updates of statistics and seeds are thrown away, because the layers have made
+    # them when they ran in front of this one. That run shares its forward pass with this one's once
+    # a compiler has merged equal operations and removed unused ones.
     def call(self, inputs: list[keras.KerasTensor], training: bool = False) -> keras.KerasTensor:
         y, *sources = inputs
         if not training:
             return y
         layers = self._layers_between()
-        weights = [weight for layer in layers for weight in layer.trainable_variables]
+        variables = [variable for layer in layers for variable in layer.variables]
+        weights = [variable for variable in variables if variable.trainable]
+        # Read here, a seed is that of this step, and the same in both passes.
+        fixed = [(state, _value(state)) for state in variables if not state.trainable]
 
         def run(*tensors: keras.KerasTensor) -> keras.KerasTensor:
-            x, values = list(tensors[: len(sources)]), tensors[len(sources) :]
-            x = x[0] if len(x) == 1 else x
-            with keras.StatelessScope(state_mapping=list(zip(weights, values, strict=True))):
+            places = [id(x) for x in self.input[1:]]
+            known = dict(zip(places, tensors[: len(places)], strict=True))
+            values = zip(weights, tensors[len(places) :], strict=True)
+            with keras.StatelessScope(state_mapping=[*values, *fixed]):
                 for layer in layers:
+                    inputs = keras.tree.map_structure(lambda x: known[id(x)], layer.input)
                     # Outside of the model's call no layer knows that this is training.
-                    x = layer(x, training=True)
-            return x
+                    known[id(layer.output)] = layer(inputs, training=True)
+            return known[id(self.input[0])]
 
-        values = [keras.ops.convert_to_tensor(weight) for weight in weights]
-        return keras.remat(run)(*sources, *values)
+        return keras.remat(run)(*sources, *[_value(weight) for weight in weights])
 
     def _layers_between(self) -> list[keras.layers.Layer]:
-        """The row of layers from the sources to y, first layer first."""
+        """The layers that lead from the sources to y, each behind those that it takes."""
         y, *sources = self.input
-        names = {id(source) for source in sources}
-        layers = []
-        while True:
-            layer = y._keras_history.operation
-            inputs = keras.tree.flatten(layer.input)
-            layers.insert(0, layer)
-            if {id(x) for x in inputs} == names:
-                return layers
-            if len(inputs) != 1 or isinstance(layer, keras.layers.InputLayer):
+        reached, layers = {id(source) for source in sources}, []
+
+        def reach(x: keras.KerasTensor) -> None:
+            if id(x) in reached:
+                return
+            layer = x._keras_history.operation
+            if isinstance(layer, keras.layers.InputLayer):
                 raise ValueError(
-                    f"{self.name}: a row of layers must lead from the sources to the first input. "
-                    f"Received: an input made by {layer.name}, which has {len(inputs)} inputs."
+                    f"{self.name}: layers must lead from the sources to the first input. "
+                    f"Received: a first input that {layer.name} leads to, which is no source."
                 )
-            y = inputs[0]
+            for taken in keras.tree.flatten(layer.input):
+                reach(taken)
+            reached.add(id(x))
+            layers.append(layer)
+
+        reach(y)
+        return layers
 
     def compute_output_shape(self, input_shape: list[tuple]) -> tuple:
         return input_shape[0]
+
+
+def _value(variable: keras.Variable) -> keras.KerasTensor:
+    """A tensor: TensorFlow counts the gradient of an argument that is a variable twice, eagerly."""
+    return keras.ops.reshape(variable, variable.shape)

@@ -22,7 +22,14 @@ from typing import Literal
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import conv_norm_act, max_pool, widen
+from kerasnets.models.blocks import (
+    NO_RESIDUALS,
+    Stem,
+    conv_norm_act,
+    max_pool,
+    rematerialize,
+    widen,
+)
 from kerasnets.models.heads import dense_layers_head
 from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
@@ -54,6 +61,7 @@ def alexnet(
     x: keras.KerasTensor,
     *,
     towers: int,
+    stem: Stem = "imagenet",
     conv1_padding: int = 0,
     response_normalization: Normalization = "paper",
     pool_first: bool = False,
@@ -62,6 +70,8 @@ def alexnet(
 
     Args:
         towers: 2, or 1 for the network without the cut.
+        stem: ``"small"``: conv1 is 3x3 at stride 1, and no pooling follows it, so that images of
+            32 pixels leave (N, 7, 7, 256).
         conv1_padding: Pixels on each side: 2 gives the same maps from an input of 224; 1 at 224 is
             the form of some textbooks, (N, 5, 5, 256).
         response_normalization: The constants of the paper or of the Caffe zoo.
@@ -74,37 +84,51 @@ def alexnet(
     cut = {"groups": towers, "bias_initializer": "ones"}
     # What a cut layer sees must be a multiple of the towers at every width.
     filters1, filters3 = widen(96, groups=towers), widen(384, groups=towers)
-    x = conv_norm_act(x, filters1, 11, 4, padding=conv1_padding, fixed_width=True, name="conv1")
-    x = normalize_and_pool(x, **end, place="1")  # (N, 27, 27, 96)
-    x = conv_norm_act(x, 256, 5, padding=2, **cut, name="conv2")
-    x = normalize_and_pool(x, **end, place="2")  # (N, 13, 13, 256)
-    x = conv_norm_act(x, filters3, 3, padding=1, fixed_width=True, name="conv3")
-    x = conv_norm_act(x, 384, 3, padding=1, **cut, name="conv4")
-    x = conv_norm_act(x, 256, 3, padding=1, **cut, name="conv5")
-    return max_pool(x, 3, 2, name="pool5")
+    pools = stem == "imagenet"
+    size, strides, padding = (11, 4, conv1_padding) if pools else (3, 1, 1)
+    y = conv_norm_act(x, filters1, size, strides, padding=padding, fixed_width=True, name="conv1")
+    x = rematerialize(normalize_and_pool(y, **end, pools=pools, place="1"), x)  # (N, 27, 27, 96)
+    y = conv_norm_act(x, 256, 5, padding=2, **cut, name="conv2")  # (N, 27, 27, 256)
+    x = rematerialize(normalize_and_pool(y, **end, place="2"), x)  # (N, 13, 13, 256)
+    y = conv_norm_act(x, filters3, 3, padding=1, fixed_width=True, name="conv3")
+    y = conv_norm_act(y, 384, 3, padding=1, **cut, name="conv4")
+    y = conv_norm_act(y, 256, 3, padding=1, **cut, name="conv5")
+    return rematerialize(max_pool(y, 3, 2, name="pool5"), x)
 
 
 def normalize_and_pool(
-    x: keras.KerasTensor, *, response_normalization: Normalization, pool_first: bool, place: str
+    x: keras.KerasTensor,
+    *,
+    response_normalization: Normalization,
+    pool_first: bool,
+    pools: bool = True,
+    place: str,
 ) -> keras.KerasTensor:
     """Response normalisation and overlapping pooling, in either order; halves the size."""
-    if pool_first:
+    if pools and pool_first:
         x = max_pool(x, 3, 2, name=f"pool{place}")
     constants = RESPONSE_NORMALIZATION[response_normalization]
     x = layers.LocalResponseNormalization(**constants, name=f"norm{place}")(x)
-    return x if pool_first else max_pool(x, 3, 2, name=f"pool{place}")
+    return max_pool(x, 3, 2, name=f"pool{place}") if pools and not pool_first else x
 
 
-def alexnet_owt(x: keras.KerasTensor) -> keras.KerasTensor:
-    """(N, 224, 224, 3) to (N, 6, 6, 256)."""
-    x = conv_norm_act(x, 64, 11, 4, padding=2, name="conv1")  # (N, 55, 55, 64)
-    x = max_pool(x, 3, 2, name="pool1")
-    x = conv_norm_act(x, 192, 5, padding=2, name="conv2")  # (N, 27, 27, 192)
-    x = max_pool(x, 3, 2, name="pool2")
-    x = conv_norm_act(x, 384, 3, padding=1, name="conv3")  # (N, 13, 13, 384)
-    x = conv_norm_act(x, 256, 3, padding=1, name="conv4")
-    x = conv_norm_act(x, 256, 3, padding=1, name="conv5")
-    return max_pool(x, 3, 2, name="pool5")
+def alexnet_owt(x: keras.KerasTensor, *, stem: Stem = "imagenet") -> keras.KerasTensor:
+    """(N, 224, 224, 3) to (N, 6, 6, 256).
+
+    Args:
+        stem: See `alexnet`.
+    """
+    if stem == "small":
+        x = rematerialize(conv_norm_act(x, 64, 3, padding=1, name="conv1"), x)
+    else:
+        y = conv_norm_act(x, 64, 11, 4, padding=2, name="conv1")  # (N, 55, 55, 64)
+        x = rematerialize(max_pool(y, 3, 2, name="pool1"), x)
+    y = conv_norm_act(x, 192, 5, padding=2, name="conv2")  # (N, 27, 27, 192)
+    x = rematerialize(max_pool(y, 3, 2, name="pool2"), x)
+    y = conv_norm_act(x, 384, 3, padding=1, name="conv3")  # (N, 13, 13, 384)
+    y = conv_norm_act(y, 256, 3, padding=1, name="conv4")
+    y = conv_norm_act(y, 256, 3, padding=1, name="conv5")
+    return rematerialize(max_pool(y, 3, 2, name="pool5"), x)
 
 
 def torchvision_names(layer: str) -> str | tuple[str, str]:
@@ -138,6 +162,7 @@ for name, towers, description in (
             "bias_initializer": "ones",
         },
         style={"kernel_initializer": {"class_name": "RandomNormal", "config": {"stddev": 0.01}}},
+        fixed=NO_RESIDUALS,
         stages=STAGES,
         input_shape=(227, 227, 3),
         classes=1000,
@@ -164,6 +189,7 @@ register(
             "config": {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"},
         },
     },
+    fixed=NO_RESIDUALS,
     stages=STAGES,
     layouts={"torchvision": Layout(names=torchvision_names)},
     input_shape=(224, 224, 3),

@@ -1,13 +1,14 @@
 """What two or more model files share: convolution, normalisation, activation, pooling.
 
-Options that reach every layer of a network (its activation, its normalisation, its initial
-weights) form a `Style`. `kerasnets.build` sets it around a builder and the functions here read it,
-so that no model file has to pass it from function to function.
+Options that reach every layer or block of a network (its activation, its normalisation, its
+initial weights, its drop paths) form a `Style`. `kerasnets.build` sets it around a builder and the
+functions here read it, so that no model file has to pass it from function to function.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,6 +18,13 @@ from kerasnets.errors import UserError
 from kerasnets.lazy import keras, layers
 
 Activation = Literal["relu", "relu6", "prelu", "rrelu", "sigmoid", "tanh", "scaled_tanh"]
+
+# "small" keeps the size of images of some 32 pixels: one 3x3 convolution or more at stride 1.
+Stem = Literal["imagenet", "small"]
+
+# Why networks refuse an option that others take, see `kerasnets.registry.Registration`.
+NO_RESIDUALS = {"drop_path_rate": "it has no residual branches that could be dropped"}
+FOR_SMALL_IMAGES = {"stem": "it takes images of some 32 pixels as it is"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +42,10 @@ class Style:
             ``"lecun_1998"``, ``"he_2015"``, or a configuration such as
             ``{"class_name": "RandomNormal", "config": {"stddev": 0.01}}``.
         width: Multiplies the number of filters of every convolution and hidden dense layer.
+        drop_path_rate: Probability, in [0, 1), that training drops the last block's residual of a
+            sample; it grows linearly over the blocks. Inference is not changed by it.
+        remat: Whether training saves memory by computing each block, or each residual, twice: see
+            `kerasnets.layers.Rematerialize`.
     """
 
     activation: Activation = "relu"
@@ -43,6 +55,8 @@ class Style:
     bn_scale: bool = True
     kernel_initializer: str | dict = "glorot_uniform"
     width: float = 1.0
+    drop_path_rate: float = 0.0
+    remat: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.norm_epsilon < 1:
@@ -51,6 +65,8 @@ class Style:
             raise UserError(f"norm_momentum must be in [0, 1). Received: {self.norm_momentum}.")
         if not 0 < self.width <= 16:
             raise UserError(f"width must be in (0, 16]. Received: {self.width}.")
+        if not 0 <= self.drop_path_rate < 1:
+            raise UserError(f"drop_path_rate must be in [0, 1). Received: {self.drop_path_rate}.")
 
 
 _DEFAULT = Style()
@@ -76,6 +92,11 @@ def deferring(substitute: Callable) -> Iterator[None]:
         yield
     finally:
         _substitute.reset(token)
+
+
+def truncated_normal(stddev: float) -> dict:
+    """The configuration of initial weights from a normal distribution cut at two deviations."""
+    return {"class_name": "TruncatedNormal", "config": {"stddev": stddev}}
 
 
 def initializer() -> keras.initializers.Initializer:
@@ -310,29 +331,56 @@ def drop(x: keras.KerasTensor, rate: float, *, name: str) -> keras.KerasTensor:
 
 def drop_path(
     x: keras.KerasTensor,
-    rate: float,
     progress: float,
     *,
     per: Literal["batch", "sample"] = "sample",
     rescale: Literal["inference", "training"] = "training",
     name: str,
 ) -> keras.KerasTensor:
-    """Stochastic depth, as a layer called ``{name}_drop_path``; nothing at a rate of zero.
+    """Stochastic depth at the style's rate, as a layer called ``{name}_drop_path``.
 
     Args:
         x: A block's residual.
-        rate: Probability that training drops the last block's; it grows linearly over the blocks.
         progress: The block's number over the number of blocks, in (0, 1].
         per: What is dropped at once, see `kerasnets.layers.StochasticDepth`.
         rescale: By default inference is not changed.
-
-    Raises:
-        UserError: When the rate is not in [0, 1).
     """
-    if not 0 <= rate < 1:
-        raise UserError(f"drop_path_rate must be in [0, 1). Received: {rate}.")
+    rate = _style.get().drop_path_rate
     if not rate:
         return x
     return layers.StochasticDepth(
         rate * progress, per=per, rescale=rescale, name=f"{name}_drop_path"
     )(x)
+
+
+def rematerializes() -> bool:
+    """Whether the style is to compute blocks twice."""
+    return _style.get().remat
+
+
+def rematerialize(x: keras.KerasTensor, *sources: keras.KerasTensor) -> keras.KerasTensor:
+    """`x`, which training computes again from `sources` instead of keeping what lies between.
+
+    Where the style says so; the layer is called after the one that makes `x`, ``{name}_remat``.
+    """
+    if not rematerializes():
+        return x
+    name = x._keras_history.operation.name
+    return layers.Rematerialize(name=f"{name}_remat")([x, *sources])
+
+
+def output_of(model: keras.Model, layer: str) -> keras.KerasTensor:
+    """The output of a layer, computed twice where a block ends with it and the style says so."""
+    names = {layer.name for layer in model.layers}
+    again = f"{layer}_remat"
+    return model.get_layer(again if again in names else layer).output
+
+
+def rematerializable(block: Callable) -> Callable:
+    """Decorates a block, a function of its input, so that the style can have it computed twice."""
+
+    @functools.wraps(block)
+    def decorated(x: keras.KerasTensor, *args, **options) -> keras.KerasTensor:
+        return rematerialize(block(x, *args, **options), x)
+
+    return decorated

@@ -12,7 +12,7 @@ import typeguard
 
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import Style, deferring, styled
+from kerasnets.models.blocks import Style, deferring, output_of, styled
 from kerasnets.registry import Registration, registration
 
 
@@ -128,7 +128,7 @@ def _auxiliary_logits(
     network = keras.Model(images, x)
     heads = {}
     for name, place in entry.auxiliary_heads.items():
-        features = network.get_layer(place).output
+        features = output_of(network, place)
         try:
             heads[name] = entry.auxiliary_head(features, classes, name=name)
         except ValueError as error:
@@ -286,6 +286,8 @@ def _split_overrides(
         part = "backbone" if key in types["backbone"] else "head"
         values[part][key] = value
     for key, value in overrides.items():
+        if key in entry.fixed:
+            raise UserError(f"{name} takes no option {key!r}: {entry.fixed[key]}.")
         if key not in known:
             error = unknown("option", key, known)
             raise UserError(f"{name} takes no option {key!r}. {str(error).partition('. ')[2]}")

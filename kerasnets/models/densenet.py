@@ -20,12 +20,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import activate, conv, conv_norm_act, drop, max_pool, normalize
+from kerasnets.models.blocks import (
+    NO_RESIDUALS,
+    Stem,
+    activate,
+    conv,
+    conv_norm_act,
+    drop,
+    max_pool,
+    normalize,
+    rematerialize,
+    rematerializes,
+)
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
@@ -66,14 +77,12 @@ class DenseForm(NamedTuple):
         bottleneck: Whether a 1x1 convolution stands in front of the 3x3 one (DenseNet-B).
         compression: Share of its maps that a transition keeps (below 1: DenseNet-C).
         dropout: Share of the values that is dropped behind each convolution, in [0, 1).
-        remat: Whether training computes the input of a layer's first convolution twice.
     """
 
     growth_rate: int
     bottleneck: bool = True
     compression: float = 0.5
     dropout: float = 0.0
-    remat: bool = False
 
 
 def densenet(
@@ -84,8 +93,7 @@ def densenet(
     initial_filters: int | None = None,
     compression: float = 0.5,
     dropout: float = 0.0,
-    stem: Literal["imagenet", "small"] = "imagenet",
-    remat: bool = False,
+    stem: Stem = "imagenet",
 ) -> keras.KerasTensor:
     """(N, 224, 224, 3) to (N, 7, 7, 1024), for 121 layers.
 
@@ -97,11 +105,10 @@ def densenet(
         dropout: Share of the values that is dropped behind each convolution of the dense blocks
             and transitions, in [0, 1).
         stem: ``"small"`` is one 3x3 convolution without pooling, for images of some 32 pixels.
-        remat: Whether training saves memory by computing part of the network twice.
     """
     growth_rate = GROWTH_RATE[depth] if growth_rate is None else growth_rate
     filters = 2 * growth_rate if initial_filters is None else initial_filters
-    form = DenseForm(growth_rate, True, compression, dropout, remat)
+    form = DenseForm(growth_rate, True, compression, dropout)
     check(form, filters)
     if stem == "small":
         x = conv(x, filters, 3, padding=1, name="stem_conv")
@@ -149,7 +156,7 @@ def dense_block(
     for layer in range(1, count + 1):
         new = dense_layer(x, parts, form, name=f"{name}_layer{layer}")
         # Taken from its parts, a concatenation need not be kept until the backward pass.
-        parts = [*parts, new] if form.remat else [x, new]
+        parts = [*parts, new] if rematerializes() else [x, new]
         x = layers.DenseConcat(name=f"{name}_layer{layer}_concat")(parts)
     return x
 
@@ -164,8 +171,8 @@ def dense_layer(
     for number, (filters, kernel_size) in enumerate(sizes, start=1):
         part = f"{name}_conv{number}"
         x = norm_act_conv(x, filters, kernel_size, name=part)
-        if form.remat and number == 1:
-            x = layers.Rematerialize(name=f"{name}_remat")([x, *parts])
+        if number == 1:
+            x = rematerialize(x, *parts)
         x = drop(x, form.dropout, name=part)
     return x
 
@@ -231,6 +238,7 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         head=average_pool_head,
         variant={"depth": depth},
         style={"normalization": "batch", "kernel_initializer": "he_2015"},
+        fixed=NO_RESIDUALS,
         stages={
             f"stage{stage}": f"stage{stage}_layer{count}_concat"
             for stage, count in enumerate(LAYERS[depth][:3], start=1)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import conv
+from kerasnets.models.blocks import FOR_SMALL_IMAGES, NO_RESIDUALS, conv
 from kerasnets.models.densenet import PAPER, DenseForm, check, dense_stages
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.inception_branches import module_and_kind
@@ -57,7 +57,6 @@ def densenet_cifar(
     initial_filters: int | None = None,
     compression: float | None = None,
     dropout: float = 0.0,
-    remat: bool = False,
 ) -> keras.KerasTensor:
     """(N, 32, 32, 3) to (N, 8, 8, 448), for 40 layers and growth rate 12.
 
@@ -70,14 +69,13 @@ def densenet_cifar(
             with bottlenecks.
         dropout: Share of the values that is dropped behind each convolution but the first, in
             [0, 1). The paper has 0.2 where images are not augmented.
-        remat: Whether training saves memory by computing part of the network twice.
     """
     filters = initial_filters
     if filters is None:
         filters = 2 * growth_rate if bottleneck else 16
     if compression is None:
         compression = 0.5 if bottleneck else 1.0
-    form = DenseForm(growth_rate, bottleneck, compression, dropout, remat)
+    form = DenseForm(growth_rate, bottleneck, compression, dropout)
     check(form, filters)
     x = conv(x, filters, 3, padding=1, name="stem_conv")
     count = (depth - 4) // (6 if bottleneck else 3)
@@ -122,6 +120,7 @@ for name, row in TABLE_2.items():
             "bottleneck": row.bottleneck,
         },
         style={"normalization": "batch", "kernel_initializer": "he_2015"},
+        fixed={**NO_RESIDUALS, **FOR_SMALL_IMAGES},
         stages={
             "stage1": f"stage1_layer{count}_concat",
             "stage2": f"stage2_layer{count}_concat",

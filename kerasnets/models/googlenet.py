@@ -28,9 +28,18 @@ from typing import Literal
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import conv_norm_act, dense_act, initializer, max_pool
+from kerasnets.models.blocks import (
+    NO_RESIDUALS,
+    Stem,
+    conv_norm_act,
+    dense_act,
+    initializer,
+    max_pool,
+    rematerializable,
+    truncated_normal,
+)
 from kerasnets.models.heads import average_pool_head
-from kerasnets.models.inception_branches import module_and_kind, truncated_normal
+from kerasnets.models.inception_branches import module_and_kind
 from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
@@ -59,40 +68,57 @@ BIASES = {"class_name": "Constant", "config": {"value": 0.2}}
 
 
 def googlenet(
-    x: keras.KerasTensor, *, block: Literal["inception", "naive"] = "inception"
+    x: keras.KerasTensor,
+    *,
+    stem: Stem = "imagenet",
+    block: Literal["inception", "naive"] = "inception",
 ) -> keras.KerasTensor:
     """(N, 224, 224, 3) to (N, 7, 7, 1024).
 
     Args:
+        stem: See `image_stem`.
         block: ``"inception"`` is figure 2(b); ``"naive"`` figure 2(a), without the 1x1 reductions
             and the projection.
     """
-    x = stem(x, response_norms=True)
+    x = image_stem(x, stem, response_norms=True)
     return blocks_3a_to_5b(x, {"inception": inception, "naive": naive_inception}[block])
 
 
-def googlenet_bn(x: keras.KerasTensor, *, kernel5: Literal[3, 5] = 3) -> keras.KerasTensor:
+def googlenet_bn(
+    x: keras.KerasTensor, *, stem: Stem = "imagenet", kernel5: Literal[3, 5] = 3
+) -> keras.KerasTensor:
     """(N, 224, 224, 3) to (N, 7, 7, 1024).
 
     Args:
+        stem: See `image_stem`.
         kernel5: Side of the windows in the "5x5" branch. Published weights have 3; put into the
             middle of 5x5 windows of zeros, they compute the same.
     """
-    x = stem(x, response_norms=False)
+    x = image_stem(x, stem, response_norms=False)
     return blocks_3a_to_5b(x, functools.partial(inception, kernel5=kernel5), pool4_size=2)
 
 
-def stem(x: keras.KerasTensor, *, response_norms: bool) -> keras.KerasTensor:
-    """The rows of table 1 up to inception (3a): (N, 224, 224, 3) to (N, 28, 28, 192)."""
-    x = relu_conv(x, 64, 7, 2, padding=3, name="conv1")  # (N, 112, 112, 64)
-    x = max_pool(x, 3, 2, padding="ceil", name="pool1")  # (N, 56, 56, 64)
+def image_stem(x: keras.KerasTensor, stem: Stem, *, response_norms: bool) -> keras.KerasTensor:
+    """The rows of table 1 up to inception (3a): (N, 224, 224, 3) to (N, 28, 28, 192).
+
+    Args:
+        x: The images.
+        stem: ``"small"`` keeps their size, (N, H, W, 192): conv1 is 3x3 at stride 1, and nothing is
+            pooled.
+        response_norms: Whether there is response normalisation.
+    """
+    if stem == "small":
+        x = relu_conv(x, 64, 3, padding=1, name="conv1")
+    else:
+        x = relu_conv(x, 64, 7, 2, padding=3, name="conv1")  # (N, 112, 112, 64)
+        x = max_pool(x, 3, 2, padding="ceil", name="pool1")  # (N, 56, 56, 64)
     if response_norms:
         x = response_norm(x, name="norm1")
     x = relu_conv(x, 64, 1, name="conv2_reduce")
     x = relu_conv(x, 192, 3, padding=1, name="conv2")
     if response_norms:
         x = response_norm(x, name="norm2")
-    return max_pool(x, 3, 2, padding="ceil", name="pool2")
+    return x if stem == "small" else max_pool(x, 3, 2, padding="ceil", name="pool2")
 
 
 def blocks_3a_to_5b(
@@ -108,6 +134,7 @@ def blocks_3a_to_5b(
     return x
 
 
+@rematerializable
 def inception(
     x: keras.KerasTensor,
     conv1x1: int,
@@ -131,6 +158,7 @@ def inception(
     return layers.InceptionConcat(name=name)([branch1, branch2, branch3, branch4])
 
 
+@rematerializable
 def naive_inception(
     x: keras.KerasTensor,
     conv1x1: int,
@@ -236,6 +264,7 @@ def torchvision_names(layer: str) -> str:
 
 FACTS = {
     "paper": PAPER,
+    "fixed": NO_RESIDUALS,
     "auxiliary_heads": {"aux1": "inception4a", "aux2": "inception4d"},
     "input_shape": (224, 224, 3),
     "classes": 1000,

@@ -21,17 +21,18 @@ def logits(x: keras.KerasTensor, classes: int, *, use_bias: bool = True) -> kera
 
 
 def average_pool_head(
-    x: keras.KerasTensor, classes: int, *, dropout: float = 0.0
+    x: keras.KerasTensor, classes: int, *, dropout: float = 0.0, logits_bias: bool = True
 ) -> keras.KerasTensor:
     """Global average, dropout, dense: the head since Network in Network.
 
     Args:
         x: (N, H, W, C).
         dropout: Share of the averages that is dropped in training, in [0, 1).
+        logits_bias: Whether the dense layer has biases.
     """
     x = keras.layers.GlobalAveragePooling2D(name="average_pool")(x)
     x = drop(x, dropout, name="average_pool")
-    return logits(x, classes)
+    return logits(x, classes, use_bias=logits_bias)
 
 
 def class_maps(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTensor:

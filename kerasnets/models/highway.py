@@ -22,7 +22,13 @@ from __future__ import annotations
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import conv, conv_norm_act, max_pool
+from kerasnets.models.blocks import (
+    FOR_SMALL_IMAGES,
+    conv,
+    conv_norm_act,
+    max_pool,
+    rematerializable,
+)
 from kerasnets.models.heads import average_pool_head
 from kerasnets.registry import Paper, register
 
@@ -39,6 +45,11 @@ FITNET_4 = (
     (80, 80, 80, 80, 80, 80),
     (128, 128, 128, 128, 128, 128),
 )
+
+FIXED = {
+    **FOR_SMALL_IMAGES,
+    "drop_path_rate": "its layers have gates in place of residual branches that could be dropped",
+}
 
 
 def highway19(x: keras.KerasTensor, *, gate_bias: float = -2.0) -> keras.KerasTensor:
@@ -71,6 +82,7 @@ def highway10_mnist(x: keras.KerasTensor, *, gate_bias: float = -2.0) -> keras.K
     return x
 
 
+@rematerializable
 def highway_layer(
     x: keras.KerasTensor,
     filters: int,
@@ -108,7 +120,8 @@ register(
     description="19 layers for 32x32 images, 13 of them with gates",
     backbone=highway19,
     head=average_pool_head,
-    style={"kernel_initializer": "he_normal"},
+    style={"kernel_initializer": "he_2015"},
+    fixed=FIXED,
     stages={
         f"stage{stage}": f"stage{stage}_layer{len(filters)}_highway"
         for stage, filters in enumerate(FITNET_4, start=1)
@@ -128,7 +141,8 @@ register(
     description="10 dense layers of 50 units, 9 of them with gates",
     backbone=highway10_mnist,
     head=average_pool_head,
-    style={"kernel_initializer": "he_normal"},
+    style={"kernel_initializer": "he_2015"},
+    fixed=FIXED,
     input_shape=(28, 28, 1),
     classes=10,
     trainable_params=85_660,

@@ -9,9 +9,17 @@ from __future__ import annotations
 from typing import Literal
 
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import conv_norm_act
+from kerasnets.models.blocks import Stem, conv_norm_act, truncated_normal
 
 AveragePool = Literal["exclude_pad", "include_pad"]
+
+# Initial weights in TF-Slim, the authors' release: He et al.'s variance, cut at two deviations.
+SLIM_INITIALIZER = "he_normal"
+
+
+def stem_windows(stem: Stem) -> tuple[int, Literal["valid", "same"]]:
+    """Strides and padding of the windows that make the map smaller in a stem for 299 pixels."""
+    return (2, "valid") if stem == "imagenet" else (1, "same")
 
 
 def branch(x: keras.KerasTensor, *convolutions: tuple, name: str) -> keras.KerasTensor:
@@ -73,11 +81,6 @@ def auxiliary_head(x: keras.KerasTensor, classes: int, *, name: str) -> keras.Ke
         dtype="float32",
         name=f"{name}_logits",
     )(x)
-
-
-def truncated_normal(stddev: float) -> dict:
-    """The configuration of initial weights from a normal distribution cut at two deviations."""
-    return {"class_name": "TruncatedNormal", "config": {"stddev": stddev}}
 
 
 def module_and_kind(layer: str) -> tuple[str, str]:

@@ -31,19 +31,24 @@ from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models import inception_v3, inception_v4
 from kerasnets.models.blocks import (
+    Stem,
     activate,
     conv,
     conv_norm_act,
     drop_path,
     max_pool,
     normalize,
+    rematerializable,
+    rematerialize,
 )
 from kerasnets.models.inception_branches import (
+    SLIM_INITIALIZER,
     auxiliary_head,
     average_pool_branch,
     branch,
     module_and_kind,
     numbered_names,
+    stem_windows,
 )
 from kerasnets.models.published import published
 from kerasnets.registry import Layout, register
@@ -84,18 +89,17 @@ ROW, COLUMN = (1, 7), (7, 1)
 
 
 def inception_resnet_v1(
-    x: keras.KerasTensor, *, residual_scaling: float | None = None, drop_path_rate: float = 0.0
+    x: keras.KerasTensor, *, stem: Stem = "imagenet", residual_scaling: float | None = None
 ) -> keras.KerasTensor:
     """(N, 299, 299, 3) to (N, 8, 8, 1792).
 
     Args:
+        stem: See `kerasnets.models.inception_v3.image_stem`.
         residual_scaling: The factor s of all blocks, in (0, 1], where 1 is none; ``None`` for
             0.17, 0.10 and 0.20 in A, B and C.
-        drop_path_rate: Probability, in [0, 1), that training drops the last block's residual of
-            a sample; it grows linearly over the blocks. Inference is not changed by it.
     """
-    x = stem_v1(x)
-    x = residual_blocks(x, V1, additions(V1, _scales(residual_scaling), drop_path_rate))
+    x = stem_v1(x, stem)
+    x = residual_blocks(x, V1, additions(V1, _scales(residual_scaling)))
     return activate(x, name="stage5")
 
 
@@ -103,25 +107,25 @@ def inception_resnet_v2(
     x: keras.KerasTensor,
     *,
     form: Literal["released", "paper"] = "released",
+    stem: Stem = "imagenet",
     residual_scaling: float | None = None,
-    drop_path_rate: float = 0.0,
 ) -> keras.KerasTensor:
     """(N, 299, 299, 3) to (N, 8, 8, 1536), or (N, 8, 8, 2144) in the paper's form.
 
     Args:
         form: ``"released"`` or ``"paper"``, see the top of this file.
+        stem: See `kerasnets.models.inception_v4.image_stem`.
         residual_scaling: The factor s of all blocks, in (0, 1], where 1 is none; ``None`` for
             0.17, 0.10 and 0.20 in A, B and C. The released form's last block has none.
-        drop_path_rate: See `inception_resnet_v1`.
     """
     scales = _scales(residual_scaling)
     if form == "paper":
-        x = inception_v4.stem(x)  # (N, 35, 35, 384)
-        x = residual_blocks(x, V2_FORMS[form], additions(V2_FORMS[form], scales, drop_path_rate))
+        x = inception_v4.image_stem(x, stem)  # (N, 35, 35, 384)
+        x = residual_blocks(x, V2_FORMS[form], additions(V2_FORMS[form], scales))
     else:
-        x = inception_v3.stem(x)  # (N, 35, 35, 192)
+        x = inception_v3.image_stem(x, stem)  # (N, 35, 35, 192)
         x = inception_5b(x, name="mixed5b")  # (N, 35, 35, 320)
-        adds = additions(V2_FORMS[form], scales, drop_path_rate, last_scale=1.0)
+        adds = additions(V2_FORMS[form], scales, last_scale=1.0)
         x = residual_blocks(x, V2_FORMS[form], adds)
         x = conv(x, 1536, 1, name="conv7b")
         x = normalize(x, name="conv7b")
@@ -141,19 +145,16 @@ class Addition(NamedTuple):
 
     Attributes:
         scale: The factor s.
-        drop_path_rate: Of the network.
         progress: The block's number over the number of blocks, in (0, 1].
     """
 
     scale: float
-    drop_path_rate: float
     progress: float
 
 
 def additions(
     form: Form,
     scales: tuple[float, float, float],
-    drop_path_rate: float,
     *,
     last_scale: float | None = None,
 ) -> Iterator[Addition]:
@@ -162,7 +163,6 @@ def additions(
     Args:
         form: Says how many blocks A, B and C there are.
         scales: Of the blocks A, B, C.
-        drop_path_rate: See `inception_resnet_v1`.
         last_scale: Of the last block; ``None``: as the others.
     """
     factors = [
@@ -170,18 +170,14 @@ def additions(
     ]
     factors[-1] = last_scale or factors[-1]
     for number, scale in enumerate(factors, start=1):
-        yield Addition(scale, drop_path_rate, number / len(factors))
+        yield Addition(scale, number / len(factors))
 
 
-def stem_v1(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Figure 14: (N, 299, 299, 3) to (N, 35, 35, 256)."""
-    x = conv_norm_act(x, 32, 3, 2, name="stem_conv1")  # (N, 149, 149, 32)
-    x = conv_norm_act(x, 32, 3, name="stem_conv2")  # (N, 147, 147, 32)
-    x = conv_norm_act(x, 64, 3, padding=1, name="stem_conv3")
-    x = max_pool(x, 3, 2, name="stem_pool")  # (N, 73, 73, 64)
-    x = conv_norm_act(x, 80, 1, name="stem_conv4")
-    x = conv_norm_act(x, 192, 3, name="stem_conv5")  # (N, 71, 71, 192)
-    return conv_norm_act(x, 256, 3, 2, name="stem_conv6")
+def stem_v1(x: keras.KerasTensor, stem: Stem) -> keras.KerasTensor:
+    """Figure 14: Inception v3's stem with a convolution for its last pooling."""
+    x = inception_v3.image_stem(x, stem, pool2=False)  # (N, 71, 71, 192)
+    strides, padding = stem_windows(stem)
+    return conv_norm_act(x, 256, 3, strides, padding=padding, name="stem_conv6")
 
 
 def residual_blocks(
@@ -252,10 +248,11 @@ def residual(
     """Figure 20: x + scale * L(branches); the ReLU comes after it."""
     y = layers.InceptionConcat(name=name)(branches)
     y = conv(y, x.shape[-1], 1, use_bias=True, fixed_width=True, name=f"{name}_linear")
-    y = drop_path(y, add.drop_path_rate, add.progress, name=name)
+    y = drop_path(rematerialize(y, x), add.progress, name=name)
     return layers.ResidualAdd(add.scale, name=f"{name}_add")([x, y])
 
 
+@rematerializable
 def reduction_b(
     x: keras.KerasTensor, widths: tuple[int, int, int], *, name: str
 ) -> keras.KerasTensor:
@@ -270,6 +267,7 @@ def reduction_b(
     return layers.InceptionConcat(name=name)(branches)
 
 
+@rematerializable
 def inception_5b(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     """The released network's first block, of the kind of Inception v3's A."""
     branches = [
@@ -349,7 +347,7 @@ FACTS = {
     "style": {
         "normalization": "batch",
         "norm_epsilon": 1e-3,
-        "kernel_initializer": "he_normal",
+        "kernel_initializer": SLIM_INITIALIZER,
     },
     # Forms differ in the stem, so that no one layer ends stage 2 in all.
     "stages": {

@@ -10,7 +10,8 @@ beside them a max pooling that is passed on as it is; the other blocks pool by a
 
 Deviations: the first convolution is followed by batch normalisation, as all others are; in the
 released network it has a bias instead (``stem="separable_bias"``). Strided windows are padded alike
-on both sides, not as TensorFlow pads them.
+on both sides, not as TensorFlow pads them. The paper gives no initial weights; these are TF-Slim's
+for the Inception networks, but for its deviations of single layers of this one.
 """
 
 from __future__ import annotations
@@ -19,9 +20,17 @@ from typing import Literal
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import activate, conv, conv_norm_act, depthwise_conv, max_pool
+from kerasnets.models.blocks import (
+    NO_RESIDUALS,
+    activate,
+    conv,
+    conv_norm_act,
+    depthwise_conv,
+    max_pool,
+    rematerializable,
+)
 from kerasnets.models.heads import average_pool_head
-from kerasnets.models.inception_branches import average_pool_branch, branch
+from kerasnets.models.inception_branches import SLIM_INITIALIZER, average_pool_branch, branch
 from kerasnets.registry import Paper, register
 
 PAPER = Paper(
@@ -48,24 +57,31 @@ FIGURE_5 = {
 
 
 def inception_v2(
-    x: keras.KerasTensor, *, stem: Literal["separable", "separable_bias", "plain"] = "separable"
+    x: keras.KerasTensor,
+    *,
+    stem: Literal["separable", "separable_bias", "plain", "small"] = "separable",
 ) -> keras.KerasTensor:
     """(N, 224, 224, 3) to (N, 7, 7, 1024).
 
     Args:
         stem: The first convolution, 7x7 at stride 2. ``"separable"``: each colour to 8 maps of its
             own, and 1x1 over them. ``"separable_bias"``: the same with a bias in place of the batch
-            normalisation, as it was released. ``"plain"``: over all colours at once.
+            normalisation, as it was released. ``"plain"``: over all colours at once. ``"small"``:
+            3x3 at stride 1, and nothing is pooled before block 3c, for images of some 32 pixels.
     """
-    if stem == "plain":
+    if stem == "small":
+        x = conv_norm_act(x, 64, 3, padding=1, name="conv1")
+    elif stem == "plain":
         x = conv_norm_act(x, 64, 7, 2, padding=3, name="conv1")
     else:
         x = separable_conv1(x, norm=stem == "separable")
     # (N, 112, 112, 64). All strided windows round an odd size up, so that blocks 3c and 4e fit.
-    x = max_pool(x, 3, 2, padding="same", name="pool1")  # (N, 56, 56, 64)
+    if stem != "small":
+        x = max_pool(x, 3, 2, padding="same", name="pool1")  # (N, 56, 56, 64)
     x = conv_norm_act(x, 64, 1, name="conv2_reduce")
     x = conv_norm_act(x, 192, 3, padding=1, name="conv2")
-    x = max_pool(x, 3, 2, padding="same", name="pool2")  # (N, 28, 28, 192)
+    if stem != "small":
+        x = max_pool(x, 3, 2, padding="same", name="pool2")  # (N, 28, 28, 192)
     for place, row in FIGURE_5.items():
         x = inception(x, *row, name=f"inception{place}")
     return x
@@ -81,6 +97,7 @@ def separable_conv1(x: keras.KerasTensor, *, norm: bool) -> keras.KerasTensor:
     return activate(conv(x, 64, 1, use_bias=True, name="conv1"), name="conv1")
 
 
+@rematerializable
 def inception(
     x: keras.KerasTensor,
     conv1x1: int | None,
@@ -126,8 +143,9 @@ register(
     style={
         "normalization": "batch",
         "norm_epsilon": 1e-3,
-        "kernel_initializer": "he_normal",
+        "kernel_initializer": SLIM_INITIALIZER,
     },
+    fixed=NO_RESIDUALS,
     stages={
         "stage1": "conv1_act",
         "stage2": "conv2_act",

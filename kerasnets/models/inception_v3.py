@@ -19,7 +19,14 @@ import re
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import conv_norm_act, max_pool
+from kerasnets.models.blocks import (
+    NO_RESIDUALS,
+    Stem,
+    conv_norm_act,
+    max_pool,
+    rematerializable,
+    truncated_normal,
+)
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.inception_branches import (
     AveragePool,
@@ -29,7 +36,7 @@ from kerasnets.models.inception_branches import (
     fork,
     module_and_kind,
     numbered_names,
-    truncated_normal,
+    stem_windows,
 )
 from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
@@ -43,16 +50,17 @@ PAPER = Paper(
 
 
 def inception_v3(
-    x: keras.KerasTensor, *, average_pool: AveragePool = "exclude_pad"
+    x: keras.KerasTensor, *, stem: Stem = "imagenet", average_pool: AveragePool = "exclude_pad"
 ) -> keras.KerasTensor:
     """(N, 299, 299, 3) to (N, 8, 8, 2048).
 
     Args:
+        stem: See `image_stem`.
         average_pool: Whether average pooling counts the zeros around the map. The network was
             trained with ``"exclude_pad"``, and Keras' form has it; the modules of torchvision and
             timm count them, ``"include_pad"``: their results need it.
     """
-    x = stem(x)
+    x = image_stem(x, stem)
     x = inception_a(x, 32, average_pool, name="mixed5b")  # (N, 35, 35, 256)
     x = inception_a(x, 64, average_pool, name="mixed5c")  # (N, 35, 35, 288)
     x = inception_a(x, 64, average_pool, name="mixed5d")
@@ -66,17 +74,27 @@ def inception_v3(
     return inception_e(x, average_pool, name="mixed7c")
 
 
-def stem(x: keras.KerasTensor) -> keras.KerasTensor:
-    """(N, 299, 299, 3) to (N, 35, 35, 192)."""
-    x = conv_norm_act(x, 32, 3, 2, name="stem_conv1")  # (N, 149, 149, 32)
-    x = conv_norm_act(x, 32, 3, name="stem_conv2")  # (N, 147, 147, 32)
+def image_stem(x: keras.KerasTensor, stem: Stem, *, pool2: bool = True) -> keras.KerasTensor:
+    """(N, 299, 299, 3) to (N, 35, 35, 192).
+
+    Args:
+        x: The images.
+        stem: ``"small"`` keeps their size, (N, H, W, 192): strides are 1, convolutions are padded,
+            and nothing is pooled.
+        pool2: Whether pooling ends the stem; Inception-ResNet v1 has a convolution there.
+    """
+    strides, padding = stem_windows(stem)
+    x = conv_norm_act(x, 32, 3, strides, padding=padding, name="stem_conv1")  # (N, 149, 149, 32)
+    x = conv_norm_act(x, 32, 3, padding=padding, name="stem_conv2")  # (N, 147, 147, 32)
     x = conv_norm_act(x, 64, 3, padding=1, name="stem_conv3")
-    x = max_pool(x, 3, 2, name="stem_pool1")  # (N, 73, 73, 64)
+    if stem != "small":
+        x = max_pool(x, 3, 2, name="stem_pool1")  # (N, 73, 73, 64)
     x = conv_norm_act(x, 80, 1, name="stem_conv4")
-    x = conv_norm_act(x, 192, 3, name="stem_conv5")  # (N, 71, 71, 192)
-    return max_pool(x, 3, 2, name="stem_pool2")
+    x = conv_norm_act(x, 192, 3, padding=padding, name="stem_conv5")  # (N, 71, 71, 192)
+    return max_pool(x, 3, 2, name="stem_pool2") if pool2 and stem != "small" else x
 
 
+@rematerializable
 def inception_a(
     x: keras.KerasTensor, pool_proj: int, average_pool: AveragePool, *, name: str
 ) -> keras.KerasTensor:
@@ -90,6 +108,7 @@ def inception_a(
     return layers.InceptionConcat(name=name)(branches)
 
 
+@rematerializable
 def inception_b(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     """Figure 10, from 35x35 to 17x17."""
     branches = [
@@ -100,6 +119,7 @@ def inception_b(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     return layers.InceptionConcat(name=name)(branches)
 
 
+@rematerializable
 def inception_c(
     x: keras.KerasTensor, reduce: int, average_pool: AveragePool, *, name: str
 ) -> keras.KerasTensor:
@@ -118,6 +138,7 @@ def inception_c(
     return layers.InceptionConcat(name=name)(branches)
 
 
+@rematerializable
 def inception_d(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     """Figure 10 with a factorised 7x7, from 17x17 to 8x8."""
     branches = [
@@ -132,6 +153,7 @@ def inception_d(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     return layers.InceptionConcat(name=name)(branches)
 
 
+@rematerializable
 def inception_e(x: keras.KerasTensor, average_pool: AveragePool, *, name: str) -> keras.KerasTensor:
     """Figure 7, at 8x8."""
     branch3x3 = conv_norm_act(x, 384, 1, name=f"{name}_branch3x3_conv1")
@@ -210,6 +232,7 @@ register(
         "norm_epsilon": 1e-3,
         "kernel_initializer": truncated_normal(0.1),
     },
+    fixed=NO_RESIDUALS,
     stages={
         "stage1": "stem_conv3_act",
         "stage2": "stem_conv5_act",

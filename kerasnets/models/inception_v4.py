@@ -17,14 +17,22 @@ import re
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import conv_norm_act, max_pool
+from kerasnets.models.blocks import (
+    NO_RESIDUALS,
+    Stem,
+    conv_norm_act,
+    max_pool,
+    rematerializable,
+)
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.inception_branches import (
+    SLIM_INITIALIZER,
     auxiliary_head,
     average_pool_branch,
     branch,
     fork,
     module_and_kind,
+    stem_windows,
 )
 from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
@@ -39,9 +47,13 @@ PAPER = Paper(
 ROW, COLUMN = (1, 7), (7, 1)
 
 
-def inception_v4(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Figure 9: (N, 299, 299, 3) to (N, 8, 8, 1536)."""
-    x = stem(x)  # (N, 35, 35, 384)
+def inception_v4(x: keras.KerasTensor, *, stem: Stem = "imagenet") -> keras.KerasTensor:
+    """Figure 9: (N, 299, 299, 3) to (N, 8, 8, 1536).
+
+    Args:
+        stem: See `image_stem`.
+    """
+    x = image_stem(x, stem)  # (N, 35, 35, 384)
     for number in range(1, 5):
         x = inception_a(x, name=f"inception_a{number}")
     x = reduction_a(x, (192, 224, 256, 384), name="reduction_a")  # (N, 17, 17, 1024)
@@ -53,29 +65,36 @@ def inception_v4(x: keras.KerasTensor) -> keras.KerasTensor:
     return x
 
 
-def stem(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Figure 3: (N, 299, 299, 3) to (N, 35, 35, 384)."""
-    x = conv_norm_act(x, 32, 3, 2, name="stem_conv1")  # (N, 149, 149, 32)
-    x = conv_norm_act(x, 32, 3, name="stem_conv2")  # (N, 147, 147, 32)
+def image_stem(x: keras.KerasTensor, stem: Stem) -> keras.KerasTensor:
+    """Figure 3: (N, 299, 299, 3) to (N, 35, 35, 384).
+
+    Args:
+        x: The images.
+        stem: ``"small"`` keeps their size, (N, H, W, 384): strides are 1, windows are padded.
+    """
+    strides, padding = stem_windows(stem)
+    x = conv_norm_act(x, 32, 3, strides, padding=padding, name="stem_conv1")  # (N, 149, 149, 32)
+    x = conv_norm_act(x, 32, 3, padding=padding, name="stem_conv2")  # (N, 147, 147, 32)
     x = conv_norm_act(x, 64, 3, padding=1, name="stem_conv3")
     branches = [
-        max_pool(x, 3, 2, name="stem_pool1"),
-        conv_norm_act(x, 96, 3, 2, name="stem_conv4"),
+        max_pool(x, 3, strides, padding=padding, name="stem_pool1"),
+        conv_norm_act(x, 96, 3, strides, padding=padding, name="stem_conv4"),
     ]
     x = layers.InceptionConcat(name="stem_concat1")(branches)  # (N, 73, 73, 160)
-    last = (96, 3, 1, "valid")
+    last = (96, 3, 1, padding)
     branches = [
         branch(x, (64, 1), last, name="stem_branch1"),
         branch(x, (64, 1), (64, ROW), (64, COLUMN), last, name="stem_branch2"),
     ]
     x = layers.InceptionConcat(name="stem_concat2")(branches)  # (N, 71, 71, 192)
     branches = [
-        conv_norm_act(x, 192, 3, 2, name="stem_conv5"),
-        max_pool(x, 3, 2, name="stem_pool2"),
+        conv_norm_act(x, 192, 3, strides, padding=padding, name="stem_conv5"),
+        max_pool(x, 3, strides, padding=padding, name="stem_pool2"),
     ]
     return layers.InceptionConcat(name="stem_concat3")(branches)
 
 
+@rematerializable
 def inception_a(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     """Figure 4, at 35x35."""
     branches = [
@@ -87,6 +106,7 @@ def inception_a(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     return layers.InceptionConcat(name=name)(branches)
 
 
+@rematerializable
 def reduction_a(
     x: keras.KerasTensor, widths: tuple[int, int, int, int], *, name: str
 ) -> keras.KerasTensor:
@@ -100,6 +120,7 @@ def reduction_a(
     return layers.InceptionConcat(name=name)(branches)
 
 
+@rematerializable
 def inception_b(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     """Figure 5, at 17x17."""
     branches = [
@@ -115,6 +136,7 @@ def inception_b(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     return layers.InceptionConcat(name=name)(branches)
 
 
+@rematerializable
 def reduction_b(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     """Figure 8, from 17x17 to 8x8."""
     branches = [
@@ -129,6 +151,7 @@ def reduction_b(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     return layers.InceptionConcat(name=name)(branches)
 
 
+@rematerializable
 def inception_c(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     """Figure 6, at 8x8."""
     branch2 = conv_norm_act(x, 384, 1, name=f"{name}_branch2_conv1")
@@ -200,8 +223,9 @@ register(
     style={
         "normalization": "batch",
         "norm_epsilon": 1e-3,
-        "kernel_initializer": "he_normal",
+        "kernel_initializer": SLIM_INITIALIZER,
     },
+    fixed=NO_RESIDUALS,
     stages={
         "stage1": "stem_conv3_act",
         "stage2": "stem_concat2",

@@ -19,7 +19,15 @@ from typing import Literal
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import activate, conv_norm_act, dense_act, drop
+from kerasnets.models.blocks import (
+    FOR_SMALL_IMAGES,
+    NO_RESIDUALS,
+    activate,
+    conv_norm_act,
+    dense_act,
+    drop,
+    normalize,
+)
 from kerasnets.models.heads import logits
 from kerasnets.registry import Paper, register
 
@@ -61,16 +69,21 @@ def lenet5(x: keras.KerasTensor) -> keras.KerasTensor:
     x = layers.TrainableSubsampling(2, name="s2")(x)  # (N, 14, 14, 6)
     x = activate(x, name="s2")
     x = layers.SparseConnectionConv2D(C3_CONNECTIONS, 5, name="c3")(x)  # (N, 10, 10, 16)
-    x = activate(x, name="c3")
+    x = activate(normalize(x, name="c3"), name="c3")
     x = layers.TrainableSubsampling(2, name="s4")(x)  # (N, 5, 5, 16)
     x = activate(x, name="s4")
     return conv_norm_act(x, 120, 5, name="c5")
 
 
-def rbf_head(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
-    """F6 and the distances of its 84 outputs to each class's code, negated."""
+def rbf_head(x: keras.KerasTensor, classes: int, *, dropout: float = 0.0) -> keras.KerasTensor:
+    """F6 and the distances of its 84 outputs to each class's code, negated.
+
+    Args:
+        x: (N, H, W, C).
+        dropout: Share of F6's outputs that is dropped in training, in [0, 1).
+    """
     x = keras.layers.Flatten(name="flatten")(x)
-    x = dense_act(x, 84, name="f6")
+    x = drop(dense_act(x, 84, name="f6"), dropout, name="f6")
     x = layers.EuclideanRBF(digit_codes(classes), dtype="float32", name="rbf")(x)
     return keras.layers.Rescaling(-1.0, dtype="float32", name="logits")(x)
 
@@ -113,6 +126,12 @@ def dense_head(x: keras.KerasTensor, classes: int, *, dropout: float = 0.0) -> k
     return logits(x, classes)
 
 
+FIXED = {
+    **NO_RESIDUALS,
+    **FOR_SMALL_IMAGES,
+    "remat": "it has no blocks, and its maps are small",
+}
+
 register(
     "lenet5",
     paper=PAPER,
@@ -121,8 +140,8 @@ register(
     head=rbf_head,
     head_layers=("f6", "rbf"),
     style={"activation": "scaled_tanh", "kernel_initializer": "lecun_1998"},
-    # Table I connects six maps, and the codes have 84 values.
-    fixed=("width",),
+    fixed=FIXED
+    | {"width": "table I connects 6 maps to 16, and the codes of the classes have 84 values"},
     input_shape=(32, 32, 1),
     classes=10,
     trainable_params=60_000,
@@ -143,6 +162,7 @@ register(
     head=dense_head,
     head_layers=("fc1", "fc2", "logits"),
     style={"kernel_initializer": "glorot_uniform"},
+    fixed=FIXED,
     input_shape=(28, 28, 1),
     classes=10,
     trainable_params=61_706,

@@ -8,9 +8,10 @@ a 1x1 convolution, each with batch norm and ReLU, take it to 7; global average, 
 the paper's width multiplier, the input's size its resolution multiplier.
 
 Deviations: the last depthwise convolution has stride 1, as table 1's output sizes require (the
-table prints 2). The batch norm's epsilon, which the paper does not give, is that of the authors'
-TensorFlow release. That release, and so keras.applications, also has ``activation="relu6"``,
-``padding="same"`` and ``dropout=0.001``; timm has relu6, ``norm_epsilon=1e-5`` and our padding.
+table prints 2). The batch norm's epsilon and the initial weights, which the paper does not give,
+are those of the authors' TensorFlow release. That release, and so keras.applications, also has
+``activation="relu6"``, ``padding="same"`` and ``dropout=0.001``; timm has relu6,
+``norm_epsilon=1e-5`` and our padding.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ from typing import Literal
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import activate, conv_norm_act, depthwise_conv, normalize
+from kerasnets.models.blocks import (
+    NO_RESIDUALS,
+    Stem,
+    activate,
+    conv_norm_act,
+    depthwise_conv,
+    normalize,
+    rematerializable,
+    truncated_normal,
+)
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
@@ -41,6 +51,7 @@ Padding = Literal["symmetric", "same"]
 def mobilenet_v1(
     x: keras.KerasTensor,
     *,
+    stem: Stem = "imagenet",
     shallow: bool = False,
     separable: bool = True,
     padding: Padding = "symmetric",
@@ -48,6 +59,7 @@ def mobilenet_v1(
     """(N, 224, 224, 3) to (N, 7, 7, 1024).
 
     Args:
+        stem: ``"small"``: the first convolution has stride 1.
         shallow: Whether the five blocks that keep 14x14x512 are left out (table 5).
         separable: Whether blocks are taken apart; ``False`` makes each a full 3x3 convolution
             (table 4).
@@ -55,20 +67,27 @@ def mobilenet_v1(
             bottom and right alone where height and width are even.
     """
     pad = 1 if padding == "symmetric" else "same"
-    x = conv_norm_act(x, 32, 3, 2, padding=pad, name="stem_conv")
+    x = conv_norm_act(x, 32, 3, 1 if stem == "small" else 2, padding=pad, name="stem_conv")
     for stage, (filters, blocks) in enumerate(STAGES, start=1):
         # Blocks are left out from the front, so that a stage ends with the same layer always.
         first = blocks if shallow and filters == 512 else 1
-        for block in range(first, blocks + 1):
-            strides = 2 if stage > 1 and block == first else 1
-            name = f"stage{stage}_block{block}"
-            if separable:
-                x = separable_block(x, filters, strides, padding=pad, name=name)
-            else:
-                x = conv_norm_act(x, filters, 3, strides, padding=pad, name=f"{name}_conv")
+        for number in range(first, blocks + 1):
+            strides = 2 if stage > 1 and number == first else 1
+            name = f"stage{stage}_block{number}"
+            block = separable_block if separable else full_block
+            x = block(x, filters, strides, padding=pad, name=name)
     return x
 
 
+@rematerializable
+def full_block(
+    x: keras.KerasTensor, filters: int, strides: int, *, padding: int | str, name: str
+) -> keras.KerasTensor:
+    """Figure 3, left: a 3x3 convolution, batch norm and ReLU."""
+    return conv_norm_act(x, filters, 3, strides, padding=padding, name=f"{name}_conv")
+
+
+@rematerializable
 def separable_block(
     x: keras.KerasTensor, filters: int, strides: int, *, padding: int | str, name: str
 ) -> keras.KerasTensor:
@@ -116,8 +135,9 @@ register(
     style={
         "normalization": "batch",
         "norm_epsilon": 1e-3,
-        "kernel_initializer": "he_normal",
+        "kernel_initializer": truncated_normal(0.09),
     },
+    fixed=NO_RESIDUALS,
     stages={
         f"stage{stage}": f"stage{stage}_block{blocks}_conv_act"
         for stage, (_, blocks) in enumerate(STAGES, start=1)

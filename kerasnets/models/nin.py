@@ -21,7 +21,16 @@ from typing import Literal
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import activate, conv_norm_act, drop, max_pool
+from kerasnets.models.blocks import (
+    FOR_SMALL_IMAGES,
+    NO_RESIDUALS,
+    Stem,
+    activate,
+    conv_norm_act,
+    drop,
+    max_pool,
+    rematerializable,
+)
 from kerasnets.models.heads import average_logits, class_maps
 from kerasnets.registry import Paper, register
 
@@ -36,28 +45,30 @@ PAPER = Paper(
 def nin(
     x: keras.KerasTensor,
     *,
+    stem: Stem = "imagenet",
     pool_rounding: Literal["ceil", "floor"] = "ceil",
     dropout: float = 0.5,
 ) -> keras.KerasTensor:
     """(N, 224, 224, 3) to (N, 6, 6, 1024).
 
     Args:
+        stem: ``"small"``: the first convolution is 3x3 at stride 1, and no pooling follows it, so
+            that images of 32 pixels leave maps of 32, 16 and 8.
         pool_rounding: Of the sizes after pooling: up as in Caffe, or down as in textbooks.
         dropout: Share of the inputs of the last block that is dropped in training, in [0, 1).
     """
     padding = {"ceil": "ceil", "floor": "valid"}[pool_rounding]
-    x = conv_norm_act(x, 96, 11, 4, name="conv1")  # (N, 54, 54, 96)
-    x = cccp(x, {1: 96, 2: 96})
-    x = max_pool(x, 3, 2, padding=padding, name="pool1")
-    x = conv_norm_act(x, 256, 5, padding=2, name="conv2")  # (N, 27, 27, 256)
-    x = cccp(x, {3: 256, 4: 256})
+    if stem == "small":
+        x = mlpconv(x, (96, 3), {1: 96, 2: 96}, padding=1, name="conv1")
+    else:
+        x = mlpconv(x, (96, 11, 4), {1: 96, 2: 96}, name="conv1")  # (N, 54, 54, 96)
+        x = max_pool(x, 3, 2, padding=padding, name="pool1")
+    x = mlpconv(x, (256, 5), {3: 256, 4: 256}, padding=2, name="conv2")  # (N, 27, 27, 256)
     x = max_pool(x, 3, 2, padding=padding, name="pool2")
-    x = conv_norm_act(x, 384, 3, padding=1, name="conv3")  # (N, 13, 13, 384)
-    x = cccp(x, {5: 384, 6: 384})
+    x = mlpconv(x, (384, 3), {5: 384, 6: 384}, padding=1, name="conv3")  # (N, 13, 13, 384)
     x = max_pool(x, 3, 2, padding=padding, name="pool3")
     x = drop(x, dropout, name="pool3")
-    x = conv_norm_act(x, 1024, 3, padding=1, name="conv4")  # (N, 6, 6, 1024)
-    return cccp(x, {7: 1024})
+    return mlpconv(x, (1024, 3), {7: 1024}, padding=1, name="conv4")  # (N, 6, 6, 1024)
 
 
 def nin_cifar(x: keras.KerasTensor, *, dropout: float = 0.5) -> keras.KerasTensor:
@@ -66,21 +77,35 @@ def nin_cifar(x: keras.KerasTensor, *, dropout: float = 0.5) -> keras.KerasTenso
     Args:
         dropout: Share of the inputs of blocks 2 and 3 that is dropped in training, in [0, 1).
     """
-    x = conv_norm_act(x, 192, 5, padding=2, name="conv1")
-    x = cccp(x, {1: 160, 2: 96})
+    x = mlpconv(x, (192, 5), {1: 160, 2: 96}, padding=2, name="conv1")
     x = max_pool(x, 3, 2, padding="ceil", name="pool1")
     x = drop(x, dropout, name="pool1")
-    x = conv_norm_act(x, 192, 5, padding=2, name="conv2")  # (N, 16, 16, 192)
-    x = cccp(x, {3: 192, 4: 192})
+    x = mlpconv(x, (192, 5), {3: 192, 4: 192}, padding=2, name="conv2")  # (N, 16, 16, 192)
     x = layers.CeilPooling2D(3, 2, "average", name="pool2")(x)
     x = drop(x, dropout, name="pool2")
-    x = conv_norm_act(x, 192, 3, padding=1, name="conv3")  # (N, 8, 8, 192)
-    return cccp(x, {5: 192})
+    return mlpconv(x, (192, 3), {5: 192}, padding=1, name="conv3")  # (N, 8, 8, 192)
 
 
-def cccp(x: keras.KerasTensor, filters: dict[int, int]) -> keras.KerasTensor:
-    """1x1 convolutions, numbered through the network: the perceptron of section 3.1."""
-    for number, width in filters.items():
+@rematerializable
+def mlpconv(
+    x: keras.KerasTensor,
+    convolution: tuple[int, ...],
+    perceptron: dict[int, int],
+    *,
+    padding: int = 0,
+    name: str,
+) -> keras.KerasTensor:
+    """A convolution and a perceptron that slides over its maps: section 3.1.
+
+    Args:
+        x: (N, H, W, C).
+        convolution: Its filters, kernel size and strides (1 where there is none).
+        perceptron: Filters of the 1x1 convolutions by their numbers in the network.
+        padding: Of the convolution.
+        name: Of the convolution.
+    """
+    x = conv_norm_act(x, *convolution, padding=padding, name=name)
+    for number, width in perceptron.items():
         x = conv_norm_act(x, width, 1, name=f"cccp{number}")
     return x
 
@@ -102,6 +127,7 @@ register(
     head=class_head,
     head_layers=("class_maps",),
     style=STYLE,
+    fixed=NO_RESIDUALS,
     stages={
         "stage1": "cccp2_act",
         "stage2": "cccp4_act",
@@ -125,6 +151,7 @@ register(
     head=class_head,
     head_layers=("class_maps",),
     style=STYLE,
+    fixed={**NO_RESIDUALS, **FOR_SMALL_IMAGES},
     stages={"stage1": "cccp2_act", "stage2": "cccp4_act", "stage3": "cccp5_act"},
     input_shape=(32, 32, 3),
     classes=10,

@@ -12,8 +12,7 @@ convolution projects the shortcut (option B).
 convolution. ``resnet50_v1_5`` has it on the 3x3, as fb.resnet.torch, torchvision and timm do; the
 parameters are the same, but published PyTorch weights give right answers in v1.5 alone.
 
-Deviations: none known. `drop_path_rate`, `zero_gamma` and `remat` came later; they are off by
-default.
+Deviations: none known. `drop_path_rate` and `zero_gamma` came later; they are off by default.
 """
 
 from __future__ import annotations
@@ -24,7 +23,18 @@ from typing import Literal, NamedTuple
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import activate, conv, conv_norm_act, drop_path, max_pool, normalize
+from kerasnets.models.blocks import (
+    NO_RESIDUALS,
+    Stem,
+    activate,
+    conv,
+    conv_norm_act,
+    drop_path,
+    max_pool,
+    normalize,
+    rematerializable,
+    rematerialize,
+)
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
@@ -65,7 +75,6 @@ PLAIN_COUNTS = {
 STYLE = {"normalization": "batch", "kernel_initializer": "he_2015"}
 
 Shortcut = Literal["projection", "zero_pad", "project_all"]
-Stem = Literal["imagenet", "small"]
 
 
 class Unit(NamedTuple):
@@ -118,9 +127,7 @@ def resnet(
     version: Literal["v1", "v1.5"],
     shortcut: Shortcut = "projection",
     stem: Stem = "imagenet",
-    drop_path_rate: float = 0.0,
     zero_gamma: bool = False,
-    remat: bool = False,
 ) -> keras.KerasTensor:
     """(N, 224, 224, 3) to (N, 7, 7, 512), or to (N, 7, 7, 2048) from 50 layers on.
 
@@ -130,11 +137,7 @@ def resnet(
         shortcut: Option A, ``"zero_pad"``: no parameters; B, ``"projection"``: a convolution where
             the shape changes; C, ``"project_all"``: a convolution in every block.
         stem: ``"small"`` is one 3x3 convolution without pooling, for images of some 32 pixels.
-        drop_path_rate: Probability, in [0, 1), that training drops the last block's residual of
-            a sample; it grows linearly over the blocks. Inference is not changed by it.
         zero_gamma: Starts each block as the identity: its last batch norm's gamma is zero.
-        remat: Whether training saves memory by computing each residual twice, see
-            `kerasnets.layers.Rematerialize`.
     """
     x = image_stem(x, stem)
     bottlenecks = depth >= 50
@@ -144,23 +147,10 @@ def resnet(
             residual = bottleneck(x, unit, strided=strided, zero_gamma=zero_gamma)
         else:
             residual = basic(x, unit, zero_gamma=zero_gamma)
-        residual = in_training(residual, x, unit, drop_path_rate, remat)
+        residual = drop_path(rematerialize(residual, x), unit.progress, name=unit.name)
         x = add_shortcut(x, residual, unit, shortcut)
         x = activate(x, name=unit.name)
     return x
-
-
-def in_training(
-    residual: keras.KerasTensor,
-    x: keras.KerasTensor,
-    unit: Unit,
-    drop_path_rate: float,
-    remat: bool,
-) -> keras.KerasTensor:
-    """The residual of x, which training computes twice and drops at times; see `resnet`."""
-    if remat:
-        residual = layers.Rematerialize(name=f"{unit.name}_remat")([residual, x])
-    return drop_path(residual, drop_path_rate, unit.progress, name=unit.name)
 
 
 def image_stem(x: keras.KerasTensor, stem: Stem = "imagenet") -> keras.KerasTensor:
@@ -231,6 +221,7 @@ def plain(x: keras.KerasTensor, *, depth: int, stem: Stem = "imagenet") -> keras
     return x
 
 
+@rematerializable
 def plain_block(x: keras.KerasTensor, unit: Unit) -> keras.KerasTensor:
     """Two 3x3 convolutions."""
     x = conv_norm_act(x, unit.filters, 3, unit.strides, padding=1, name=f"{unit.name}_conv1")
@@ -310,6 +301,7 @@ for name, (depth, trainable, statistics, multiply_adds) in PLAIN_COUNTS.items():
         head=average_pool_head,
         variant={"depth": depth},
         style=STYLE,
+        fixed=NO_RESIDUALS,
         stages={"stem": "stem_conv_act"}
         | {
             f"stage{stage}": f"stage{stage}_block{blocks}_conv2_act"

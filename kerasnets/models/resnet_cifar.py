@@ -14,20 +14,27 @@ that of the published checkpoints, half before and half after.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import activate, conv_norm_act
+from kerasnets.models.blocks import (
+    FOR_SMALL_IMAGES,
+    NO_RESIDUALS,
+    activate,
+    conv_norm_act,
+    drop_path,
+    rematerialize,
+)
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.published import published
 from kerasnets.models.resnet import (
     PAPER,
+    STYLE,
     Unit,
     add_shortcut,
     basic,
-    in_training,
     plain_block,
     torchvision_names,
     units,
@@ -55,8 +62,6 @@ def resnet_cifar(
     depth: int,
     shortcut: Literal["zero_pad", "projection"] = "zero_pad",
     zero_placement: Literal["split", "append"] = "split",
-    drop_path_rate: float = 0.0,
-    remat: bool = False,
 ) -> keras.KerasTensor:
     """(N, 32, 32, 3) to (N, 8, 8, 64).
 
@@ -64,12 +69,11 @@ def resnet_cifar(
         depth: 6n + 2.
         shortcut: Where the shape changes: option A, ``"zero_pad"``, or option B, ``"projection"``.
         zero_placement: Of option A's zero channels, see `kerasnets.layers.ResidualAdd`.
-        drop_path_rate: See `kerasnets.models.resnet.resnet`, as for the next.
-        remat: Whether training saves memory by computing each residual twice.
     """
     x = conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
     for unit in units_of(depth):
-        residual = in_training(basic(x, unit), x, unit, drop_path_rate, remat)
+        residual = rematerialize(basic(x, unit), x)
+        residual = drop_path(residual, unit.progress, name=unit.name)
         x = add_shortcut(x, residual, unit, shortcut, zero_placement=zero_placement)
         x = activate(x, name=unit.name)
     return x
@@ -95,13 +99,21 @@ def pytorch_names(layer: str) -> str:
     return torchvision_names(layer).replace("downsample", "shortcut")
 
 
-def register_cifar(name: str, counts: Sequence[int], **facts) -> None:
+def register_cifar(
+    name: str,
+    counts: Sequence[int],
+    *,
+    style: Mapping[str, object] | None = None,
+    fixed: Mapping[str, str] | None = None,
+    **facts,
+) -> None:
     """Registers a residual network for CIFAR-10 with what all of them share."""
     trainable, statistics, multiply_adds = counts
     register(
         name,
         head=average_pool_head,
-        style={"normalization": "batch", "kernel_initializer": "he_2015"},
+        style={**STYLE, **(style or {})},
+        fixed={**FOR_SMALL_IMAGES, **(fixed or {})},
         input_shape=(32, 32, 3),
         classes=10,
         trainable_params=trainable,
@@ -137,6 +149,7 @@ for depth in PLAIN_DEPTHS:
         description=f"{depth} layers for 32x32 images, no shortcuts",
         backbone=plain_cifar,
         variant={"depth": depth},
+        fixed=NO_RESIDUALS,
         stages={
             f"stage{stage}": f"stage{stage}_block{(depth - 2) // 6}_conv2_act"
             for stage in (1, 2, 3)

@@ -25,17 +25,24 @@ from typing import Literal
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import activate, conv, conv_norm_act, max_pool, normalize
+from kerasnets.models.blocks import (
+    Stem,
+    activate,
+    conv,
+    conv_norm_act,
+    drop_path,
+    max_pool,
+    normalize,
+    rematerialize,
+)
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.published import published
 from kerasnets.models.resnet import (
     STAGE_FILTERS,
     STYLE,
-    Stem,
     Unit,
     add_shortcut,
     image_stem,
-    in_training,
     keras_names,
     units,
 )
@@ -75,8 +82,6 @@ def resnet_v2(
     depth: int,
     form: Literal["paper", "keras", "timm"] = "paper",
     stem: Stem = "imagenet",
-    drop_path_rate: float = 0.0,
-    remat: bool = False,
 ) -> keras.KerasTensor:
     """(N, 224, 224, 3) to (N, 7, 7, 512), or to (N, 7, 7, 2048) from 50 layers on.
 
@@ -84,17 +89,13 @@ def resnet_v2(
         depth: A row of `BLOCKS`.
         form: The paper's network, or that of keras.applications (from 50 layers on) or timm.
         stem: ``"small"`` is one 3x3 convolution without pooling, for images of some 32 pixels.
-        drop_path_rate: See `kerasnets.models.resnet.resnet`, as for the next.
-        remat: Whether training saves memory by computing each residual twice.
     """
-    training = {"drop_path_rate": drop_path_rate, "remat": remat}
     if form == "keras":
-        return keras_form(x, depth, stem, **training)
+        return keras_form(x, depth, stem)
     x = image_stem(x, stem) if form == "paper" else timm_stem(x, stem)
     convolutions, expansion = (bottleneck, 4) if depth >= 50 else (basic, 1)
     for number, unit in enumerate(units(STAGE_FILTERS, BLOCKS[depth], expansion=expansion)):
-        activated = number == 0 and form == "paper"
-        x = residual_unit(x, unit, convolutions, activated=activated, **training)
+        x = residual_unit(x, unit, convolutions, activated=number == 0 and form == "paper")
     return preactivate(x, name="final")
 
 
@@ -117,8 +118,6 @@ def residual_unit(
     convolutions: Callable,
     *,
     activated: bool,
-    drop_path_rate: float = 0.0,
-    remat: bool = False,
     shortcut: Literal["projection", "zero_pad"] = "projection",
     **zero_pad: str,
 ) -> keras.KerasTensor:
@@ -129,14 +128,12 @@ def residual_unit(
         unit: The unit.
         convolutions: `basic` or `bottleneck`.
         activated: Whether `x` is activated already, as the stem's output is.
-        drop_path_rate: See `kerasnets.models.resnet.resnet`, as for the next.
-        remat: Whether training computes the residual twice.
         shortcut: Where the shape changes.
         **zero_pad: How option A is done: `kerasnets.layers.ResidualAdd`.
     """
     preactivated = x if activated else preactivate(x, name=f"{unit.name}_preact")
-    residual = convolutions(preactivated, unit)
-    residual = in_training(residual, x, unit, drop_path_rate, remat)
+    residual = rematerialize(convolutions(preactivated, unit), x)
+    residual = drop_path(residual, unit.progress, name=unit.name)
     if shortcut == "zero_pad":
         return add_shortcut(x, residual, unit, "zero_pad", **zero_pad)
     if unit.strides > 1 or x.shape[-1] != residual.shape[-1]:
@@ -166,9 +163,7 @@ def bottleneck(
     return conv(x, unit.outputs, 1, use_bias=last_bias, name=f"{name}_conv3")
 
 
-def keras_form(
-    x: keras.KerasTensor, depth: int, stem: Stem, **training: float
-) -> keras.KerasTensor:
+def keras_form(x: keras.KerasTensor, depth: int, stem: Stem) -> keras.KerasTensor:
     """The network of keras.applications, layer for layer."""
     if depth < 50:
         raise UserError(
@@ -185,17 +180,15 @@ def keras_form(
     # Each stride moves to the block before.
     strides = [unit.strides for unit in places[1:]] + [1]
     for unit, stride in zip(places, strides, strict=True):
-        x = keras_unit(x, unit._replace(strides=stride), **training)
+        x = keras_unit(x, unit._replace(strides=stride))
     return preactivate(x, name="final")
 
 
-def keras_unit(
-    x: keras.KerasTensor, unit: Unit, *, drop_path_rate: float, remat: bool
-) -> keras.KerasTensor:
+def keras_unit(x: keras.KerasTensor, unit: Unit) -> keras.KerasTensor:
     """A unit that keeps every `strides`-th pixel of its input, or projects it."""
     preactivated = preactivate(x, name=f"{unit.name}_preact")
-    residual = bottleneck(preactivated, unit, last_bias=True)
-    residual = in_training(residual, x, unit, drop_path_rate, remat)
+    residual = rematerialize(bottleneck(preactivated, unit, last_bias=True), x)
+    residual = drop_path(residual, unit.progress, name=unit.name)
     shortcut = f"{unit.name}_shortcut"
     if x.shape[-1] != residual.shape[-1]:
         x = conv(preactivated, unit.outputs, 1, use_bias=True, name=shortcut)

@@ -39,8 +39,6 @@ def resnet_v2_cifar(
     block: Literal["basic", "bottleneck"],
     shortcut: Literal["zero_pad", "projection"] = "zero_pad",
     zero_placement: Literal["split", "append"] = "split",
-    drop_path_rate: float = 0.0,
-    remat: bool = False,
 ) -> keras.KerasTensor:
     """(N, 32, 32, 3) to (N, 8, 8, 64), or to (N, 8, 8, 256) with bottlenecks.
 
@@ -49,8 +47,6 @@ def resnet_v2_cifar(
         block: Two 3x3 convolutions, or 1x1, 3x3 and 1x1.
         shortcut: Where the shape changes: option A, ``"zero_pad"``, or a 1x1 convolution.
         zero_placement: Of option A's zero channels, see `kerasnets.layers.ResidualAdd`.
-        drop_path_rate: See `kerasnets.models.resnet.resnet`, as for the next.
-        remat: Whether training saves memory by computing each residual twice.
     """
     convolutions, layers_per_unit, expansion = {
         "basic": (basic, 2, 1),
@@ -64,8 +60,6 @@ def resnet_v2_cifar(
             unit,
             convolutions,
             activated=number == 0,
-            drop_path_rate=drop_path_rate,
-            remat=remat,
             shortcut=shortcut,
             zero_placement=zero_placement,
         )

@@ -23,15 +23,18 @@ from typing import Literal
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
 from kerasnets.models.blocks import (
+    Stem,
     activate,
     conv,
     conv_norm_act,
     depthwise_conv,
+    drop_path,
     max_pool,
     normalize,
+    rematerialize,
     widen,
 )
-from kerasnets.models.heads import logits
+from kerasnets.models.heads import average_pool_head
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -55,26 +58,35 @@ Shuffle = Literal["paper", "release"]
 
 
 def shufflenet_v1(
-    x: keras.KerasTensor, *, groups: Groups = 3, size: Size = "1x", shuffle: Shuffle = "paper"
+    x: keras.KerasTensor,
+    *,
+    stem: Stem = "imagenet",
+    groups: Groups = 3,
+    size: Size = "1x",
+    shuffle: Shuffle = "paper",
 ) -> keras.KerasTensor:
     """(N, 224, 224, 3) to (N, 7, 7, 960), for three groups.
 
     Args:
+        stem: ``"small"``: the first convolution has stride 1, and no pooling follows it.
         groups: Of the 1x1 convolutions.
         size: The width multiplier of the stages. The stem's width is the authors'; ``width``
             multiplies all widths instead.
         shuffle: ``"paper"``: in front of the depthwise convolution. ``"release"``: behind it, and
             by the inverse permutation.
     """
-    multiplier, stem = SIZES[size]
+    multiplier, filters = SIZES[size]
     if size == "0.5x" and groups == 8:
-        stem = 16  # a multiple of the groups
-    stem = widen(stem, groups=groups)
-    x = conv_norm_act(x, stem, 3, 2, padding=1, fixed_width=True, name="stem_conv")
-    x = max_pool(x, 3, 2, padding=1, name="stem_pool")
+        filters = 16  # a multiple of the groups
+    filters, strides = widen(filters, groups=groups), 1 if stem == "small" else 2
+    x = conv_norm_act(x, filters, 3, strides, padding=1, fixed_width=True, name="stem_conv")
+    if stem == "imagenet":
+        x = max_pool(x, 3, 2, padding=1, name="stem_pool")
+    number = 0
     for stage, count in enumerate(UNITS, start=2):
         filters = round(multiplier * FILTERS[groups] * 2 ** (stage - 2))
         for block in range(1, count + 1):
+            number += 1
             # Stage 2 begins with few channels, so its first convolution has no groups.
             x = unit(
                 x,
@@ -83,6 +95,7 @@ def shufflenet_v1(
                 groups=groups,
                 first_groups=1 if (stage, block) == (2, 1) else groups,
                 shuffle=shuffle,
+                progress=number / sum(UNITS),
                 name=f"stage{stage}_block{block}",
             )
     return x
@@ -96,9 +109,10 @@ def unit(
     groups: int,
     first_groups: int,
     shuffle: Shuffle,
+    progress: float,
     name: str,
 ) -> keras.KerasTensor:
-    """Figure 2 (b), and (c) at stride 2."""
+    """Figure 2 (b), and (c) at stride 2, which has nothing that `drop_path` could drop."""
     outputs = widen(filters, groups=groups)
     if strides == 2:
         outputs -= x.shape[-1]
@@ -110,8 +124,9 @@ def unit(
     y = normalize(y, name=f"{name}_depthwise")
     if shuffle == "release":
         y = layers.ChannelShuffle(groups, inverse=True, name=f"{name}_shuffle")(y)
-    y = pointwise(y, outputs, groups, name=f"{name}_conv2")
+    y = rematerialize(pointwise(y, outputs, groups, name=f"{name}_conv2"), x)
     if strides == 1:
+        y = drop_path(y, progress, name=name)
         return activate(layers.ResidualAdd(name=f"{name}_add")([x, y]), name=name)
     x = keras.layers.ZeroPadding2D(1, name=f"{name}_shortcut_pad")(x)
     x = keras.layers.AveragePooling2D(3, 2, name=f"{name}_shortcut")(x)
@@ -122,17 +137,6 @@ def pointwise(x: keras.KerasTensor, filters: int, groups: int, *, name: str) -> 
     """A grouped 1x1 convolution and batch norm, without an activation."""
     x = conv(x, filters, 1, groups=groups, fixed_width=True, name=name)
     return normalize(x, name=name)
-
-
-def head(x: keras.KerasTensor, classes: int, *, logits_bias: bool = True) -> keras.KerasTensor:
-    """Global average and dense.
-
-    Args:
-        x: (N, H, W, C).
-        logits_bias: Whether the dense layer has biases.
-    """
-    x = keras.layers.GlobalAveragePooling2D(name="average_pool")(x)
-    return logits(x, classes, use_bias=logits_bias)
 
 
 def megvii_names(layer: str) -> str:
@@ -158,8 +162,8 @@ register(
     paper=PAPER,
     description="grouped 1x1 convolutions and shuffled channels; 3 groups, size 1x",
     backbone=shufflenet_v1,
-    head=head,
-    style={"normalization": "batch", "kernel_initializer": "he_normal"},
+    head=average_pool_head,
+    style={"normalization": "batch", "kernel_initializer": "he_2015"},
     stages={"stage1": "stem_pool"}
     | {
         f"stage{stage}": f"stage{stage}_block{count}_act"

@@ -15,7 +15,7 @@ batch-norm statistics move.
 from __future__ import annotations
 
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import activate, conv_norm_act, drop_path
+from kerasnets.models.blocks import activate, conv_norm_act, drop_path, rematerialize
 from kerasnets.models.resnet import add_shortcut, basic
 from kerasnets.models.resnet_cifar import COUNTS, register_cifar, units_of
 from kerasnets.registry import Paper
@@ -28,23 +28,18 @@ PAPER = Paper(
 )
 
 
-def resnet_sd_cifar(
-    x: keras.KerasTensor, *, depth: int, drop_path_rate: float = 0.5
-) -> keras.KerasTensor:
+def resnet_sd_cifar(x: keras.KerasTensor, *, depth: int) -> keras.KerasTensor:
     """(N, 32, 32, 3) to (N, 8, 8, 64).
 
     Args:
         depth: 6n + 2.
-        drop_path_rate: Probability, in [0, 1), that training drops the last block's residual from
-            a batch, 1 - p_L in the paper; 0 is constant depth.
     """
     x = conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
     for unit in units_of(depth):
-        residual = basic(x, unit)
+        residual = rematerialize(basic(x, unit), x)
         # Section 3: block l of L survives with p_l = 1 - l / L (1 - p_L).
         residual = drop_path(
             residual,
-            drop_path_rate,
             unit.progress,
             per="batch",
             rescale="inference",
@@ -64,6 +59,8 @@ register_cifar(
     description="110 layers for 32x32 images, residuals dropped in training",
     backbone=resnet_sd_cifar,
     variant={"depth": 110},
+    # The paper's 1 - p_L.
+    style={"drop_path_rate": 0.5},
     stages={f"stage{stage}": f"stage{stage}_block18_act" for stage in (1, 2, 3)},
     recipe="stochastic_depth",
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras, layers
+from kerasnets.models.blocks import output_of
 from kerasnets.models.build import build
 from kerasnets.models.lenet import digit_codes
 from kerasnets.registry import registration
@@ -22,7 +23,7 @@ def features(
 
     Args:
         network: A name from `kerasnets.list_models`.
-        stages: Which stages; all of them by default.
+        stages: Which stages; by default all that the network has with these arguments.
         **build_arguments: Those of `kerasnets.build`, without the classifier's.
 
     Returns:
@@ -34,15 +35,21 @@ def features(
     """
     known = registration(network).stages
     chosen = set(known if stages is None else stages)
-    for stage in chosen - set(known):
+    _check_stages(network, chosen, known)
+    model = build(network, include_top=False, **build_arguments)
+    names = {layer.name for layer in model.layers}
+    built = [stage for stage, layer in known.items() if layer in names]
+    _check_stages(network, chosen if stages is not None else set(built), built)
+    outputs = {stage: output_of(model, known[stage]) for stage in built if stage in chosen}
+    return _with_origin(keras.Model(model.input, outputs, name=model.name), model)
+
+
+def _check_stages(network: str, chosen: Iterable[str], known: Iterable[str]) -> None:
+    """Raises where there is no such stage, or none at all."""
+    for stage in sorted(set(chosen) - set(known)):
         raise unknown(f"stage of {network}", stage, known)
     if not chosen:
-        raise UserError(f"{network} has no stages. Received: stages={stages!r}.")
-    model = build(network, include_top=False, **build_arguments)
-    outputs = {
-        stage: model.get_layer(layer).output for stage, layer in known.items() if stage in chosen
-    }
-    return _with_origin(keras.Model(model.input, outputs, name=model.name), model)
+        raise UserError(f"{network} has no stages. Received: stages={sorted(chosen)!r}.")
 
 
 def _with_origin(model: keras.Model, source: keras.Model) -> keras.Model:

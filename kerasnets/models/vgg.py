@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras, layers
-from kerasnets.models.blocks import conv_norm_act, max_pool
+from kerasnets.models.blocks import NO_RESIDUALS, conv_norm_act, max_pool, rematerializable
 from kerasnets.models.heads import dense_layers_head
 from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
@@ -79,6 +79,7 @@ def vgg(x: keras.KerasTensor, *, column: str) -> keras.KerasTensor:
     return x
 
 
+@rematerializable
 def block(
     x: keras.KerasTensor, rows: tuple[int | Conv1 | str, ...], *, name: str
 ) -> keras.KerasTensor:
@@ -149,6 +150,10 @@ def _register(
             "bias_initializer": "zeros",
         },
         style={"normalization": "batch" if statistics else "none"},
+        fixed={
+            **NO_RESIDUALS,
+            "stem": "its first convolution has stride 1, and it takes images of 32 pixels as it is",
+        },
         stages={f"stage{number}": f"block{number}_pool" for number in range(1, 6)},
         layouts=layouts,
         input_shape=(224, 224, 3),

@@ -32,6 +32,17 @@ def batch() -> tuple[np.ndarray, np.ndarray]:
     return images, draw.standard_normal((5, 2)).astype("float32")
 
 
+def test_eager_gradients_are_those_of_the_layers_alone():
+    found = []
+    for model in (network(True), network(False)):
+        images, targets = batch()
+        with tf.GradientTape() as tape:
+            loss = keras.ops.mean((model(images, training=True) - targets) ** 2)
+        found.append(tape.gradient(loss, [weight.value for weight in model.trainable_variables]))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * abs(theirs.numpy()).max())
+
+
 def gradients(model: keras.Model, jit_compile: bool = False) -> tuple[list, tf.Graph]:
     """Of the loss by each weight, and the graph that computed them."""
     images, targets = batch()
@@ -136,10 +147,55 @@ def test_mixed_precision():
         np.testing.assert_allclose(ours, theirs, rtol=0.05, atol=0.02 * abs(theirs).max())
 
 
-def test_a_row_that_does_not_come_from_the_sources_is_named():
-    images = keras.Input((6, 6, 3))
+def branches(remat: bool) -> keras.Model:
+    """Two branches of one input, of which one ends in its product with the input."""
+    keras.utils.set_random_seed(0)
+    images = keras.Input((6, 6, 3), name="images")
+    shared = keras.layers.Conv2D(3, 3, padding="same", activation="tanh", name="shared")(images)
+    one = keras.layers.Conv2D(4, 1, name="one")(shared)
+    other = keras.layers.BatchNormalization(name="norm")(shared)
+    other = keras.layers.Multiply(name="product")([images, other])
+    y = keras.layers.Concatenate(name="concat")([one, other])
+    if remat:
+        y = Rematerialize(name="remat")([y, images])
+    y = keras.layers.GlobalAveragePooling2D(name="pool")(y)
+    return keras.Model(images, keras.layers.Dense(2, name="dense")(y))
+
+
+def test_layers_may_branch():
+    plain, remat = branches(False), branches(True)
+    for ours, theirs in zip(gradients(remat)[0], gradients(plain)[0], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * abs(theirs).max())
+    for ours, theirs in zip(moving_statistics(remat), moving_statistics(plain), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_both_passes_draw_the_same_and_each_step_anew(compiled):
+    images = keras.Input((64,))
+    y = keras.layers.Dense(64, use_bias=False, kernel_initializer="identity")(images)
+    model = keras.Model(images, Rematerialize()([keras.layers.Dropout(0.5, seed=0)(y), images]))
+
+    def step() -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            kept = model(tf.ones((1, 64)), training=True)
+        return kept, tape.gradient(kept, model.trainable_weights[0].value)
+
+    step = tf.function(step) if compiled else step
+    draws = []
+    for _ in range(2):
+        kept, gradient = step()
+        assert set(kept.numpy().flat) == {0.0, 2.0}
+        # An output's weights have the gradient of the output that was computed again.
+        np.testing.assert_array_equal(gradient[0], kept[0])
+        draws.append(kept.numpy())
+    assert (draws[0] != draws[1]).any()
+
+
+def test_layers_that_do_not_come_from_the_sources_are_named():
+    images = keras.Input((6, 6, 3), name="elsewhere")
     other = keras.layers.Conv2D(4, 1)(images)
     y = keras.layers.Conv2D(4, 1, name="conv")(images)
     model = keras.Model(images, Rematerialize(name="remat")([y, other]))
-    with pytest.raises(ValueError, match="remat: a row of layers must lead from the sources"):
+    with pytest.raises(ValueError, match="layers must lead from the sources.*that elsewhere leads"):
         model(batch()[0], training=True)
