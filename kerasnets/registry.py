@@ -42,7 +42,6 @@ class WeightSource:
         training_size: Side of the training images, in pixels.
         preprocessing: What an image goes through.
         layout: How the file names its tensors: a key of `Registration.layouts`.
-        options: Of the network, that these weights need.
     """
 
     tag: str
@@ -57,7 +56,6 @@ class WeightSource:
     training_size: int
     preprocessing: Preprocessing
     layout: str
-    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def project(self) -> str:

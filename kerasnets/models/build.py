@@ -63,9 +63,12 @@ def build(
     Raises:
         UserError: When an argument does not fit the network; nothing was built then.
     """
-    from kerasnets.weights.sources import describe, resolve
+    from kerasnets.weights.sources import describe, find, is_of_hub, resolve
 
     entry = registration(network)
+    if is_of_hub(weights) and find(entry.info.name, weights) is None:
+        # Only the file tells what these weights are.
+        weights = resolve(entry.info.name, weights)
     origin = describe(entry.info.name, weights)
     overrides = {**_needed(entry, origin.options, include_top), **overrides}
     side_heads = _takes_auxiliary_heads(entry, overrides, include_top)

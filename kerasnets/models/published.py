@@ -48,11 +48,9 @@ SCALING = {
     "tf": HALF,
     "torch": {},
 }
-RESNET_V2 = {"form": "keras"}
-MOBILENET = {"activation": "relu6", "padding": "same"}
 
-# keras.applications: file without its end, MD5 with and without top, scaling, licence, accuracies,
-# and options of our network. Its accuracies tell no crop; the usual 87.5 % is taken.
+# keras.applications: file without its end, MD5 with and without top, scaling, licence, accuracies.
+# These tell no crop; the usual 87.5 % is taken.
 KERAS = {
     "vgg16": [(
         "vgg16/vgg16", "64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc",
@@ -76,17 +74,17 @@ KERAS = {
     )],
     "resnet50_v2": [(
         "resnet/resnet50v2", "3ef43a0b657b3be2300d5770ece849e0", "fac2f116257151a9d068a22e544a4917",
-        "tf", "Apache-2.0", 76.0, 93.0, RESNET_V2,
+        "tf", "Apache-2.0", 76.0, 93.0,
     )],
     "resnet101_v2": [(
         "resnet/resnet101v2",
         "6343647c601c52e1368623803854d971", "c0ed64b8031c3730f411d2eb4eea35b5",
-        "tf", "Apache-2.0", 77.2, 93.8, RESNET_V2,
+        "tf", "Apache-2.0", 77.2, 93.8,
     )],
     "resnet152_v2": [(
         "resnet/resnet152v2",
         "a49b44d1979771252814e80f8ec446f9", "ed17cf2e0169df9d443503ef94b23b33",
-        "tf", "Apache-2.0", 78.0, 94.2, RESNET_V2,
+        "tf", "Apache-2.0", 78.0, 94.2,
     )],
     "inception_v3": [(
         "inception_v3/inception_v3",
@@ -100,7 +98,7 @@ KERAS = {
     )],
     # No checksum of these is published.
     "mobilenet_v1": [(
-        "mobilenet/mobilenet_1_0_224", "", "", "tf", "Apache-2.0", 70.4, 89.5, MOBILENET,
+        "mobilenet/mobilenet_1_0_224", "", "", "tf", "Apache-2.0", 70.4, 89.5,
     )],
     "densenet121": [(
         "densenet/densenet121",
@@ -129,7 +127,6 @@ def _keras(
     licence: str,
     top1: float,
     top5: float,
-    options: dict[str, object] | None = None,
 ) -> WeightSource:
     size = 299 if network.startswith("inception") else 224
     url = f"https://storage.googleapis.com/tensorflow/keras-applications/{file}"
@@ -152,7 +149,6 @@ def _keras(
         training_size=size,
         preprocessing=_square(size, round(size / 0.875), **SCALING[scaling]),
         layout="keras",
-        options=options or {},
     )
 
 
@@ -190,8 +186,6 @@ TORCHVISION = {
 }
 # Those of torchvision's second recipe, IMAGENET1K_V2 there.
 V2 = {"resnet50-11ad3fa6.pth", "resnet101-cd907fc2.pth", "resnet152-f82ba261.pth"}
-# These modules of torchvision and timm count the padding in their averages.
-INCEPTION_V3 = {"average_pool": "include_pad"}
 
 
 def _torchvision(
@@ -211,7 +205,6 @@ def _torchvision(
         training_size=176 if file in V2 else size,
         preprocessing=_square(size, resize, **(scaling or {})),
         layout="torchvision",
-        options=INCEPTION_V3 if network == "inception_v3" else {},
     )
 
 
@@ -310,8 +303,6 @@ TIMM = {
     "densenet169": [("densenet169.tv_in1k", 75.922, 92.976)],
     "densenet201": [("densenet201.tv_in1k", 77.284, 93.480)],
 }
-# Our options that timm's networks need.
-TIMM_OPTIONS = {"inception_v3": INCEPTION_V3, "mobilenet_v1": {"activation": "relu6"}}
 
 
 def _timm(
@@ -345,7 +336,6 @@ def _timm(
             **row["scaling"],
         ),
         layout="torchvision" if as_torchvision else "timm",
-        options=TIMM_OPTIONS.get(network, {}),
     )
 
 

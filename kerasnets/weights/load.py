@@ -8,11 +8,13 @@ import os
 import keras
 import numpy as np
 
+from kerasnets.models.blocks import deferring
+from kerasnets.models.build import build
 from kerasnets.registry import registration
 from kerasnets.weights import memory
 from kerasnets.weights.files import WeightFile, check, crc32, open_weights
 from kerasnets.weights.layouts import Tensor
-from kerasnets.weights.plan import plan_loading
+from kerasnets.weights.plan import plan_loading, recognise
 
 log = logging.getLogger("kerasnets")
 
@@ -52,6 +54,18 @@ def load_weights(
     _finish(model, plan.fresh)
     for note in plan.notes:
         log.warning("%s: %s.", network, note)
+
+
+def layout_of(path: str | os.PathLike, network: str) -> str | None:
+    """The project whose layout a file has, of those that publish weights of the network.
+
+    ``None`` for our own. The network is built for it, without its weights.
+
+    Raises:
+        UserError: When the file is missing or damaged.
+    """
+    with open_weights(path) as file, deferring(memory.Deferred):
+        return recognise(build(network), file, registration(network))[0]
 
 
 def _read(file: WeightFile, tensors: tuple[Tensor, ...]) -> list[tuple[keras.Variable, np.ndarray]]:

@@ -42,7 +42,7 @@ def plan_loading(
     Raises:
         UserError: When they do not fit; names the first at fault and a network that they fit.
     """
-    project, tensors = _recognise(model, file, entry)
+    project, tensors = recognise(model, file, entry)
     found = _of_built_heads(model, file, entry, project)
     fresh, tensors, found = _set_fresh_apart(tensors, found) if fresh_head else ([], tensors, found)
     tensors, notes = _with_channels(model, tensors, found, project, entry)
@@ -59,7 +59,7 @@ def plan_loading(
 
 def fits(model: keras.Model, file: WeightFile, entry: Registration) -> bool:
     """Whether the file is for this network: all its tensors, but perhaps for the classifier's."""
-    project, tensors = _recognise(model, file, entry)
+    project, tensors = recognise(model, file, entry)
     found = _of_built_heads(model, file, entry, project)
     _, tensors, found = _set_fresh_apart(tensors, found)
     body = [
@@ -85,10 +85,14 @@ def classes_of(file: WeightFile, entry: Registration) -> int | None:
     return None
 
 
-def _recognise(
+def recognise(
     model: keras.Model, file: WeightFile, entry: Registration
 ) -> tuple[str | None, list[Tensor]]:
-    """The project, ``None`` for us, whose layout knows most of the names in the file."""
+    """The project, ``None`` for us, whose layout knows most of the names in the file.
+
+    Returns:
+        The project, and the tensors that its file of this network must hold.
+    """
     own = layout_tensors(model, OWN_IN_KERAS, file.tensors)
     candidates = {None: list(own if file.framework == "keras" else own_tensors(model))}
     for project, layout in entry.layouts.items():

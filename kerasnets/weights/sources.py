@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kerasnets.errors import UserError, unknown
 from kerasnets.files import write_text
 from kerasnets.inputs import Preprocessing
-from kerasnets.registry import WeightSource, info, list_models
+from kerasnets.registry import WeightSource, info, list_models, registration
 from kerasnets.weights.download import download, parse_hub
 
 if TYPE_CHECKING:
@@ -73,24 +73,34 @@ def preprocessing(network: str | keras.Model, source: str | None = None) -> Prep
 def describe(network: str, weights: str | os.PathLike | None) -> Origin:
     """What is known of weights before they are there. Downloads nothing.
 
+    Of a file that no source is known of, the layout tells whose it is, and so how their networks
+    are built and what they take; one in our own layout takes what the network takes.
+
     Args:
         network: The name of a network.
         weights: As `kerasnets.build` takes them.
 
     Raises:
-        UserError: When the network has no such source.
+        UserError: When the network has no such source, or the file cannot be read.
     """
-    facts = info(network)
+    entry = registration(network)
+    facts = entry.info
     if weights is None:
         return Origin(network=facts.name, preprocessing=facts.preprocessing)
     if not _is_name(weights) and (run := _run_facts(weights)):
         options = run.options if run.network == facts.name else {}
         return Origin(network=facts.name, preprocessing=run.preprocessing, options=options)
     row = find(network, weights)
+    layout = row.layout if row else None
+    if row is None and entry.layouts and pathlib.Path(weights).is_file():
+        from kerasnets.weights.load import layout_of
+
+        layout = layout_of(weights, facts.name)
+        row = next((row for row in facts.weights if row.layout == layout), None)
     return Origin(
         network=facts.name,
         preprocessing=row.preprocessing if row else facts.preprocessing,
-        options=dict(row.options) if row else {},
+        options=dict(entry.layouts[layout].options) if layout else {},
     )
 
 
@@ -110,7 +120,7 @@ def resolve(network: str, weights: str | os.PathLike, *, include_top: bool = Tru
         if source.location_without_top and not include_top:
             return download(source.location_without_top, source.checksum_without_top)
         return download(source.location, source.checksum)
-    if isinstance(weights, str) and weights.startswith("hf:"):
+    if is_of_hub(weights):
         return download(weights)
     path = pathlib.Path(weights)
     if path.is_dir():
@@ -150,12 +160,17 @@ def _is_name(weights: str | os.PathLike) -> bool:
     return weights == "imagenet" or weights.partition(":")[0] in projects
 
 
+def is_of_hub(weights: object) -> bool:
+    """Whether it is a file of the Hugging Face hub."""
+    return isinstance(weights, str) and weights.startswith("hf:")
+
+
 def _is_of_imagenet(row: WeightSource) -> bool:
     return row.data.endswith("ImageNet-1k")
 
 
 def _is_file_of(row: WeightSource, weights: str | os.PathLike) -> bool:
-    if isinstance(weights, str) and weights.startswith("hf:"):
+    if is_of_hub(weights):
         return (
             row.location.startswith("hf:") and parse_hub(row.location)[0] == parse_hub(weights)[0]
         )

@@ -24,7 +24,10 @@ GOLDENS = [
     ("torchvision", "vgg19", "vgg19"),
     ("timm", "inception_v3", "inception_v3"),
     ("timm", "inception_v4", "inception_v4"),
+    ("timm", "mobilenetv1_100", "mobilenet_v1"),
     ("timm", "resnet18", "resnet18"),
+    ("timm", "resnetv2_18", "resnet18_v2"),
+    ("timm", "resnetv2_50", "resnet50_v2"),
     ("timm", "vgg16", "vgg16"),
 ]
 
