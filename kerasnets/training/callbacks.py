@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from kerasnets.errors import UserError
 from kerasnets.files import whole
 from kerasnets.training import checkpoints
+from kerasnets.weights import save_weights
 
 log = logging.getLogger("kerasnets")
 
@@ -106,10 +107,16 @@ class ProgressBar(keras.callbacks.Callback):
 class History(keras.callbacks.Callback):
     """``history.csv``, a row for each epoch; a resumed run goes on below its earlier rows."""
 
-    def __init__(self, path: pathlib.Path, first_epoch: int) -> None:
+    def __init__(self, path: pathlib.Path, first_epoch: int, *, write: bool = True) -> None:
         super().__init__()
         self.path = path
+        self.write = write
         self.rows = [row for row in read_history(path) if row["epoch"] <= first_epoch]
+
+    @property
+    def accuracies(self) -> list[float]:
+        """Of the validation, one for each epoch so far."""
+        return [row["val_accuracy"] for row in self.rows if "val_accuracy" in row]
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.started = time.perf_counter()
@@ -121,12 +128,9 @@ class History(keras.callbacks.Callback):
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             "seconds": round(time.perf_counter() - self.started, 3),
         }
-        if not math.isfinite(row["loss"]):
-            raise UserError(
-                f"The loss of epoch {epoch + 1} is {row['loss']}; the last checkpoint is kept. "
-                "A lower --learning-rate may help."
-            )
         self.rows.append(row)
+        if not self.write:
+            return
         with whole(self.path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(row))
             writer.writeheader()
@@ -142,48 +146,154 @@ def read_history(path: pathlib.Path) -> list[dict[str, float]]:
     return [{**row, "epoch": int(row["epoch"])} for row in rows]
 
 
-class Checkpoints(keras.callbacks.Callback):
-    """A checkpoint after each epoch, and one before a stop that Ctrl-C or SIGTERM asked for.
+class FiniteLoss(keras.callbacks.Callback):
+    """Stops the run where the loss is no number, and names the step.
 
-    The first signal lets the step finish, saves and raises `Interrupted`; a second one acts as
-    usual.
+    Args:
+        folder: Of the checkpoints.
+        step: That the run is at.
     """
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    # Steps between two looks; each waits for the device.
+    LOOK = 20
+
+    def __init__(self, folder: pathlib.Path, step: int) -> None:
         super().__init__()
         self.folder = folder
-        self.asked = False
+        self.step = step
+        self.losses: list[tuple[int, object]] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.step += 1
+        self.losses.append((self.step, logs["loss"]))
+        if len(self.losses) == self.LOOK:
+            self.check()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """Raises a `UserError` for the first loss since the last look that is no number."""
+        for step, loss in self.losses:
+            if not math.isfinite(float(loss)):
+                raise UserError(
+                    f"The loss is {float(loss)} at step {step}; {checkpoints.kept(self.folder)} "
+                    "A lower --learning-rate may help."
+                )
+        self.losses.clear()
+
+
+class Guard(keras.callbacks.Callback):
+    """Keeps a run from being lost: checkpoints and a clean stop.
+
+    There is a checkpoint after each epoch, every `minutes`, every `steps`, and before a stop that
+    Ctrl-C or SIGTERM asked for: the first signal lets the step finish, saves and raises
+    `Interrupted`; a second one acts as usual. Several workers save and stop at the same step,
+    whichever of them was asked.
+
+    Args:
+        loss: Looked at before each checkpoint; it comes before this among the callbacks.
+        minutes: Between checkpoints.
+        steps: Between checkpoints; none by steps if not given.
+        write: Whether this worker writes them.
+        shared: The trainee's wishes go to other workers.
+    """
+
+    def __init__(
+        self,
+        loss: FiniteLoss,
+        *,
+        minutes: float,
+        steps: int | None = None,
+        write: bool = True,
+        shared: bool = False,
+    ) -> None:
+        super().__init__()
+        self.loss = loss
+        self.folder = loss.folder
+        self.minutes = minutes
+        self.steps = steps
+        self.write = write
+        self.shared = shared
+        self.stop_asked = False
         self.previous: dict[int, object] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self.restore_handlers()
+        self.saved_at = time.monotonic()
+        # Keras forgets the figures of the epoch so far when it goes on with the epoch.
+        self.figures = [
+            keras.ops.convert_to_numpy(variable) for variable in self.model.metrics_variables
+        ]
+        self.close()
         for number in (signal.SIGINT, signal.SIGTERM):
             self.previous[number] = signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: types.FrameType | None) -> None:
-        self.asked = True
-        self.restore_handlers()
+        self.stop_asked = True
+        self.close()
 
-    def restore_handlers(self) -> None:
+    def close(self) -> None:
         """Gives the signals back to whoever handled them before."""
         for number, handler in self.previous.items():
             signal.signal(number, handler)
         self.previous.clear()
 
-    @property
-    def step(self) -> int:
-        """Steps made since the run's beginning."""
-        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        for variable, value in zip(self.model.metrics_variables, self.figures, strict=False):
+            variable.assign(value)
+        self.figures = []
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        if self.shared:
+            self.model.wishes.assign([self._due(self.loss.step + 1), self.stop_asked])
+
+    def _due(self, step: int) -> bool:
+        by_steps = self.steps is not None and step % self.steps == 0
+        return by_steps or time.monotonic() - self.saved_at > 60 * self.minutes
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self.asked:
-            checkpoints.save(self.folder, self.model, self.step)
-            raise Interrupted(self.step, self.folder.parent)
+        save, stop = self._due(self.loss.step), self.stop_asked
+        if self.shared:
+            save, stop = self.model.asked.numpy()
+        if save or stop:
+            self._save()
+        if stop:
+            raise Interrupted(self.loss.step, self.folder.parent)
+
+    def _save(self) -> None:
+        self.loss.check()
+        values = checkpoints.state(self.model)
+        if self.write:
+            checkpoints.save(self.folder, values, self.loss.step)
+        self.saved_at = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        checkpoints.save(self.folder, self.model, self.step)
-        if self.asked:
-            raise Interrupted(self.step, self.folder.parent)
+        self._save()
+        if self.stop_asked and not self.shared:
+            raise Interrupted(self.loss.step, self.folder.parent)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        self.restore_handlers()
+        self.close()
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Writes the weights of the best validated epoch into a file of their own.
+
+    Args:
+        path: Of the weight file.
+        best: Validation accuracy to beat, of the epochs that an earlier part of the run made.
+        write: Whether this worker writes it.
+    """
+
+    def __init__(self, path: pathlib.Path, best: float, *, write: bool = True) -> None:
+        super().__init__()
+        self.path = path
+        self.best = best
+        self.write = write
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if logs.get("val_accuracy", -1.0) > self.best:
+            self.best = float(logs["val_accuracy"])
+            with self.model.averaged():
+                if self.write:
+                    save_weights(self.model.network, self.path)

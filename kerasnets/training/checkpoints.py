@@ -1,25 +1,57 @@
-"""The whole state of a training, so that it can go on: weights, optimizer, random numbers."""
+"""The whole state of a training, so that it can go on: weights, optimizer, random numbers, figures.
+
+A checkpoint's name is the number of its step, which says where in the shuffled data it stands.
+"""
 
 from __future__ import annotations
 
+import logging
 import pathlib
+from collections.abc import Mapping
 
 import keras
+import numpy as np
 
 from kerasnets.errors import UserError
 from kerasnets.weights import read_tensors, save_tensors
 
+log = logging.getLogger("kerasnets")
+
 KEEP = 3
 
 
-def save(folder: pathlib.Path, model: keras.Model, step: int) -> pathlib.Path:
-    """Writes ``step_XXXXXXXX.safetensors`` and removes all but the last `KEEP`."""
+def state(model: keras.Model) -> dict[str, np.ndarray]:
+    """Everything that the next step depends on, and the figures of the epoch so far.
+
+    It goes by place, since Keras numbers the names of optimizers and random generators through the
+    process. Under a strategy all workers must ask for it together.
+    """
+    return {name: variable.value.numpy() for name, variable in _variables(model).items()}
+
+
+def save(folder: pathlib.Path, values: Mapping[str, np.ndarray], step: int) -> pathlib.Path:
+    """Writes ``step_XXXXXXXX.safetensors`` and removes all but the last `KEEP`.
+
+    Raises:
+        UserError: When it cannot be written, or a weight is no number; the older ones are kept.
+    """
+    for name, array in values.items():
+        if name.startswith(("trainable", "non_trainable")) and not np.isfinite(array).all():
+            raise UserError(
+                f"Weights are no finite numbers any more at step {step}; {kept(folder)} "
+                "A lower --learning-rate may help."
+            )
     path = folder / f"step_{step:08d}.safetensors"
-    arrays = {name: variable.numpy() for name, variable in _state(model).items()}
-    save_tensors(path, arrays)
+    save_tensors(path, values)
     for old in sorted(folder.glob("step_*.safetensors"))[:-KEEP]:
         old.unlink()
     return path
+
+
+def kept(folder: pathlib.Path) -> str:
+    """A sentence on the checkpoint that a run can go back to."""
+    path = latest(folder)
+    return "there is no checkpoint yet." if path is None else f"the last checkpoint is {path.name}."
 
 
 def latest(folder: pathlib.Path) -> pathlib.Path | None:
@@ -27,34 +59,53 @@ def latest(folder: pathlib.Path) -> pathlib.Path | None:
     return max(folder.glob("step_*.safetensors"), default=None)
 
 
-def restore(path: pathlib.Path, model: keras.Model) -> int:
-    """Puts a compiled model into the state of a checkpoint; returns the steps it had made.
+def restore(folder: pathlib.Path, model: keras.Model) -> int:
+    """Puts a compiled model into the state of the newest checkpoint that can be read.
+
+    Returns:
+        The steps it had made; 0 where there is no checkpoint.
 
     Raises:
-        UserError: When the checkpoint is damaged or another network's.
+        UserError: When there are checkpoints, but all are damaged or another network's.
     """
     model.optimizer.build(model.trainable_variables)
-    state, found = _state(model), read_tensors(path)
-    shapes = {name: tuple(variable.shape) for name, variable in state.items()}
-    different = shapes.items() ^ {name: array.shape for name, array in found.items()}.items()
+    variables = _variables(model)
+    failures = []
+    for path in sorted(folder.glob("step_*.safetensors"), reverse=True):
+        try:
+            values = _read(path, variables)
+        except UserError as error:
+            log.warning("%s It is left out.", error)
+            failures.append(path.name)
+            continue
+        for name, variable in variables.items():
+            variable.assign(values[name])
+        return int(path.stem.removeprefix("step_"))
+    if failures:
+        raise UserError(
+            f"No checkpoint in {str(folder)!r} can be used: {', '.join(failures)} are damaged. "
+            "Start the run anew with another --out."
+        )
+    return 0
+
+
+def _read(path: pathlib.Path, variables: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
+    """The tensors of a checkpoint, if it is whole and fits."""
+    values = read_tensors(path)
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    different = shapes.items() ^ {name: array.shape for name, array in values.items()}.items()
     if different:
         name, shape = min(different)
         raise UserError(f"{str(path)!r} is no checkpoint of this run: {name} {shape}.")
-    for name, variable in state.items():
-        variable.assign(found[name])
-    return int(path.stem.removeprefix("step_"))
+    return values
 
 
-def _state(model: keras.Model) -> dict[str, keras.Variable]:
-    """Every variable that the next step depends on.
-
-    They go by their place, since Keras numbers the names of optimizers and random generators
-    through the process.
-    """
+def _variables(model: keras.Model) -> dict[str, keras.Variable]:
     parts = {
         "trainable": model.trainable_variables,
         "non_trainable": model.non_trainable_variables,
         "optimizer": model.optimizer.variables,
+        "figures": model.metrics_variables,
     }
     return {
         f"{part}/{place:04d}": variable

@@ -44,6 +44,29 @@ class TrainConfig:
     """At a training image that cannot be read: stop, or train without it, up to 1 % of them."""
     seed: int = 0
     """Of initial weights, order and augmentation."""
+    sync_batch_norm: bool = False
+    """Batch norms see the images of all devices together instead of each its own."""
+
+    devices: str = "auto"
+    """auto, cpu, gpu, or some of them, gpu:0,1. Each takes its part of every batch."""
+    cluster: str | None = None
+    """Addresses of the workers, HOST:PORT,HOST:PORT,...; TF_CONFIG says it too."""
+    worker: int | None = None
+    """This process among those of --cluster, from 0, which writes the run."""
+    xla: bool = False
+    """Compile the step by XLA, which is slower than oneDNN on most CPUs."""
+    save_minutes: float = 10.0
+    """Time between checkpoints; there is one after each epoch too."""
+    save_steps: int | None = None
+    """Steps between checkpoints, beside save_minutes."""
+    log_to: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ("tensorboard",)
+    """Where the curves are written beside history.csv."""
+
+    def __post_init__(self) -> None:
+        if self.save_minutes <= 0:
+            raise UserError(f"save_minutes must be more than 0. Received: {self.save_minutes}.")
+        if self.save_steps is not None and self.save_steps < 1:
+            raise UserError(f"save_steps must be at least 1. Received: {self.save_steps}.")
 
     def resolved(self) -> TrainConfig:
         """The same run with every default written out.
@@ -106,9 +129,15 @@ def _typed(cls: type, values: Mapping[str, object]) -> object:
     return cls(**converted)
 
 
+# Where and how a run computes and writes may change when it goes on; what it computes may not.
+FREE = frozenset(
+    {"out", "devices", "cluster", "worker", "xla", "save_minutes", "save_steps", "log_to"}
+)
+
+
 def differences(one: TrainConfig, other: TrainConfig) -> list[str]:
     """Names of the fields in which two runs differ, those of the recipe included."""
     left, right = dataclasses.asdict(one), dataclasses.asdict(other)
     left |= left.pop("recipe") or {}
     right |= right.pop("recipe") or {}
-    return [key for key in left if key != "out" and left[key] != right.get(key)]
+    return [key for key in left if key not in FREE and left[key] != right.get(key)]

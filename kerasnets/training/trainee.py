@@ -27,6 +27,8 @@ class Trainee(keras.Model):
         preprocessing: Of the network.
         recipe: What to follow.
         steps_per_epoch: Updates in an epoch.
+        synchronize: Let batch norms take their statistics from all devices' images together.
+        xla: Compile the step by XLA.
     """
 
     def __init__(
@@ -35,10 +37,20 @@ class Trainee(keras.Model):
         preprocessing: Preprocessing,
         recipe: Recipe,
         steps_per_epoch: int,
+        *,
+        synchronize: bool = False,
+        xla: bool = False,
     ) -> None:
         on_images = with_preprocessing(network, preprocessing)
         super().__init__(on_images.input, on_images.output, name=on_images.name)
         self.network = network
+        self.batch_norms = [
+            layer
+            for layer in network._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        ]
+        for layer in self.batch_norms:
+            layer.synchronized = synchronize
         self.recipe = recipe
         self.training_loss = build_loss(recipe)
         self.measured_loss = build_loss(recipe, training=False)
@@ -51,9 +63,15 @@ class Trainee(keras.Model):
         self.compile(
             optimizer=build_optimizer(recipe, steps_per_epoch, network),
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-            # XLA is slower than oneDNN on a CPU.
-            jit_compile=False,
+            jit_compile=xla,
         )
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Makes the variables of the optimizer and the metrics, so that a checkpoint fits."""
+        images = keras.KerasTensor((None, *self.input_shape[1:]), "uint8")
+        labels = keras.KerasTensor((None,), "int32")
+        self._symbolic_build(data_batch=(images, labels))
 
     def _follower(
         self, shape: tuple[int, ...], dtype: str, initializer: object, path: str
@@ -73,6 +91,7 @@ class Trainee(keras.Model):
         logs = (
             self._step_in_parts(*data) if self.recipe.accumulate > 1 else super().train_step(data)
         )
+        self._average_statistics()
         if self.recipe.ema:
             self._follow()
         return logs
@@ -101,6 +120,22 @@ class Trainee(keras.Model):
         )
         whole = tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *answers)
         return self.compute_metrics(images, labels, whole)
+
+    def _average_statistics(self) -> None:
+        """Gives all devices the mean of the statistics that their batch norms moved to."""
+        context = tf.distribute.get_replica_context()
+        statistics = [
+            variable
+            for layer in self.batch_norms
+            if not layer.synchronized
+            for variable in layer.non_trainable_variables
+        ]
+        if context.num_replicas_in_sync == 1 or not statistics:
+            return
+        own = [tf.convert_to_tensor(variable.value) for variable in statistics]
+        means = context.all_reduce(tf.distribute.ReduceOp.MEAN, own)
+        for variable, mean in zip(statistics, means, strict=True):
+            variable.assign(mean)
 
     def _follow(self) -> None:
         """Moves the averages towards the weights: ``average += (1 - m) (weight - average)``.

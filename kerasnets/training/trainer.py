@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
+import math
 import pathlib
+import zlib
+from collections.abc import Iterator
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kerasnets.data import training_batches
@@ -21,18 +26,22 @@ from kerasnets.data.pipeline import evaluation_batches, read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder
+from kerasnets.registry import info
 from kerasnets.training import checkpoints, plots
 from kerasnets.training.callbacks import (
-    Checkpoints,
+    FiniteLoss,
+    Guard,
     History,
+    KeepBest,
     ProgressBar,
     read_history,
 )
 from kerasnets.training.config import TrainConfig, differences
+from kerasnets.training.distribution import Place, check, place
 from kerasnets.training.evaluation import evaluate
 from kerasnets.training.report import write_report
 from kerasnets.training.run import Run, load_data, run_folder
-from kerasnets.training.trainee import Trainee
+from kerasnets.training.trackers import check_trackers, trackers
 from kerasnets.training.validation import (
     MeasureAverages,
     WatchValidation,
@@ -65,35 +74,53 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
         Interrupted: After Ctrl-C or SIGTERM; the state is saved.
     """
     config = config.resolved()
+    where = place(config)
+    check(config, where)
+    check_trackers(config)
     folder = run_folder(config, resume)
     config = dataclasses.replace(config, out=folder)
-    earlier = _check_folder(folder, config, resume)
+    earlier = _check_folder(folder, config, resume, where.workers)
     keras.utils.set_random_seed(config.seed)
     dataset = load_data(config)
     held_out = dataset.held_out
     check_validation(config.recipe, dataset.splits)
     run = Run(folder, config, dataset.class_names)
-    network = run.network(trained=False)
+    with where.scope():
+        network = run.network(trained=False)
+    channels = network.input_shape[-1]
     log.info("%s on %s", config.model, dataset.describe())
-    splits, bad = _read_splits(run, network, dataset)
+    splits, bad = _read_splits(run, channels, dataset)
     steps_per_epoch(splits["train"], config.recipe.batch_size)
-    if earlier is None:
-        Run.create(folder, config, dataset.class_names)
-    _log_to(folder / "train.log")
-    if bad:
-        write_list(folder / BAD_IMAGES, bad)
-        log.info("%d images cannot be read and are left out, see %s", len(bad), BAD_IMAGES)
+    # Nobody writes before all have looked at the folder.
+    where.agree(
+        earlier is not None, f"whether there is a run in {str(folder)!r}; all must share it"
+    )
+    if where.chief:
+        if earlier is None:
+            Run.create(folder, config, dataset.class_names)
+        _log_to(folder / "train.log")
+        if bad:
+            write_list(folder / BAD_IMAGES, bad)
+            log.info("%d images cannot be read and are left out, see %s", len(bad), BAD_IMAGES)
     if not run.finished:
-        with naming_bad_images(splits.values(), network.input_shape[-1]):
-            _fit(run, network, splits)
-        save_weights(network, run.weights_path)
-    # The finished network has no side classifiers and computes in float32.
-    _report(run, run.network(), splits[held_out], held_out)
+        with naming_bad_images(splits.values(), channels):
+            _fit(run, network, splits, where)
+    if where.chief:
+        # The finished network has no side classifiers and computes in float32.
+        _report(run, run.network(), splits[held_out], held_out)
+    with where.together():
+        # A worker that ends takes the others with it, so all wait for the chief.
+        where.agree(0, "")
     return run
 
 
-def _check_folder(folder: pathlib.Path, config: TrainConfig, resume: bool) -> Run | None:
-    """The earlier run of a folder that is resumed; ``None`` for a folder that is free."""
+def _check_folder(
+    folder: pathlib.Path, config: TrainConfig, resume: bool, workers: int
+) -> Run | None:
+    """The earlier run of a folder that is resumed; ``None`` for a folder that is free.
+
+    Several workers go on without being told: a cluster restarts them with the same command.
+    """
     if not (folder / "config.json").exists():
         if resume:
             raise UserError(f"There is no run in {str(folder)!r} to resume.")
@@ -109,7 +136,7 @@ def _check_folder(folder: pathlib.Path, config: TrainConfig, resume: bool) -> Ru
             f"{str(folder)!r} holds a run of another configuration; it differs in "
             f"{', '.join(changed)}. Choose another --out."
         )
-    if not resume:
+    if not resume and workers == 1:
         raise UserError(
             f"{str(folder)!r} holds this run already; add --resume to go on, or choose another "
             "--out."
@@ -118,10 +145,9 @@ def _check_folder(folder: pathlib.Path, config: TrainConfig, resume: bool) -> Ru
 
 
 def _read_splits(
-    run: Run, network: keras.Model, dataset: Dataset
+    run: Run, channels: int, dataset: Dataset
 ) -> tuple[dict[str, Split], list[BadImage]]:
     """The splits that a run needs, decoded where that helps, and the images left out."""
-    channels = network.input_shape[-1]
     splits, bad = dict(dataset.splits), []
     if run.config.bad_images == "skip":
         known = read_list(run.folder / BAD_IMAGES)
@@ -133,69 +159,150 @@ def _read_splits(
     }, bad
 
 
-def _fit(run: Run, network: keras.Model, splits: dict[str, Split]) -> None:
+def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Place) -> None:
     """Trains from the last checkpoint, or from the beginning, to the last epoch."""
-    recipe = run.config.recipe
+    config, recipe = run.config, run.config.recipe
     steps = steps_per_epoch(splits["train"], recipe.batch_size)
-    model = Trainee(network, run.preprocessing, recipe, steps)
-    checkpoint = checkpoints.latest(run.folder / "checkpoints")
-    step = 0 if checkpoint is None else checkpoints.restore(checkpoint, model)
+    model = where.trainee(
+        network,
+        run.preprocessing,
+        recipe,
+        steps,
+        synchronize=config.sync_batch_norm,
+        xla=config.xla,
+    )
+    step = checkpoints.restore(run.folder / "checkpoints", model)
+    where.agree(step, f"the step to go on from; all must share {str(run.folder)!r}")
     if step:
         log.info("going on from step %d", step)
-    epoch, step_in_epoch = divmod(step, steps)
-    batches, validation = _batches(run, splits, network.input_shape[-1], step)
-    progress = ProgressBar(recipe.batch_size, steps, recipe.epochs)
-    saving = Checkpoints(run.folder / "checkpoints")
-    history = History(run.folder / "history.csv", epoch)
-    board = keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False)
-    accuracies = [row["val_accuracy"] for row in history.rows if "val_accuracy" in row]
-    watch = WatchValidation(recipe, accuracies)
-    common = {
-        "callbacks": [MeasureAverages(), progress, history, watch, saving, board],
-        "validation_data": validation,
-        "verbose": 0,
-        "shuffle": False,
-    }
-    try:
-        if has_stopped(recipe, accuracies):
-            epoch, step_in_epoch = recipe.epochs, 0
-        if step_in_epoch:
-            rest = steps - step_in_epoch
+    callbacks, history = _callbacks(run, splits, where, step, steps)
+    validation, validation_steps = _validation_batches(run, splits, where)
+    epoch, done = divmod(step, steps)
+    if has_stopped(recipe, history.accuracies):
+        epoch = recipe.epochs
+    with _quiet_ends(callbacks), where.together(), _repeatable():
+        while epoch < recipe.epochs and not model.stop_training:
+            # An epoch that was begun is a fit of its own, shorter than the others.
+            last = epoch + 1 if done else recipe.epochs
             model.fit(
-                batches, initial_epoch=epoch, epochs=epoch + 1, steps_per_epoch=rest, **common
+                _training_batches(run, splits["train"], where, epoch * steps + done),
+                initial_epoch=epoch,
+                epochs=last,
+                steps_per_epoch=steps - done,
+                callbacks=callbacks,
+                validation_data=validation,
+                validation_steps=validation_steps,
+                verbose=0,
+                shuffle=False,
             )
-            batches, epoch = batches.skip(rest), epoch + 1
-        if not model.stop_training:
-            model.fit(
-                batches, initial_epoch=epoch, epochs=recipe.epochs, steps_per_epoch=steps, **common
-            )
-    finally:
-        progress.close()
-        saving.restore_handlers()
+            epoch, done = last, 0
     model.use_averages()
+    _check_weights(network, where)
+    if where.chief:
+        save_weights(network, run.weights_path)
 
 
-def _batches(
-    run: Run, splits: dict[str, Split], channels: int, step: int
-) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
-    """Training batches from this step on, and those of validation where there are any."""
-    recipe = run.config.recipe
-    training = training_batches(
-        splits["train"],
-        run.preprocessing,
-        channels,
-        batch_size=recipe.batch_size,
-        augment=recipe.augmentation,
-        classes=len(run.class_names),
-        seed=run.config.seed,
-        first_step=step,
+def _check_weights(network: keras.Model, where: Place) -> None:
+    """Makes sure that all workers have learned the same."""
+    if where.workers > 1:
+        checksum = 0
+        for weight in network.weights:
+            checksum = zlib.crc32(np.ascontiguousarray(weight.value.numpy()), checksum)
+        where.agree(checksum, "their weights (CRC-32)")
+        log.info("all %d workers have the same weights, CRC-32 %08x", where.workers, checksum)
+
+
+def _callbacks(
+    run: Run, splits: dict[str, Split], where: Place, step: int, steps: int
+) -> tuple[list[keras.callbacks.Callback], History]:
+    """What happens beside the steps. Only the chief shows and writes; the order matters."""
+    config, recipe = run.config, run.config.recipe
+    history = History(run.folder / "history.csv", step // steps, write=where.chief)
+    loss = FiniteLoss(run.folder / "checkpoints", step)
+    guard = Guard(
+        loss,
+        minutes=config.save_minutes,
+        steps=config.save_steps,
+        write=where.chief,
+        shared=where.workers > 1,
     )
+    best = max(history.accuracies, default=-1.0)
+    keep = KeepBest(run.folder / "best.safetensors", best, write=where.chief)
+    watch = WatchValidation(recipe, history.accuracies)
+    common = [MeasureAverages(), loss, history, watch, keep]
+    if not where.chief:
+        return [*common, guard], history
+    progress = ProgressBar(recipe.batch_size, steps, recipe.epochs)
+    images, _ = next(iter(_training_batches(run, splits["train"], Place(), 0)))
+    # The epoch's checkpoint comes last: what it holds must be in the other files already.
+    return [progress, *common, *trackers(run, images), guard], history
+
+
+@contextlib.contextmanager
+def _quiet_ends(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
+    """Takes the bar off the screen and gives the signals back, however the training ends."""
+    try:
+        yield
+    finally:
+        for callback in callbacks:
+            if isinstance(callback, (ProgressBar, Guard)):
+                callback.close()
+
+
+@contextlib.contextmanager
+def _repeatable() -> Iterator[None]:
+    """The same figures each time: TensorFlow's graph rewriting lets the order of sums vary."""
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **before})
+
+
+def _training_batches(
+    run: Run, split: Split, where: Place, step: int
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """Training batches without end, from this step on."""
+    recipe, shape = run.config.recipe, info(run.config.model).input_shape
+
+    def make(shard: tuple[int, int], batch_size: int) -> tf.data.Dataset:
+        return training_batches(
+            split,
+            run.preprocessing,
+            shape[-1],
+            batch_size=batch_size,
+            augment=recipe.augmentation,
+            classes=len(run.class_names),
+            seed=run.config.seed,
+            first_step=step,
+            shard=shard,
+        )
+
+    return where.batches(make, recipe.batch_size)
+
+
+def _validation_batches(
+    run: Run, splits: dict[str, Split], where: Place
+) -> tuple[tf.data.Dataset | tf.distribute.DistributedDataset | None, int | None]:
+    """Batches with each validation image once, and their number; ``None`` where there are none."""
     if "validation" not in splits:
-        return training, None
-    validation = splits["validation"]
-    return training, evaluation_batches(
-        validation, run.preprocessing, channels, batch_size=EVALUATION_BATCH
-    )
+        return None, None
+    shape = info(run.config.model).input_shape
+
+    def make(shard: tuple[int, int], batch_size: int) -> tf.data.Dataset:
+        return evaluation_batches(
+            splits["validation"],
+            run.preprocessing,
+            shape[-1],
+            batch_size=batch_size,
+            shard=shard,
+        )
+
+    # The batch does not change the figures, but must divide among the devices.
+    batch = math.ceil(EVALUATION_BATCH / where.replicas) * where.replicas
+    most = math.ceil(splits["validation"].size / where.workers)
+    return where.batches(make, batch), math.ceil(most / (batch // where.workers))
 
 
 def _report(run: Run, network: keras.Model, split: Split, name: str) -> None:

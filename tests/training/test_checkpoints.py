@@ -22,9 +22,9 @@ def train(network, rng, steps):
 def test_the_whole_state_comes_back(tmp_path):
     one = model()
     train(one, np.random.default_rng(0), 3)
-    checkpoints.save(tmp_path, one, 3)
+    checkpoints.save(tmp_path, checkpoints.state(one), 3)
     other = model()
-    assert checkpoints.restore(checkpoints.latest(tmp_path), other) == 3
+    assert checkpoints.restore(tmp_path, other) == 3
     # Momenta, step counter and dropout's random numbers go on as they were.
     train(one, np.random.default_rng(1), 2)
     train(other, np.random.default_rng(1), 2)
@@ -35,7 +35,7 @@ def test_the_whole_state_comes_back(tmp_path):
 
 def test_the_last_three_are_kept(tmp_path):
     for step in (1, 5, 20, 100):
-        checkpoints.save(tmp_path, model(), step)
+        checkpoints.save(tmp_path, checkpoints.state(model()), step)
     assert [path.stem for path in sorted(tmp_path.iterdir())] == [
         "step_00000005", "step_00000020", "step_00000100"
     ]  # fmt: skip
@@ -43,7 +43,39 @@ def test_the_last_three_are_kept(tmp_path):
     assert checkpoints.latest(tmp_path / "none") is None
 
 
-def test_another_networks_checkpoint_is_told(tmp_path):
-    path = checkpoints.save(tmp_path, model(5), 1)
-    with pytest.raises(UserError, match="is no checkpoint of this run"):
-        checkpoints.restore(path, model(3))
+def test_damaged_checkpoints_are_left_out(tmp_path, caplog):
+    """Cut off, a bit turned, another network's: the one before is taken, and it is said."""
+    network = model()
+    train(network, np.random.default_rng(0), 1)
+    first = {name: array.copy() for name, array in checkpoints.state(network).items()}
+    good = checkpoints.save(tmp_path, first, 1).rename(tmp_path / "kept")
+    checkpoints.save(tmp_path, checkpoints.state(model(5)), 2)
+    for step in (3, 4):
+        train(network, np.random.default_rng(step), 1)
+        checkpoints.save(tmp_path, checkpoints.state(network), step)
+    good = good.rename(tmp_path / "step_00000001.safetensors")
+    with (tmp_path / "step_00000004.safetensors").open("r+b") as file:
+        file.truncate(700)
+    content = bytearray((tmp_path / "step_00000003.safetensors").read_bytes())
+    content[-3] ^= 1
+    (tmp_path / "step_00000003.safetensors").write_bytes(content)
+    other = model()
+    assert checkpoints.restore(tmp_path, other) == 1
+    for name, array in checkpoints.state(other).items():
+        np.testing.assert_array_equal(array, first[name])
+    assert "step_00000004.safetensors' is damaged" in caplog.text
+    assert "step_00000003.safetensors' is damaged: " in caplog.text
+    assert "step_00000002.safetensors' is no checkpoint of this run" in caplog.text
+    good.write_bytes(b"nothing")
+    with pytest.raises(UserError, match="No checkpoint in .* can be used: step_00000004"):
+        checkpoints.restore(tmp_path, model())
+
+
+def test_weights_that_are_no_numbers_are_not_kept(tmp_path):
+    network = model()
+    train(network, np.random.default_rng(0), 1)
+    good = checkpoints.save(tmp_path, checkpoints.state(network), 1)
+    network.layers[-1].kernel.assign(np.full((4, 3), np.nan))
+    with pytest.raises(UserError, match="at step 2; the last checkpoint is step_00000001"):
+        checkpoints.save(tmp_path, checkpoints.state(network), 2)
+    assert checkpoints.latest(tmp_path) == good

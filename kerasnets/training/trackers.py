@@ -1,0 +1,114 @@
+"""Curves beside ``history.csv``: TensorBoard, Weights & Biases, MLflow."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasnets.errors import UserError
+from kerasnets.training.config import TrainConfig
+from kerasnets.training.run import Run
+
+# Extra packages of `TrainConfig.log_to`.
+SERVICES = ("wandb", "mlflow")
+IMAGES = 16
+
+
+def check_trackers(config: TrainConfig) -> None:
+    """Raises a `UserError` where a package that is asked for is not installed."""
+    for name in SERVICES:
+        if name in config.log_to and importlib.util.find_spec(name) is None:
+            raise UserError(f"--log-to {name} needs its package: pip install {name}.")
+
+
+def trackers(run: Run, images: np.ndarray) -> list[keras.callbacks.Callback]:
+    """The callbacks that `TrainConfig.log_to` asks for.
+
+    Args:
+        run: Whose curves.
+        images: (N, H, W, C) uint8 of the training, some of which are shown.
+    """
+    make = {
+        "tensorboard": lambda: Board(run, images),
+        "wandb": lambda: Wandb(run),
+        "mlflow": lambda: MLflow(run),
+    }
+    return [make[name]() for name in dict.fromkeys(run.config.log_to)]
+
+
+class Board(keras.callbacks.TensorBoard):
+    """TensorBoard's curves and learning rate, the network's graph, and some training images."""
+
+    def __init__(self, run: Run, images: np.ndarray) -> None:
+        super().__init__(run.folder / "tensorboard", write_graph=False)
+        self.images = images[:IMAGES]
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        super().on_train_begin(logs)
+        # Keras writes the graph of models of its own classes alone.
+        graph = tf.compat.v1.SummaryMetadata()
+        graph.plugin_data.plugin_name = "graph_keras_model"
+        graph.plugin_data.content = b"1"
+        with self._train_writer.as_default():
+            tf.summary.image("training images", self.images, step=0, max_outputs=IMAGES)
+            tf.summary.write("keras", self.model.network.to_json(), step=0, metadata=graph)
+
+
+class Wandb(keras.callbacks.Callback):
+    """Sends each epoch's figures to Weights & Biases; a resumed run goes on in its own curves."""
+
+    def __init__(self, run: Run) -> None:
+        import wandb
+
+        super().__init__()
+        self.run = wandb.init(
+            project="kerasnets",
+            id=run.folder.name,
+            name=run.folder.name,
+            resume="allow",
+            dir=run.folder,
+            config=_plain(run.config),
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.run.log(_figures(self.model, logs), step=epoch + 1)
+
+
+class MLflow(keras.callbacks.Callback):
+    """Sends each epoch's figures to MLflow; a resumed run goes on in its own curves."""
+
+    def __init__(self, run: Run) -> None:
+        import mlflow
+
+        super().__init__()
+        self.client = mlflow.MlflowClient()
+        mlflow.set_experiment("kerasnets")
+        known = mlflow.search_runs(
+            filter_string=f"tags.folder = '{run.folder.resolve()}'", output_format="list"
+        )
+        tags = {"folder": str(run.folder.resolve())}
+        with mlflow.start_run(
+            run_id=known[0].info.run_id if known else None, run_name=run.folder.name, tags=tags
+        ) as started:
+            self.id = started.info.run_id
+            mlflow.log_params(_plain(run.config))
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        for name, value in _figures(self.model, logs).items():
+            self.client.log_metric(self.id, name, value, step=epoch + 1)
+
+
+def _plain(config: TrainConfig) -> dict[str, str]:
+    """All values of a run by name, the recipe's as ``recipe.NAME``."""
+    values = dataclasses.asdict(config)
+    values |= {f"recipe.{name}": value for name, value in values.pop("recipe").items()}
+    return {name: str(value) for name, value in values.items()}
+
+
+def _figures(model: keras.Model, logs: dict[str, object]) -> dict[str, float]:
+    rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+    return {"learning_rate": rate, **{name: float(value) for name, value in logs.items()}}
