@@ -183,6 +183,12 @@ def place(config: TrainConfig) -> Place:
     return Place(tf.distribute.MirroredStrategy(devices))
 
 
+def is_chief(config: TrainConfig) -> bool:
+    """Whether this process writes what the workers of a run share."""
+    cluster = _cluster(config)
+    return cluster is None or cluster[1] == 0
+
+
 def check(config: TrainConfig, where: Place) -> None:
     """Refuses what the devices cannot do.
 

@@ -53,6 +53,7 @@ class Train:
 
     def run(self) -> None:
         from kerasnets.training.callbacks import Interrupted
+        from kerasnets.training.distribution import is_chief
         from kerasnets.training.trainer import train
 
         try:
@@ -61,6 +62,8 @@ class Train:
             log.info("Stopped after step %d; everything is saved. Go on with:", stop.step)
             log.info("  kerasnets train --out %s --resume", stop.folder)
             raise KeyboardInterrupt from None
+        if not is_chief(self.config):
+            return
         log.info("The run is in %s: curves.png, confusion.png, metrics.json.", run.folder)
         if not self.export:
             return
