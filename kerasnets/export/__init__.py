@@ -2,11 +2,12 @@
 
 from kerasnets.lazy import exports
 
-__all__ = ["classifier", "export", "export_network", "export_run"]
+__all__ = ["Form", "classifier", "export", "export_network", "export_run"]
 
 __getattr__ = exports(
     __name__,
     {
+        "Form": "form",
         "classifier": "signatures",
         "export": "saved_model",
         "export_network": "sources",

@@ -5,15 +5,17 @@ In inference batch norm is ``s x + t`` with a factor and a term for each channel
 *Behind* a convolution that nothing else reads, both go into its kernel and bias:
 ``s (w * x + b) + t = (s w) * x + (s b + t)``. This is exact but for rounding.
 
-*Before* a convolution (ResNet v2, DenseNet) a ReLU lies between the two, and ``relu(s x + t)`` is no
+*Before* a convolution (ResNet v2, DenseNet) a ReLU lies between the two; ``relu(s x + t)`` is no
 linear function of x, so it cannot go into the kernel that follows. It can be split, though:
-``relu(s x + t) = s clip(x) + t``, where the clip is from below at ``-t / s`` for positive s and from
-above for negative s. What is left of the batch norm and the ReLU is the clip; s and t go into the
+``relu(s x + t) = s clip(x) + t``, where the clip is from below at ``-t / s`` for s > 0 and from
+above for s < 0. What is left of the batch norm and the ReLU is the clip; s and t go into the
 convolution behind it. That holds where the convolution pads nothing (its zeros would have to be
 ``-t / s``), so for all 1x1 convolutions. Elsewhere the batch norm stays.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -38,17 +40,67 @@ def folded(network: keras.Model, *, clip: bool = True) -> keras.Model:
         A model of the same input and outputs with weights of its own.
     """
     plan = _Plan(network, clip)
+
+    def replacement(layer: Layer) -> Layer | None:
+        gone = layer in plan.gone or does_nothing(layer)
+        return None if gone else plan.replacement(layer)
+
+    return rebuilt(network, replacement)
+
+
+def in_precision(network: keras.Model, dtype: str) -> keras.Model:
+    """A network whose weights and sums are of another type, but for its classifier.
+
+    Args:
+        network: A functional model; it is not changed.
+        dtype: ``"bfloat16"`` or ``"float16"``.
+    """
+    names = [layer.name for layer in network.layers]
+    kept = names[names.index(classifying_layer(network).name) :]
+    return rebuilt(
+        network, lambda layer: _copied(layer, {} if layer.name in kept else {"dtype": dtype})
+    )
+
+
+def rebuilt(network: keras.Model, replacement: Callable[[Layer], Layer | None]) -> keras.Model:
+    """A model of the same input with another layer in the place of each; ``None`` leaves it out.
+
+    What a layer that is left out returned is then its first input.
+    """
     tensors = {id(x): x for x in keras.tree.flatten(network.input)}
     for layer in network.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
         x = keras.tree.map_structure(lambda x: tensors[id(x)], layer.input)
-        if layer in plan.gone or does_nothing(layer):
-            tensors[id(layer.output)] = keras.tree.flatten(x)[0]
-        else:
-            tensors[id(layer.output)] = plan.replacement(layer)(x)
+        new = replacement(layer)
+        tensors[id(layer.output)] = keras.tree.flatten(x)[0] if new is None else new(x)
     outputs = keras.tree.map_structure(lambda x: tensors[id(x)], network.output)
     return keras.Model(network.input, outputs, name=network.name)
+
+
+def classifying_layer(network: keras.Model) -> Layer:
+    """The last layer with weights on the way to the logits."""
+    layer = logits_of(network)._keras_history.operation
+    while not layer.weights:
+        layer = layer.input._keras_history.operation
+    return layer
+
+
+def logits_of(network: keras.Model) -> keras.KerasTensor:
+    """The network's answer, (N, classes), without those of its side classifiers."""
+    output = network.output
+    return output["predictions"] if isinstance(output, dict) else output
+
+
+def _copied(layer: Layer, changes: dict, weights: list | None = None) -> Layer:
+    """A layer of its own with a changed configuration, and with the same weights or others."""
+    kind, config = type(layer), {**layer.get_config(), **changes}
+    if kind is keras.layers.Conv2D and config["use_bias"]:
+        kind = BiasedConv2D
+    copy = kind.from_config(config)
+    copy.build(keras.tree.map_structure(lambda x: x.shape, layer.input))
+    copy.set_weights(layer.get_weights() if weights is None else weights)
+    return copy
 
 
 class _Plan:
@@ -77,15 +129,9 @@ class _Plan:
         """A layer of its own that does the work of `layer` and of those folded into it."""
         if layer in self.clips:
             return self.clips[layer]
-        kind, config, weights = type(layer), layer.get_config(), layer.get_weights()
         if layer in self.kernels:
-            config, weights = {**config, "use_bias": True}, list(self.kernels[layer])
-        if kind is keras.layers.Conv2D and config["use_bias"]:
-            kind = BiasedConv2D
-        copy = kind.from_config(config)
-        copy.build(keras.tree.map_structure(lambda x: x.shape, layer.input))
-        copy.set_weights(weights)
-        return copy
+            return _copied(layer, {"use_bias": True}, list(self.kernels[layer]))
+        return _copied(layer, {})
 
     def _kernel(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
         """Kernel and bias as they are so far."""

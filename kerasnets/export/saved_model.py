@@ -1,4 +1,4 @@
-"""SavedModels that take the bytes of image files and give names and probabilities."""
+"""Exports of a network: written whole or not at all, and held against the network before."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import importlib.metadata
 import json
 import os
 import pathlib
-import shutil
 from collections.abc import Mapping
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kerasnets.errors import UserError
-from kerasnets.export.signatures import logits_of, signatures
-from kerasnets.files import make_folder
+from kerasnets.export import device_formats
+from kerasnets.export.checks import compare, probabilities, random_inputs, random_pixels
+from kerasnets.export.folding import folded, in_precision, logits_of
+from kerasnets.export.form import Form
+from kerasnets.export.signatures import signatures
+from kerasnets.export.versions import FILES, next_version, prune
+from kerasnets.export.warmup import write_warmup
 from kerasnets.inputs import Preprocessing
+
+DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
 
 
 def export(
@@ -24,12 +31,15 @@ def export(
     class_names: tuple[str, ...],
     folder: str | os.PathLike,
     *,
+    form: Form | None = None,
+    calibration: np.ndarray | None = None,
     facts: Mapping[str, object] | None = None,
 ) -> pathlib.Path:
-    """Writes the next version of a SavedModel, whole or not at all.
+    """Writes the next version of an export, whole or not at all.
 
-    Its signatures are those of `kerasnets.export.signatures`. ``assets.extra`` holds ``labels.txt``
-    and ``model.json``.
+    A SavedModel's signatures are those of `kerasnets.export.signatures`; the other formats are
+    described in `kerasnets.export.device_formats`. Beside it, in ``assets.extra`` of a SavedModel,
+    are ``labels.txt``, ``model.json`` and requests that warm up TensorFlow Serving.
 
     Args:
         network: It returns logits, (N, classes).
@@ -37,52 +47,112 @@ def export(
         class_names: By label.
         folder: Of all versions, for example ``savedmodels/lenet5``; the new one is
             ``folder/NUMBER``.
+        form: Format, precision and the like; an optimised SavedModel by default.
+        calibration: Raw pixels, (N, H, W, C) in 0 to 255, for int8.
         facts: What ``model.json`` says besides the preprocessing and the versions of the software.
 
     Returns:
         The folder of the new version.
 
     Raises:
-        UserError: When the names do not match the network, or the folder cannot be written.
+        UserError: When the names do not match the network, the export does not answer as the
+            network does, or the folder cannot be written.
     """
-    classes = logits_of(network).shape[-1]
+    form = form or Form()
+    network = keras.Model(network.input, logits_of(network), name=network.name)
+    classes = network.output_shape[-1]
     if len(class_names) != classes:
         raise UserError(
             f"The network has {classes} classes. Received: {len(class_names)} class names."
         )
-    folder = make_folder(folder)
-    version = folder / str(max(versions(folder), default=0) + 1)
-    partial = folder / f".partial-{version.name}"
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        _write(network, preprocessing, class_names, partial)
-        _write_extras(network, preprocessing, class_names, partial / "assets.extra", facts or {})
-        partial.rename(version)
-    except (OSError, tf.errors.OpError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{str(version)!r} was not written: {reason}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    if form.quantize == "int8" and calibration is None:
+        raise UserError("int8 needs calibration images. Received: calibration=None.")
+    if form.format != "savedmodel":
+        device_formats.check_installed(form.format)
+    inference = for_inference(network, form)
+    with next_version(folder, form.format) as (partial, version):
+        try:
+            if form.format == "savedmodel":
+                check = _write(network, inference, preprocessing, class_names, partial, form)
+                extras = partial / "assets.extra"
+                extras.mkdir()
+                write_warmup(extras, network.name, network.input_shape[1:])
+            else:
+                check = _write_for_devices(
+                    network, inference, preprocessing, partial, form, calibration
+                )
+                extras = partial
+            described = {**(facts or {}), **_form(form), "check": check}
+            _write_extras(network, preprocessing, class_names, extras, described)
+        except tf.errors.OpError as error:
+            raise OSError(error.message) from error
+    if form.keep:
+        prune(version.parent, form.format, form.keep)
     return version
 
 
-def versions(folder: str | os.PathLike) -> list[int]:
-    """Numbers of the versions under a SavedModel's folder, ascending."""
-    paths = pathlib.Path(folder).glob("*/saved_model.pb")
-    return sorted(int(path.parent.name) for path in paths if path.parent.name.isdigit())
+def for_inference(network: keras.Model, form: Form) -> keras.Model:
+    """The network as `form` has it computed."""
+    if form.optimize:
+        network = folded(network, clip=form.precision == "fp32" and form.quantize == "none")
+    if form.precision in DTYPES:
+        network = in_precision(network, DTYPES[form.precision])
+    return network
 
 
 def _write(
     network: keras.Model,
+    inference: keras.Model,
     preprocessing: Preprocessing,
     class_names: tuple[str, ...],
     folder: pathlib.Path,
-) -> None:
+    form: Form,
+) -> dict[str, object]:
+    """Writes a SavedModel, loads it again and compares it with the network."""
     archive = keras.export.ExportArchive()
-    archive.track(network)
-    for name, signature in signatures(network, preprocessing, class_names).items():
+    archive.track(inference)
+    for name, signature in signatures(inference, preprocessing, class_names).items():
         archive.add_endpoint(name, signature.function, input_signature=list(signature.inputs))
     archive.write_out(folder, verbose=False)
+
+    inputs = random_inputs(network)
+    loaded = tf.saved_model.load(folder)
+    found = loaded.signatures["tensor"](tensor=tf.constant(inputs))["logits"]
+    expected = network(inputs, training=False)
+    return compare(probabilities(expected), probabilities(found), form.precision)
+
+
+def _write_for_devices(
+    network: keras.Model,
+    inference: keras.Model,
+    preprocessing: Preprocessing,
+    folder: pathlib.Path,
+    form: Form,
+    calibration: np.ndarray | None,
+) -> dict[str, object] | str:
+    """Writes a LiteRT or ONNX file and compares it with the network where there is a runtime."""
+    path = folder / FILES[form.format]
+    model = device_formats.with_probabilities(inference, preprocessing)
+    if form.format == "litert":
+        device_formats.write_litert(model, path, calibration if form.quantize == "int8" else None)
+        answer = device_formats.run_litert(path)
+    else:
+        device_formats.write_onnx(model, path)
+        answer = device_formats.run_onnx(path)
+        if answer is None:
+            return "none: onnxruntime is not installed"
+    pixels = random_pixels(network) if form.quantize == "none" else calibration
+    expected = device_formats.with_probabilities(network, preprocessing)(pixels, training=False)
+    precision = form.precision if form.quantize == "none" else form.quantize
+    return compare(keras.ops.convert_to_numpy(expected), answer(pixels), precision)
+
+
+def _form(form: Form) -> dict[str, object]:
+    return {
+        "format": form.format,
+        "optimize": form.optimize,
+        "precision": form.precision if form.quantize == "none" else form.quantize,
+    }
 
 
 def _write_extras(
@@ -92,14 +162,14 @@ def _write_extras(
     folder: pathlib.Path,
     facts: Mapping[str, object],
 ) -> None:
-    folder.mkdir()
     (folder / "labels.txt").write_text("\n".join(class_names) + "\n", encoding="utf-8")
     description = {
         "network": network.name,
         **facts,
         "preprocessing": vars(preprocessing),
         "versions": {
-            name: importlib.metadata.version(name) for name in ("kerasnets", "keras", "tensorflow")
+            name: importlib.metadata.version(name)
+            for name in ("kerasnets", "keras", "tensorflow", "numpy")
         },
     }
     (folder / "model.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")

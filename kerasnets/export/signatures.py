@@ -21,6 +21,7 @@ import keras
 import tensorflow as tf
 
 from kerasnets.data import images
+from kerasnets.export.folding import classifying_layer, logits_of
 from kerasnets.inputs import Preprocessing, with_preprocessing
 
 TOP = 5
@@ -103,18 +104,9 @@ def classifier(
     return signatures(network, preprocessing, class_names)["serving_default"].function
 
 
-def logits_of(network: keras.Model) -> keras.KerasTensor:
-    """The network's answer, (N, classes), without those of its side classifiers."""
-    output = network.output
-    return output["predictions"] if isinstance(output, dict) else output
-
-
 def embedding_of(network: keras.Model) -> keras.KerasTensor:
     """What the network's classifier sees, averaged over height and width: (N, D)."""
-    layer = logits_of(network)._keras_history.operation
-    while not layer.weights:
-        layer = layer.input._keras_history.operation
-    x = layer.input
+    x = classifying_layer(network).input
     if len(x.shape) == 4:
         x = keras.layers.GlobalAveragePooling2D(dtype="float32")(x)
     return x

@@ -2,31 +2,74 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from kerasnets.data import evaluation_batches, load
 from kerasnets.errors import UserError
+from kerasnets.export.folding import logits_of
+from kerasnets.export.form import Form
 from kerasnets.export.saved_model import export
 from kerasnets.models import build
 from kerasnets.weights.sources import preprocessing
 
 if TYPE_CHECKING:
+    import keras
+
+    from kerasnets.inputs import Preprocessing
     from kerasnets.training.run import Run
 
 
-def export_run(run: Run, folder: str | os.PathLike) -> pathlib.Path:
+# Images of the training split that give int8 its scales.
+CALIBRATION_IMAGES = 200
+
+
+def export_run(
+    run: Run,
+    folder: str | os.PathLike,
+    *,
+    form: Form | None = None,
+    calibration: str | None = None,
+    data_dir: str | os.PathLike | None = None,
+) -> pathlib.Path:
     """Exports the network of a finished run as the next version in `folder`; returns its folder.
+
+    Args:
+        run: Of `kerasnets.training`.
+        folder: Of the versions.
+        form: Format, precision and the like; an optimised SavedModel by default.
+        calibration: Data whose training images give int8 its scales; the run's by default.
+        data_dir: Where TFDS keeps its data; the run's folder by default.
 
     Raises:
         UserError: When the run has not finished, or the folder cannot be written.
     """
+    network = run.network()
+    pixels = calibration_pixels(
+        form,
+        calibration or run.config.data,
+        network,
+        run.preprocessing,
+        data_dir=data_dir or run.config.data_dir,
+    )
     facts = {
         "data": run.config.data,
-        "recipe": run.config.recipe.name,
+        "recipe": dataclasses.asdict(run.config.recipe),
         "metrics": run.metrics(),
     }
-    return export(run.network(), run.preprocessing, run.class_names, folder, facts=facts)
+    return export(
+        network,
+        run.preprocessing,
+        run.class_names,
+        folder,
+        form=form,
+        calibration=pixels,
+        facts=facts,
+    )
 
 
 def export_network(
@@ -35,6 +78,9 @@ def export_network(
     folder: str | os.PathLike,
     *,
     labels: str | os.PathLike | None = None,
+    form: Form | None = None,
+    calibration: str | None = None,
+    data_dir: str | os.PathLike | None = None,
     **options,
 ) -> pathlib.Path:
     """Exports a network with weights as the next version in `folder`.
@@ -44,6 +90,9 @@ def export_network(
         weights: As `kerasnets.build` takes them.
         folder: Of the versions.
         labels: A file with a class name on each line; the classes' numbers by default.
+        form: Format, precision and the like; an optimised SavedModel by default.
+        calibration: Data whose training images give int8 its scales.
+        data_dir: Where TFDS keeps its data.
         **options: Of the network.
 
     Returns:
@@ -53,10 +102,32 @@ def export_network(
         UserError: When something does not fit, or the folder cannot be written.
     """
     network = build(name, weights=weights, classifier_activation=None, **options)
-    class_names = tuple(str(label) for label in range(network.output_shape[-1]))
+    class_names = tuple(str(label) for label in range(logits_of(network).shape[-1]))
     if labels is not None:
         try:
             class_names = tuple(pathlib.Path(labels).read_text(encoding="utf-8").splitlines())
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{str(labels)!r} is no readable file of labels: {error}") from error
-    return export(network, preprocessing(network), class_names, folder)
+    before = preprocessing(network)
+    pixels = calibration_pixels(form, calibration, network, before, data_dir=data_dir)
+    return export(network, before, class_names, folder, form=form, calibration=pixels)
+
+
+def calibration_pixels(
+    form: Form | None,
+    data: str | None,
+    network: keras.Model,
+    before: Preprocessing,
+    *,
+    data_dir: str | os.PathLike | None,
+) -> np.ndarray | None:
+    """Training images as the network's export takes them, (N, H, W, C); ``None`` but for int8."""
+    if form is None or form.quantize == "none":
+        return None
+    if data is None:
+        raise UserError("--quantize int8 needs --calibration DATA, whose images give the scales.")
+    split = load(data, data_dir=data_dir).split("train")
+    split = split.take(np.linspace(0, split.size - 1, CALIBRATION_IMAGES).astype(int))
+    channels = network.input_shape[-1]
+    batches = evaluation_batches(split, before, channels, batch_size=CALIBRATION_IMAGES)
+    return next(iter(batches))[0].numpy().astype("float32")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from kerasnets.errors import UserError
-from kerasnets.export.saved_model import versions
 from kerasnets.export.signatures import classifier
+from kerasnets.export.versions import versions
 from kerasnets.serving.prediction import Prediction, image_files
 from kerasnets.training.run import Run
 

@@ -83,7 +83,7 @@ def test_extras_say_what_it_is(exported, short_run):
     assert description["network"] == "lenet5_modern"
     assert description["metrics"] == short_run.metrics()
     assert description["preprocessing"]["size"] == [28, 28]
-    assert set(description["versions"]) == {"kerasnets", "keras", "tensorflow"}
+    assert set(description["versions"]) == {"kerasnets", "keras", "tensorflow", "numpy"}
 
 
 def test_versions_count_up(tmp_path):

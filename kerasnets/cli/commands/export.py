@@ -6,24 +6,30 @@ import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
 from kerasnets import registry
 from kerasnets.errors import UserError
+from kerasnets.export.form import Form
 
 
 @dataclass(frozen=True)
 class Export:
-    """Write a SavedModel that takes image files."""
+    """Write a SavedModel that takes image files, or a file for phones and browsers."""
 
     model: Positional[str]
     """Run folder, or the name of a network (then with --weights)."""
     to: pathlib.Path | None = None
-    """Folder of the versions; savedmodels/NETWORK if not given."""
+    """Folder of the versions; savedmodels/NETWORK if not given (litert/, onnx/)."""
     weights: str | None = None
     """Weights of the network: a source of `kerasnets info NAME`, hf:OWNER/REPO, a file or a run."""
     labels: pathlib.Path | None = None
     """File with a class name on each line; numbers if not given."""
+    form: OmitArgPrefixes[Form] = field(default_factory=Form)
+    calibration: str | None = None
+    """Data whose training images give int8 its scales, as --data of train; of a run: its own."""
+    data_dir: pathlib.Path | None = None
+    """Where TFDS keeps its data."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Options of the network, as NAME VALUE pairs."""
 
@@ -32,9 +38,14 @@ class Export:
         from kerasnets.training.networks import parse_options
         from kerasnets.training.run import Run
 
+        shared = {
+            "form": self.form,
+            "calibration": self.calibration,
+            "data_dir": self.data_dir,
+        }
         if (pathlib.Path(self.model) / "config.json").is_file():
             run = Run.load(self.model)
-            print(export_run(run, self.to or pathlib.Path("savedmodels", run.config.model)))
+            print(export_run(run, self.to or self.form.folder(run.config.model), **shared))
             return
         facts = registry.info(self.model)
         if self.weights is None:
@@ -45,8 +56,9 @@ class Export:
             export_network(
                 facts.name,
                 self.weights,
-                self.to or pathlib.Path("savedmodels", facts.name),
+                self.to or self.form.folder(facts.name),
                 labels=self.labels,
+                **shared,
                 **parse_options(self.options),
             )
         )

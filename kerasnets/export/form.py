@@ -1,0 +1,44 @@
+"""In which form a network is exported. Loads no framework: the command line reads it."""
+
+from __future__ import annotations
+
+import pathlib
+from dataclasses import dataclass
+from typing import Literal
+
+from kerasnets.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """In which form a network is exported."""
+
+    format: Literal["savedmodel", "litert", "onnx"] = "savedmodel"
+    """savedmodel takes image files; litert (phones) and onnx take raw pixels of the right size."""
+    optimize: bool = True
+    """Fold batch norm into the convolutions."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Of a SavedModel's weights and sums; the classifier computes in fp32."""
+    quantize: Literal["none", "int8"] = "none"
+    """Of weights and activations, for litert; needs calibration images."""
+    keep: int | None = None
+    """How many versions to keep, the new one among them; all if not given."""
+
+    def __post_init__(self) -> None:
+        if self.keep is not None and self.keep < 1:
+            raise UserError(f"--keep must be at least 1. Received: {self.keep}.")
+        if self.quantize != "none" and self.format != "litert":
+            raise UserError(
+                f"--quantize {self.quantize} is for --format litert. "
+                f"Received: --format {self.format}."
+            )
+        if self.precision != "fp32" and self.format != "savedmodel":
+            raise UserError(
+                f"--precision {self.precision} is for --format savedmodel. "
+                f"Received: --format {self.format}."
+            )
+
+    def folder(self, name: str) -> pathlib.Path:
+        """Where the versions of a network go if nothing else is said."""
+        parents = {"savedmodel": "savedmodels", "litert": "litert", "onnx": "onnx"}
+        return pathlib.Path(parents[self.format], name)

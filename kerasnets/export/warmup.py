@@ -1,0 +1,54 @@
+"""Requests that TensorFlow Serving sends itself before a version takes any other.
+
+They build what TensorFlow builds at the first call, so that no client waits for it. The file is
+``assets.extra/tf_serving_warmup_requests``, a TFRecord of ``tensorflow.serving.PredictionLog``:
+https://www.tensorflow.org/tfx/serving/saved_model_warmup
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+FILE = "tf_serving_warmup_requests"
+
+
+def write_warmup(folder: pathlib.Path, name: str, input_shape: tuple[int, int, int]) -> None:
+    """Writes one request for each signature.
+
+    Args:
+        folder: ``assets.extra`` of the version.
+        name: Of the model.
+        input_shape: Of the network, (H, W, C).
+    """
+    from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2
+
+    height, width, _ = input_shape
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    jpeg = tf.io.encode_jpeg(pixels).numpy()
+    inputs = {
+        "serving_default": {"image_bytes": [jpeg]},
+        "features": {"image_bytes": [jpeg]},
+        "images": {"images": pixels[None]},
+        "tensor": {"tensor": np.zeros((1, *input_shape), np.float32)},
+    }
+    example = tf.train.Example()
+    example.features.feature["image/encoded"].bytes_list.value.append(jpeg)
+    classify = classification_pb2.ClassificationRequest()
+    classify.model_spec.name, classify.model_spec.signature_name = name, "classify"
+    classify.input.example_list.examples.append(example)
+
+    with tf.io.TFRecordWriter(str(folder / FILE)) as writer:
+        for signature, tensors in inputs.items():
+            predict = predict_pb2.PredictRequest()
+            predict.model_spec.name, predict.model_spec.signature_name = name, signature
+            for key, value in tensors.items():
+                predict.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+            log = prediction_log_pb2.PredictionLog()
+            log.predict_log.request.CopyFrom(predict)
+            writer.write(log.SerializeToString())
+        log = prediction_log_pb2.PredictionLog()
+        log.classify_log.request.CopyFrom(classify)
+        writer.write(log.SerializeToString())
