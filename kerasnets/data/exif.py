@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from kerasnets.data.graphs import apart
+
 # The block stands at the front of the file; its first entries are what is looked at.
 _WITHIN_BYTES = 4096
 _MARK = b"Exif\x00\x00"
@@ -18,7 +20,7 @@ def orientation(encoded: tf.Tensor) -> tf.Tensor:
     """
     head = tf.strings.substr(encoded, 0, _WITHIN_BYTES)
     marked = tf.strings.regex_full_match(head, rb"\C*Exif\x00\x00\C*")
-    return tf.cond(marked, lambda: _read(head), lambda: tf.constant(1))
+    return tf.cond(marked, apart(lambda: _read(head)), lambda: tf.constant(1))
 
 
 def _read(head: tf.Tensor) -> tf.Tensor:
@@ -61,7 +63,7 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         whole = tf.cond(down, lambda: tf.reverse(whole, [0]), lambda: whole)
         return tf.cond(across, lambda: tf.reverse(whole, [1]), lambda: whole)
 
-    return tf.cond(orientation == 1, lambda: image, turned)
+    return tf.cond(orientation == 1, lambda: image, apart(turned))
 
 
 def stored_window(window: tf.Tensor, sides: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from kerasnets.data import exif, formats
+from kerasnets.data.graphs import apart
 from kerasnets.inputs import Preprocessing
 
 # Of `tf.raw_ops.ScaleAndTranslate`, which antialiases; "nearest" and "area" need it not.
@@ -40,7 +41,9 @@ def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
         return match_channels(formats.decode_other(encoded), channels)
 
     start = tf.strings.substr(encoded, 0, 3)
-    image = tf.case([(start == b"\xff\xd8\xff", jpeg), (start == b"\x89PN", png)], default=other)
+    image = tf.case(
+        [(start == b"\xff\xd8\xff", jpeg), (start == b"\x89PN", png)], default=apart(other)
+    )
     return tf.ensure_shape(image, (None, None, channels))
 
 
@@ -71,6 +74,7 @@ def decode_window(
         image = decode(encoded, channels)
         return cut(image, choose(tf.shape(image)[:2]))
 
+    other = apart(other)
     is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
     return tf.ensure_shape(tf.cond(is_jpeg, jpeg, other), (None, None, channels))
 
@@ -87,7 +91,7 @@ def resize_crop(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     large = tf.reduce_any(sides > 2 * tf.constant(size))
     resized = tf.cond(
         large,
-        lambda: tf.image.resize(image, size, antialias=True),
+        apart(lambda: tf.image.resize(image, size, antialias=True)),
         lambda: tf.image.resize(image, size),
     )
     # Truncation after adding a half rounds; bilinear weights leave no value outside 0 to 255.
@@ -116,30 +120,43 @@ def fit(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
     height, width = preprocessing.size
     side = preprocessing.resize_to
     if preprocessing.fit == "crop":
-        image = _resize(image, *_short_side(image, side, preprocessing.size), preprocessing)
+        sides = _sides(image, side)
+        corner = (sides - preprocessing.size) // 2
+        image = _resize(image, sides, corner, preprocessing.size, preprocessing)
     elif preprocessing.fit == "pad":
         image = _resize(image, (side, side), (0, 0), (side, side), preprocessing)
         image = tf.image.resize_with_crop_or_pad(image, height, width)
     else:
-        image = _resize(image, (height, width), (0, 0), (height, width), preprocessing)
+        image = stretch(image, preprocessing)
     return tf.ensure_shape(image, (height, width, image.shape[-1]))
 
 
-def _short_side(
-    image: tf.Tensor, side: int, size: tuple[int, int]
-) -> tuple[tf.Tensor, tf.Tensor, tuple[int, int]]:
-    """Sides of the image whose short one is `side`, and the centre crop of it."""
+def short_side(image: tf.Tensor, side: int, preprocessing: Preprocessing) -> tf.Tensor:
+    """The whole image with a short side of `side` pixels, resized as `fit` does."""
+    sides = _sides(image, side)
+    return _resize(image, sides, (0, 0), sides, preprocessing)
+
+
+def stretch(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
+    """The image resized to the network's size whatever its aspect."""
+    size = preprocessing.size
+    return tf.ensure_shape(
+        _resize(image, size, (0, 0), size, preprocessing), (*size, image.shape[-1])
+    )
+
+
+def _sides(image: tf.Tensor, side: int) -> tf.Tensor:
+    """Height and width once the short side is `side`."""
     before = tf.shape(image)[:2]
     scale = side / tf.reduce_min(before)
-    sides = tf.cast(tf.round(scale * tf.cast(before, scale.dtype)), tf.int32)
-    return sides, (sides - size) // 2, size
+    return tf.cast(tf.round(scale * tf.cast(before, scale.dtype)), tf.int32)
 
 
 def _resize(
     image: tf.Tensor,
     sides: tf.Tensor | tuple[int, int],
     corner: tf.Tensor | tuple[int, int],
-    size: tuple[int, int],
+    size: tf.Tensor | tuple[int, int],
     preprocessing: Preprocessing,
 ) -> tf.Tensor:
     """What resizing to `sides` and then cutting `size` out at `corner` gives.

@@ -39,7 +39,8 @@ def numbers(
     if key is not None:
         order = tf.random.experimental.stateless_shuffle(order, key)
     order = tf.data.Dataset.from_tensor_slices(order[worker::workers])
-    return order.map(lambda number: (number, b""))
+    # Zipped, not mapped: a function for each image costs more than all else here.
+    return tf.data.Dataset.zip((order, tf.data.Dataset.from_tensors(b"").repeat()))
 
 
 def _from_shards(
@@ -64,31 +65,27 @@ def _from_shards(
     def one_file(file: tf.Tensor) -> tf.data.Dataset:
         return tf.data.TFRecordDataset(files[file]).enumerate(starts[file])
 
+    def chosen(
+        block: tf.Tensor, records: tuple[tf.Tensor, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Those of a block of records that belong to the split and the worker, shuffled."""
+        number = tf.gather(position, records[0])
+        wanted = tf.where((number >= 0) & (by_file | (number % workers == worker)))[:, 0]
+        if key is not None:
+            # Keys of epochs have small second numbers.
+            own_key = key + tf.stack([0, (block + 1) * 2**32])
+            wanted = tf.random.experimental.stateless_shuffle(wanted, own_key)
+        return tf.gather(number, wanted), tf.gather(records[1], wanted)
+
     found = tf.data.Dataset.from_tensor_slices(order).interleave(
         one_file,
         cycle_length=1 if key is None else READ_AT_ONCE,
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    found = found.map(lambda number, record: (position[number], record))
-    found = found.filter(lambda number, record: number >= 0)
-    if not by_file:
-        found = found.filter(lambda number, record: number % workers == worker)
-    return found if key is None else _shuffled(found, key)
-
-
-def _shuffled(records: tf.data.Dataset, key: tf.Tensor) -> tf.data.Dataset:
-    """Shuffles block by block; the order depends on the key alone, which `shuffle` cannot do."""
-
-    def shuffle(
-        block: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(tf.size(batch[0])), key + tf.stack([block + 1, tf.zeros_like(block)]) * 2**32
-        )
-        return tf.gather(batch[0], order), tf.gather(batch[1], order)
-
-    return records.batch(SHUFFLED_TOGETHER).enumerate().map(shuffle).unbatch()
+    # Shuffled block by block, since the order of `shuffle` depends on TensorFlow's global seed.
+    blocks = found.batch(64 if key is None else SHUFFLED_TOGETHER)
+    return blocks.enumerate().map(chosen).unbatch()
 
 
 class Reader:
@@ -144,10 +141,12 @@ class Loader:
         alone = any(getattr(each, "one_by_one", False) for each in augment.transforms)
         self.in_batches = ready and not augment.crop and not alone
 
-    def batch(self, random: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def batch(
+        self, random: tf.Tensor, numbers: tf.Tensor, records: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Images (N, H, W, C) uint8 of the network's size, and their labels."""
         pixels = self.reader.pixels(numbers)
-        return self._transformed(pixels, random), tf.gather(self.labels, numbers)
+        return self._transformed(pixels, random), self.label(numbers)
 
     def one(
         self, random: tf.Tensor, number: tf.Tensor, record: tf.Tensor
@@ -161,7 +160,11 @@ class Loader:
             image = images.fit(self.whole(number, record), self.preprocessing)
         if self.augment.transforms:
             image = self._transformed(image[tf.newaxis], random[tf.newaxis, used:])[0]
-        return image, tf.gather(self.labels, number)
+        return image, self.label(number)
+
+    def label(self, number: tf.Tensor) -> tf.Tensor:
+        """Labels by numbers."""
+        return tf.gather(self.labels, number)
 
     def whole(self, number: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
         """One image as it is, (H, W, C) uint8."""

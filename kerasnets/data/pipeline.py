@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from kerasnets.data.augment import Augment, augmentation
 from kerasnets.data.bad_images import naming_bad_images
+from kerasnets.data.crops import crops as crop_functions
+from kerasnets.data.crops import dense
 from kerasnets.data.loading import Loader, numbers
 from kerasnets.data.randomness import uniform
 from kerasnets.data.sources.base import Split
@@ -84,28 +86,28 @@ def training_batches(
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         own = numbers(split, *shard, tf.stack([tf.cast(seed, tf.int64), epoch]))
-        return own.take(steps * batch_size).map(lambda number, record: (epoch, number, record))
+        same = tf.data.Dataset.from_tensors(epoch).repeat()
+        return tf.data.Dataset.zip((same, own.take(steps * batch_size)))
 
-    def one(epoch: tf.Tensor, number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return loader.one(_random(seed, epoch, number[None], augment)[0], number, record)
-
-    def batch(epoch: tf.Tensor, number: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return loader.batch(_random(seed, epoch[0], number, augment), number)
+    def draw(epoch: tf.Tensor, found: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        number, record = found
+        # `unbatch` of TensorFlow 2.21 crashes on rows without any numbers.
+        return uniform(seed, epoch, number, max(1, augment.numbers)), number, record
 
     epochs = tf.data.Dataset.counter(first_step // steps)
     # Skipped before any image is decoded.
     elements = epochs.flat_map(one_epoch).skip(first_step % steps * batch_size)
     if loader.in_batches:
-        batches = elements.batch(batch_size, drop_remainder=True).map(batch, tf.data.AUTOTUNE)
+        batches = elements.batch(batch_size, drop_remainder=True).map(draw)
+        batches = batches.map(loader.batch, tf.data.AUTOTUNE)
     else:
-        batches = elements.map(one, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
+        # Drawn for many images in one step, which costs less.
+        elements = elements.batch(batch_size).map(draw).unbatch()
+        batches = elements.map(loader.one, tf.data.AUTOTUNE)
+        batches = batches.batch(batch_size, drop_remainder=True)
     if augment.mix:
         batches = _mixed(batches, augment, seed, first_step, classes)
     return batches.prefetch(tf.data.AUTOTUNE).with_options(_options(threads))
-
-
-def _random(seed: int, epoch: tf.Tensor, numbers: tf.Tensor, augment: Augment) -> tf.Tensor:
-    return uniform(tf.stack([tf.cast(seed, tf.int64), epoch]), numbers, augment.numbers)
 
 
 def _mixed(
@@ -138,6 +140,7 @@ def evaluation_batches(
     channels: int,
     *,
     batch_size: int,
+    crops: str = "centre",
     shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Batches of (images uint8, labels int32), each image once and in order; the last is smaller.
@@ -147,19 +150,51 @@ def evaluation_batches(
         preprocessing: Of the network: how images are fitted to its size.
         channels: Of the network.
         batch_size: Images at a time.
+        crops: A name from `kerasnets.data.crops.CROPS`. With another than ``centre`` images are
+            (N, views, H, W, C), whose probabilities are to be averaged.
         shard: Number of this worker, from 0, and of all workers.
+
+    Raises:
+        UserError: When there are no such crops.
     """
+    views = crop_functions(crops)
     loader = Loader(split, preprocessing, channels, Augment())
     elements = numbers(split, *shard)
-    nothing = tf.zeros((0,))
-    if loader.in_batches:
-        batches = elements.batch(batch_size).map(
-            lambda number, record: loader.batch(nothing, number), tf.data.AUTOTUNE
-        )
+
+    def batch(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return loader.batch(tf.zeros((0,)), number, record)
+
+    def one(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if crops == "centre":
+            return loader.one(tf.zeros((0,)), number, record)
+        return views(loader.whole(number, record), preprocessing), loader.label(number)
+
+    if loader.in_batches and crops == "centre":
+        batches = elements.batch(batch_size).map(batch, tf.data.AUTOTUNE)
     else:
-        batches = elements.map(
-            lambda number, record: loader.one(nothing, number, record), tf.data.AUTOTUNE
-        ).batch(batch_size)
+        batches = elements.map(one, tf.data.AUTOTUNE).batch(batch_size)
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(_options(None))
+
+
+def dense_batches(
+    split: Split, preprocessing: Preprocessing, channels: int, *, side: int
+) -> tf.data.Dataset:
+    """Whole images for dense evaluation: ((2, H, W, C) uint8, label), image and mirror image.
+
+    For several scales go through several of these and average.
+
+    Args:
+        split: What to evaluate on; not one that `read` has fitted.
+        preprocessing: Of the network: its interpolation.
+        channels: Of the network.
+        side: The short side, in pixels.
+    """
+    loader = Loader(split, preprocessing, channels, Augment())
+
+    def one(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return dense(loader.whole(number, record), side, preprocessing), loader.label(number)
+
+    batches = numbers(split, 0, 1).map(one, tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE).with_options(_options(None))
 
 

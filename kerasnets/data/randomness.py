@@ -9,21 +9,22 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
-def uniform(key: tf.Tensor, indices: tf.Tensor, numbers: int) -> tf.Tensor:
+def uniform(seed: int, epochs: tf.Tensor, indices: tf.Tensor, numbers: int) -> tf.Tensor:
     """Uniform random numbers in [0, 1), a row for each image.
 
     TensorFlow's stateless numbers take one key for all images; these take one for each.
 
     Args:
-        key: (2,) int64, seed and epoch.
+        seed: Of the run.
+        epochs: (N,) integers.
         indices: (N,) integers, which images.
         numbers: How many for each.
 
     Returns:
         (N, numbers) float32.
     """
-    seed, epoch = tf.unstack(tf.cast(key, tf.uint64))
-    state = _mix(_mix(_mix(seed) + epoch) + tf.cast(indices, tf.uint64))
+    state = _mix(tf.constant(seed % 2**64, tf.uint64))
+    state = _mix(_mix(state + tf.cast(epochs, tf.uint64)) + tf.cast(indices, tf.uint64))
     counter = tf.range(1, numbers + 1, dtype=tf.int64)
     steps = tf.cast(counter, tf.uint64) * tf.constant(_GOLDEN, tf.uint64)
     bits = _mix(state[:, tf.newaxis] + steps)

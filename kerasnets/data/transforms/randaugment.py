@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kerasnets.data.graphs import apart
 from kerasnets.data.transforms.colour import grey
 from kerasnets.data.transforms.geometry import warp
 from kerasnets.errors import UserError
@@ -61,7 +62,7 @@ class RandAugment:
 
 def _branches(image: tf.Tensor, signed: tf.Tensor) -> list[Callable[[], tf.Tensor]]:
     return [
-        lambda operation=operation: tf.ensure_shape(operation(image, signed), image.shape)
+        apart(lambda operation=operation: tf.ensure_shape(operation(image, signed), image.shape))
         for operation in OPERATIONS.values()
     ]
 
@@ -163,12 +164,12 @@ def shear_y(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
 
 def translate_x(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     """Moves by up to 150/331 of the width, the paper's pixels for its images."""
-    return _warp(image, 1.0, 0.0, tf.round(signed * image.shape[1] * 150 / 331), 0.0, 1.0, 0.0)
+    return _moved(image, signed, axis=1)
 
 
 def translate_y(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     """Moves by up to 150/331 of the height."""
-    return _warp(image, 1.0, 0.0, 0.0, 0.0, 1.0, tf.round(signed * image.shape[0] * 150 / 331))
+    return _moved(image, signed, axis=0)
 
 
 OPERATIONS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
@@ -188,6 +189,17 @@ def _blend(other: tf.Tensor, image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
 
 def _to_uint8(x: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(x, 0.0, 255.0), tf.uint8)
+
+
+def _moved(image: tf.Tensor, signed: tf.Tensor, axis: int) -> tf.Tensor:
+    """Each pixel from so many pixels further along an axis."""
+    length = image.shape[axis]
+    shift = tf.cast(tf.round(signed * length * 150 / 331), tf.int32)
+    room = round(length * 150 / 331)
+    sides = [[room, room] if each == axis else [0, 0] for each in range(3)]
+    padded = tf.pad(image, sides, constant_values=tf.cast(FILL, tf.uint8))
+    begin = [room + shift if each == axis else 0 for each in range(3)]
+    return tf.slice(padded, begin, image.shape)
 
 
 def _warp(image: tf.Tensor, *matrix: tf.Tensor | float) -> tf.Tensor:

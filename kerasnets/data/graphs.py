@@ -1,0 +1,16 @@
+"""Keeping rarely taken branches out of the graphs that run for every image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kerasnets.lazy import tf
+
+
+def apart(function: Callable) -> Callable:
+    """The function as a single node of the graph.
+
+    TensorFlow writes both branches of a condition into the graph, and the nodes of the one that is
+    not taken cost time too; with hundreds of them more than decoding a small photograph.
+    """
+    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
