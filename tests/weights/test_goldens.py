@@ -29,6 +29,9 @@ GOLDENS = [
     ("timm", "resnetv2_18", "resnet18_v2"),
     ("timm", "resnetv2_50", "resnet50_v2"),
     ("timm", "vgg16", "vgg16"),
+    ("pytorchcv", "densenet40_k12_cifar10", "densenet40_k12_cifar"),
+    ("pytorchcv", "densenet100_k12_bc_cifar10", "densenet_bc100_k12_cifar"),
+    ("megvii", "shufflenet_v1_g3_1x", "shufflenet_v1"),
 ]
 
 
