@@ -41,7 +41,8 @@ class WeightSource:
         data: What they were trained on, in order; the last is what the accuracies are of.
         training_size: Side of the training images, in pixels.
         preprocessing: What an image goes through.
-        layout: How the file names its tensors: a key of `Registration.layouts`.
+        layout: How the file names its tensors, and which options of the network it needs: a key of
+            `Registration.layouts`.
     """
 
     tag: str
@@ -144,7 +145,7 @@ class Registration:
         head_layers: Names of the head's layers with weights, in order.
         variant: The options that make this variant what it is.
         style: Defaults of the options that every layer shares (`kerasnets.models.blocks.Style`).
-        fixed: Options that other networks take and this one does not, each with the reason.
+        fixed: Options of the style that this network does not take.
         stages: The stage outputs by name, ``{"stage1": "LAYER", ...}``, from large maps to small.
         auxiliary_heads: Where side classifiers of the training network sit: ``{"aux1": "LAYER"}``.
         auxiliary_head: ``auxiliary_head(x, classes, name="aux1", **options)`` returns the logits.
@@ -158,7 +159,7 @@ class Registration:
     head_layers: tuple[str, ...] = ("logits",)
     variant: Mapping[str, object] = field(default_factory=dict)
     style: Mapping[str, object] = field(default_factory=dict)
-    fixed: Mapping[str, str] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
     stages: Mapping[str, str] = field(default_factory=dict)
     auxiliary_heads: Mapping[str, str] = field(default_factory=dict)
     auxiliary_head: Callable | None = None
@@ -178,7 +179,7 @@ def register(
     head_layers: tuple[str, ...] = ("logits",),
     variant: Mapping[str, object] | None = None,
     style: Mapping[str, object] | None = None,
-    fixed: Mapping[str, str] | None = None,
+    fixed: tuple[str, ...] = (),
     stages: Mapping[str, str] | None = None,
     auxiliary_heads: Mapping[str, str] | None = None,
     auxiliary_head: Callable | None = None,
@@ -210,7 +211,7 @@ def register(
         head_layers=head_layers,
         variant=dict(variant or {}),
         style=dict(style or {}),
-        fixed=dict(fixed or {}),
+        fixed=fixed,
         stages=dict(stages or {}),
         auxiliary_heads=dict(auxiliary_heads or {}),
         auxiliary_head=auxiliary_head,

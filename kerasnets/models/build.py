@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import inspect
 import os
+import pathlib
 import typing
 from collections.abc import Callable, Mapping
 
@@ -14,6 +15,9 @@ from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import Style, deferring, output_of, styled
 from kerasnets.registry import Registration, registration
+
+if typing.TYPE_CHECKING:
+    from kerasnets.weights.sources import Origin
 
 
 def build(
@@ -43,8 +47,8 @@ def build(
             are published; ``"keras"``, ``"torchvision"``, ``"timm"`` or a tag such as
             ``"timm:resnet18.tv_in1k"`` for those of a project (``kerasnets info NETWORK`` lists
             them); ``"hf:OWNER/REPO[@REVISION][/FILE]"`` for the Hugging Face hub; or the path of
-            a weight file or a run folder. Options that published weights need are taken over,
-            where `overrides` does not have them.
+            a weight file or a run folder. Options that the weights need are taken over, where
+            `overrides` does not have them.
         input_shape: (height, width, channels), channels last; the paper's by default. Height and
             width may be ``None`` where the head allows it.
         pooling: Without the top: ``None``, ``"avg"`` or ``"max"`` over the feature map.
@@ -63,13 +67,10 @@ def build(
     Raises:
         UserError: When an argument does not fit the network; nothing was built then.
     """
-    from kerasnets.weights.sources import describe, find, is_of_hub, resolve
+    from kerasnets.weights.sources import known, resolve
 
     entry = registration(network)
-    if is_of_hub(weights) and find(entry.info.name, weights) is None:
-        # Only the file tells what these weights are.
-        weights = resolve(entry.info.name, weights)
-    origin = describe(entry.info.name, weights)
+    origin = known(entry.info.name, weights)
     overrides = {**_needed(entry, origin.options, include_top), **overrides}
     side_heads = _takes_auxiliary_heads(entry, overrides, include_top)
     if keras.config.image_data_format() != "channels_last":
@@ -77,16 +78,43 @@ def build(
             f"{entry.info.name}: networks are built with channels last. Received: "
             "keras.config.image_data_format() = 'channels_first'."
         )
-    backbone, head, style = _split_overrides(entry, overrides, include_top)
-    input_shape = _checked_input_shape(entry, input_shape)
-    fresh_head = classes is not None
-    classes = _checked_classes(entry, classes)
+    _split_overrides(entry, overrides, include_top)  # refuses wrong ones before a download
     _check_top(entry, include_top, pooling, classifier_activation)
-    if weights is not None:
-        weights = resolve(entry.info.name, weights, include_top=include_top)
+    assemble = functools.partial(
+        _assembled,
+        entry,
+        include_top=include_top,
+        side_heads=side_heads,
+        input_shape=_checked_input_shape(entry, input_shape),
+        pooling=pooling,
+        classes=_checked_classes(entry, classes),
+        classifier_activation=classifier_activation,
+        name=name or entry.info.name,
+    )
+    if weights is None:
+        model = assemble(overrides)
+        model.origin = origin
+        return model
+    path = resolve(entry.info.name, weights, include_top=include_top)
+    return _loaded(entry, assemble, overrides, path, origin, fresh_head=classes is not None)
 
+
+def _assembled(
+    entry: Registration,
+    overrides: Mapping[str, object],
+    *,
+    include_top: bool,
+    side_heads: bool,
+    input_shape: tuple[int | None, int | None, int],
+    pooling: str | None,
+    classes: int,
+    classifier_activation: str | None,
+    name: str,
+) -> keras.Model:
+    """The network; see `build` for the arguments."""
+    backbone, head, style = _split_overrides(entry, overrides, include_top)
     images = keras.Input(input_shape, name="images")
-    with styled(style), _deferring(weights):
+    with styled(style):
         x = _features(entry, images, backbone)
         if include_top:
             x = entry.head(x, classes, **head)
@@ -100,27 +128,38 @@ def build(
             x = {"predictions": x, **_auxiliary_logits(entry, images, x, classes)}
     if include_top and classifier_activation not in (None, "linear"):
         x = _activated(x, classifier_activation)
-    model = keras.Model(images, x, name=name or entry.info.name)
-    if weights is not None:
-        from kerasnets.weights import load_weights
-
-        load_weights(model, weights, network=entry.info.name, fresh_head=fresh_head)
-    model.origin = origin
-    return model
+    return keras.Model(images, x, name=name)
 
 
-def _deferring(weights: object) -> contextlib.AbstractContextManager:
-    """Draws no initial weights where a file will give them."""
-    if weights is None:
-        return contextlib.nullcontext()
+def _loaded(
+    entry: Registration,
+    assemble: Callable[[Mapping[str, object]], keras.Model],
+    overrides: Mapping[str, object],
+    path: pathlib.Path,
+    origin: Origin,
+    *,
+    fresh_head: bool,
+) -> keras.Model:
+    """The network with the weights of a file, and with the options that the file's project has."""
+    from kerasnets.weights.load import layout_of, load_weights
     from kerasnets.weights.memory import Deferred
+    from kerasnets.weights.sources import of_project
 
-    return deferring(Deferred)
+    # Initial weights are not drawn: the file gives them.
+    with deferring(Deferred):
+        model = assemble(overrides)
+        if any(set(layout.options) - set(overrides) for layout in entry.layouts.values()):
+            needed = of_project(origin, layout_of(path, entry.info.name, model)).options
+            if set(needed) - set(overrides):
+                model = assemble({**needed, **overrides})
+    project = load_weights(model, path, network=entry.info.name, fresh_head=fresh_head)
+    model.origin = of_project(origin, project)
+    return model
 
 
 def _needed(entry: Registration, options: Mapping, include_top: bool) -> dict[str, object]:
     """The options that the weights need, without the classifier's where there is none."""
-    heads = () if include_top else _options(entry.head, skip=2)
+    heads = () if include_top else (*_options(entry.head, skip=2), "auxiliary_heads")
     return {name: value for name, value in options.items() if name not in heads}
 
 

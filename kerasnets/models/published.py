@@ -50,7 +50,7 @@ SCALING = {
 }
 
 # keras.applications: file without its end, MD5 with and without top, scaling, licence, accuracies.
-# These tell no crop; the usual 87.5 % is taken.
+# Those tell no crop; the usual 87.5 % is taken.
 KERAS = {
     "vgg16": [(
         "vgg16/vgg16", "64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc",
@@ -295,6 +295,10 @@ TIMM = {
         ("resnet152.tv2_in1k", 82.294, 96.000, TV2),
         ("resnet152.gluon_in1k", 79.712, 94.720),
     ],
+    "resnet18_v2": [("resnetv2_18.ra4_e3600_r224_in1k", 73.572, 91.356, {"crop": 0.9})],
+    "resnet34_v2": [("resnetv2_34.ra4_e3600_r224_in1k", 77.626, 93.518, {"crop": 0.9})],
+    "resnet50_v2": [("resnetv2_50.a1h_in1k", 80.410, 95.090, RSB)],
+    "resnet101_v2": [("resnetv2_101.a1h_in1k", 82.042, 95.866, RSB)],
     "densenet121": [
         ("densenet121.ra_in1k", 75.574, 92.648),
         ("densenet121.tv_in1k", 74.750, 92.158),
@@ -309,8 +313,8 @@ def _timm(
     network: str, tag: str, top1: float, top5: float, differs: dict | None = None
 ) -> WeightSource:
     size, scaling = 224, {}
-    if network.startswith(("inception", "mobilenet")):
-        size, scaling = 224 if network.startswith("mobilenet") else 299, HALF
+    if network.startswith(("inception", "mobilenet")) or network.endswith("_v2"):
+        size, scaling = 299 if network.startswith("inception") else 224, HALF
     row = {
         "crop": 0.875,
         "interpolation": "bicubic",
@@ -320,7 +324,8 @@ def _timm(
         "scaling": scaling,
         **(differs or {}),
     }
-    as_torchvision = network.startswith(("resnet", "densenet", "inception_v3"))
+    v1 = network.startswith("resnet") and not network.endswith("_v2")
+    as_torchvision = v1 or network.startswith(("densenet", "inception_v3"))
     return WeightSource(
         tag=f"timm:{tag}",
         location=f"hf:timm/{tag}/model.safetensors",

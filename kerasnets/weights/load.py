@@ -28,7 +28,7 @@ def load_weights(
     *,
     network: str,
     fresh_head: bool = False,
-) -> None:
+) -> str | None:
     """Gives `model` the weights of a file.
 
     The file's kind and layout are told by its content: safetensors, PyTorch pickles,
@@ -42,6 +42,9 @@ def load_weights(
         network: The name the model was built by.
         fresh_head: Whether the last layer may start anew where the file's is for other classes.
 
+    Returns:
+        The project whose layout the file has; ``None`` for ours.
+
     Raises:
         UserError: When the file is missing or damaged, or its tensors are not those of the
             network; the model is unchanged then.
@@ -54,18 +57,30 @@ def load_weights(
     _finish(model, plan.fresh)
     for note in plan.notes:
         log.warning("%s: %s.", network, note)
+    return plan.project
 
 
-def layout_of(path: str | os.PathLike, network: str) -> str | None:
+def layout_of(
+    path: str | os.PathLike, network: str, model: keras.Model | None = None
+) -> str | None:
     """The project whose layout a file has, of those that publish weights of the network.
 
-    ``None`` for our own. The network is built for it, without its weights.
+    Args:
+        path: The file.
+        network: The name of the network.
+        model: The network, of any options; built for this, without weights, if not given.
+
+    Returns:
+        A key of `Registration.layouts`; ``None`` for our own layout.
 
     Raises:
         UserError: When the file is missing or damaged.
     """
-    with open_weights(path) as file, deferring(memory.Deferred):
-        return recognise(build(network), file, registration(network))[0]
+    if model is None:
+        with deferring(memory.Deferred):
+            model = build(network)
+    with open_weights(path) as file:
+        return recognise(model, file, registration(network))[0]
 
 
 def _read(file: WeightFile, tensors: tuple[Tensor, ...]) -> list[tuple[keras.Variable, np.ndarray]]:

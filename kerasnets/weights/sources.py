@@ -9,7 +9,7 @@ import json
 import os
 import pathlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kerasnets.errors import UserError, unknown
@@ -32,15 +32,19 @@ class Origin:
     Attributes:
         network: The name that it is built by.
         preprocessing: What an image goes through, at the input size of the weights.
+        source: The tag of the published source, where it is one.
         options: Of the network, that the weights need.
     """
 
     network: str
     preprocessing: Preprocessing
+    source: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
 
 
-def preprocessing(network: str | keras.Model, source: str | None = None) -> Preprocessing:
+def preprocessing(
+    network: str | keras.Model, source: str | os.PathLike | None = None
+) -> Preprocessing:
     """How an image becomes the input of a network.
 
     >>> kerasnets.preprocessing("vgg16", "keras").channel_order
@@ -71,37 +75,63 @@ def preprocessing(network: str | keras.Model, source: str | None = None) -> Prep
 
 
 def describe(network: str, weights: str | os.PathLike | None) -> Origin:
-    """What is known of weights before they are there. Downloads nothing.
-
-    Of a file that no source is known of, the layout tells whose it is, and so how their networks
-    are built and what they take; one in our own layout takes what the network takes.
+    """What is known of weights, with a look at the names in a file where nothing else tells.
 
     Args:
         network: The name of a network.
         weights: As `kerasnets.build` takes them.
 
     Raises:
-        UserError: When the network has no such source, or the file cannot be read.
+        UserError: When the network has no such source, or the file cannot be had.
     """
-    entry = registration(network)
-    facts = entry.info
+    origin = known(network, weights)
+    if weights is None or origin.source is not None or _run_facts(weights):
+        return origin
+    from kerasnets.weights.load import layout_of
+
+    return of_project(origin, layout_of(resolve(network, weights), network))
+
+
+def known(network: str, weights: str | os.PathLike | None) -> Origin:
+    """What is known of weights before any file is opened or downloaded.
+
+    Args:
+        network: The name of a network.
+        weights: As `kerasnets.build` takes them.
+
+    Raises:
+        UserError: When the network has no such source.
+    """
+    facts = info(network)
     if weights is None:
         return Origin(network=facts.name, preprocessing=facts.preprocessing)
-    if not _is_name(weights) and (run := _run_facts(weights)):
+    if run := _run_facts(weights):
         options = run.options if run.network == facts.name else {}
-        return Origin(network=facts.name, preprocessing=run.preprocessing, options=options)
+        return replace(run, network=facts.name, options=options)
     row = find(network, weights)
-    layout = row.layout if row else None
-    if row is None and entry.layouts and pathlib.Path(weights).is_file():
-        from kerasnets.weights.load import layout_of
-
-        layout = layout_of(weights, facts.name)
-        row = next((row for row in facts.weights if row.layout == layout), None)
+    if row is None:
+        return Origin(network=facts.name, preprocessing=facts.preprocessing)
+    options = registration(network).layouts[row.layout].options
     return Origin(
-        network=facts.name,
-        preprocessing=row.preprocessing if row else facts.preprocessing,
-        options=dict(entry.layouts[layout].options) if layout else {},
+        network=facts.name, preprocessing=row.preprocessing, source=row.tag, options=dict(options)
     )
+
+
+def of_project(origin: Origin, project: str | None) -> Origin:
+    """What is known once a file has told by its layout which project's network it is for.
+
+    Its weights take images scaled as all that the project publishes, where those agree.
+    """
+    if origin.source is not None or project is None:
+        return origin
+    options = dict(registration(origin.network).layouts[project].options)
+    rows = [row for row in info(origin.network).weights if row.layout == project]
+    scalings = {
+        (row.preprocessing.mean, row.preprocessing.std, row.preprocessing.channel_order)
+        for row in rows
+    }
+    agreed = rows[0].preprocessing if len(scalings) == 1 else origin.preprocessing
+    return replace(origin, preprocessing=agreed, options=options)
 
 
 def resolve(network: str, weights: str | os.PathLike, *, include_top: bool = True) -> pathlib.Path:
@@ -120,7 +150,7 @@ def resolve(network: str, weights: str | os.PathLike, *, include_top: bool = Tru
         if source.location_without_top and not include_top:
             return download(source.location_without_top, source.checksum_without_top)
         return download(source.location, source.checksum)
-    if is_of_hub(weights):
+    if _is_of_hub(weights):
         return download(weights)
     path = pathlib.Path(weights)
     if path.is_dir():
@@ -160,8 +190,7 @@ def _is_name(weights: str | os.PathLike) -> bool:
     return weights == "imagenet" or weights.partition(":")[0] in projects
 
 
-def is_of_hub(weights: object) -> bool:
-    """Whether it is a file of the Hugging Face hub."""
+def _is_of_hub(weights: str | os.PathLike) -> bool:
     return isinstance(weights, str) and weights.startswith("hf:")
 
 
@@ -170,7 +199,7 @@ def _is_of_imagenet(row: WeightSource) -> bool:
 
 
 def _is_file_of(row: WeightSource, weights: str | os.PathLike) -> bool:
-    if is_of_hub(weights):
+    if _is_of_hub(weights):
         return (
             row.location.startswith("hf:") and parse_hub(row.location)[0] == parse_hub(weights)[0]
         )
@@ -219,6 +248,8 @@ def write_run_facts(folder: pathlib.Path, origin: Origin) -> None:
 
 def _run_facts(folder: str | os.PathLike) -> Origin | None:
     """What a run folder keeps of its network, where it is one."""
+    if _is_name(folder):
+        return None
     path = pathlib.Path(folder, RUN_FACTS)
     if not path.is_file():
         return None

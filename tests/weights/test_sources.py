@@ -13,7 +13,7 @@ from kerasnets import UserError
 from kerasnets.models.published import published
 from kerasnets.registry import registration
 from kerasnets.weights import save_weights
-from kerasnets.weights.sources import RUN_FACTS, describe, find, resolve
+from kerasnets.weights.sources import RUN_FACTS, describe, find, known, of_project, resolve
 
 ROWS = [(name, row) for name in kerasnets.list_models() for row in kerasnets.info(name).weights]
 
@@ -136,7 +136,8 @@ def test_a_file_is_known_by_its_published_name():
     name = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
     assert describe("vgg16", f"downloads/{name}").preprocessing.channel_order == "bgr"
     assert describe("mobilenet_v1", "mobilenet_1_0_224_tf.h5").options["padding"] == "same"
-    assert describe("vgg16", "my.h5").preprocessing == kerasnets.info("vgg16").preprocessing
+    assert describe("mobilenet_v1", "mobilenet_1_0_224_tf.h5").source == "keras"
+    assert known("vgg16", "my.h5").preprocessing == kerasnets.info("vgg16").preprocessing
     hub = describe("resnet34", "hf:timm/resnet34.ra4_e3600_r224_in1k@main")
     assert hub.preprocessing.mean == (0.5,) * 3
 
@@ -166,6 +167,33 @@ def test_a_model_knows_its_preprocessing(tmp_path):
     model.save(tmp_path / "model.keras")
     with pytest.raises(UserError, match="model 'mine' does not tell where its weights are from"):
         kerasnets.preprocessing(keras.saving.load_model(tmp_path / "model.keras"))
+
+
+def test_a_file_of_another_name_is_known_by_its_layout(tmp_path):
+    """The options that its project's network has, and the scaling that all its weights share."""
+    peer = keras.applications.MobileNet(weights=None, alpha=0.25, input_shape=(32, 32, 3))
+    peer.save_weights(tmp_path / "mine.weights.h5")
+    small = {"width": 0.25, "input_shape": (32, 32, 3)}
+    model = kerasnets.build("mobilenet_v1", weights=tmp_path / "mine.weights.h5", **small)
+    assert model.get_layer("stem_conv_act").activation is keras.activations.relu6
+    images = np.random.default_rng(4).uniform(-1, 1, (2, 32, 32, 3)).astype("float32")
+    np.testing.assert_allclose(model(images), peer(images), rtol=1e-4)
+    assert kerasnets.preprocessing("mobilenet_v1", tmp_path / "mine.weights.h5").mean == (0.5,) * 3
+    asked = kerasnets.build(
+        "mobilenet_v1", weights=tmp_path / "mine.weights.h5", activation="relu", **small
+    )
+    assert asked.get_layer("stem_conv_act").activation is keras.activations.relu
+
+
+def test_the_scaling_is_taken_from_a_layout_where_all_agree():
+    own = known("vgg16", "mine.h5")
+    assert of_project(own, "keras").preprocessing.channel_order == "bgr"
+    assert of_project(own, None) == own
+    # One of timm's ResNet-34 is scaled unlike the others.
+    own = known("resnet34", "mine.safetensors")
+    assert of_project(own, "torchvision") == own
+    published = known("resnet34", "timm:resnet34.ra4_e3600_r224_in1k")
+    assert of_project(published, "torchvision") == published
 
 
 def test_a_model_of_any_size_and_channels_has_preprocessing():
