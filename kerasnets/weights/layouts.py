@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import keras
@@ -69,10 +69,30 @@ def own_names(model: keras.Model) -> dict[str, tuple[keras.layers.Layer, keras.V
     }
 
 
-def own_tensors(model: keras.Model) -> Iterator[Tensor]:
-    """Each tensor of a file that `save_weights` wrote."""
+# The last layer of AlexNet and VGG, as a dense layer and as a convolution.
+FORMS = {"fc8": "logits", "logits": "fc8"}
+
+
+def own_tensors(model: keras.Model, found: Mapping[str, tuple[int, ...]]) -> Iterator[Tensor]:
+    """Each tensor of a file that `save_weights` wrote.
+
+    Args:
+        model: One of our networks.
+        found: The shapes in the file. A dense layer may be a convolution there, or the reverse.
+    """
     for name, (layer, variable) in own_names(model).items():
-        yield Tensor(name, tuple(variable.shape), variable, layer)
+        other = f"{FORMS.get(layer.name)}/{name.rpartition('/')[2]}"
+        name = other if other in found and name not in found else name
+        shape = tuple(variable.shape)
+        yield Tensor(name, _in_other_form(shape, found.get(name, shape)), variable, layer)
+
+
+def _in_other_form(shape: tuple[int, ...], found: tuple[int, ...]) -> tuple[int, ...]:
+    """The file's shape of a kernel, where it has the same numbers in the same order."""
+    dense, convolution = sorted((shape, found), key=len)
+    same = len(dense) == 2 and len(convolution) == 4
+    same = same and dense == (math.prod(convolution[:3]), convolution[3])
+    return found if same else shape
 
 
 def layout_tensors(

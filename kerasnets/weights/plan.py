@@ -93,8 +93,11 @@ def recognise(
     Returns:
         The project, and the tensors that its file of this network must hold.
     """
-    own = layout_tensors(model, OWN_IN_KERAS, file.tensors)
-    candidates = {None: list(own if file.framework == "keras" else own_tensors(model))}
+    if file.framework == "keras":
+        own = layout_tensors(model, OWN_IN_KERAS, file.tensors)
+    else:
+        own = own_tensors(model, {name: stored.shape for name, stored in file.tensors.items()})
+    candidates = {None: list(own)}
     for project, layout in entry.layouts.items():
         if layout.framework == file.framework:
             candidates[project] = list(layout_tensors(model, layout, file.tensors))

@@ -6,7 +6,10 @@ import keras
 import numpy as np
 import pytest
 
+from kerasnets import UserError, build
 from kerasnets.registry import Layout
+from kerasnets.weights import save_weights
+from kerasnets.weights.convert import convert_weights
 from kerasnets.weights.layouts import Tensor, layout_tensors
 
 HEIGHT, WIDTH, CHANNELS, UNITS = 2, 3, 4, 5
@@ -61,3 +64,23 @@ def test_a_dense_layer_that_follows_another_is_a_1x1_convolution(kind: str) -> N
     tensor.from_file(weight, kernel)
     np.testing.assert_array_equal(kernel, weight.reshape(3, 7).T)
     np.testing.assert_array_equal(tensor.to_file(kernel), weight)
+
+
+@pytest.mark.parametrize("layout", ["own", "torchvision"])
+def test_dense_layers_see_larger_images_as_convolutions(layout: str, tmp_path) -> None:
+    """Simonyan and Zisserman 2014, section 3.2; without that a larger input is refused."""
+    trained = build("vgg11", width=0.125)
+    save_weights(trained, tmp_path / "own.safetensors")
+    path = tmp_path / "weights.safetensors"
+    convert_weights(tmp_path / "own.safetensors", path, network="vgg11", layout=layout, width=0.125)
+    with pytest.raises(UserError, match=r"dense layer fc6 fits one input size, and sees 8x8 here"):
+        build("vgg11", weights=path, width=0.125, input_shape=(256, 256, 3))
+    larger = {"width": 0.125, "input_shape": (256, 256, 3), "dense_head": "conv"}
+    whole = build("vgg11", weights=path, classifier_activation=None, **larger)
+    logits = build("vgg11", weights=path, classifier_activation=None, width=0.125)
+    image = np.random.default_rng(0).standard_normal((1, 256, 256, 3)).astype("float32")
+    assert whole(image).shape == (1, 1000)
+    same = {**larger, "input_shape": (224, 224, 3)}
+    at_size = build("vgg11", weights=path, classifier_activation=None, **same)
+    crop = image[:, :224, :224]
+    np.testing.assert_allclose(at_size(crop), logits(crop), rtol=1e-4, atol=1e-5)
