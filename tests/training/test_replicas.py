@@ -1,0 +1,50 @@
+"""On two devices as on one; in a process of its own, since devices are set up once."""
+
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+import numpy as np
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from kerasnets.training import evaluate
+from kerasnets.training.trainee import Trainee
+from tests.training import test_evaluation
+from tests.training.test_trainee import AS_IT_IS, batch, changed, fit, network
+
+chosen = changed(accumulate=2, ema=0.5, clip_norm=0.5, weight_decay=0.05)
+rng = np.random.default_rng(0)
+batches = [batch(rng, 32) for _ in range(5)]
+images = test_evaluation.split(rng, 23)
+found = []
+for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
+    with strategy.scope():
+        model = Trainee(network(), AS_IT_IS, chosen, 10)
+    history = fit(model, batches)
+    weights = [each.numpy() for each in (*model.network.weights, *model.averages)]
+    with strategy.scope():
+        # The last batch is one image, on the first device.
+        measured = evaluate(
+            test_evaluation.network(), images, test_evaluation.PREPROCESSING, batch_size=11
+        )
+    assert measured.images == measured.confusion.sum() == 23
+    found.append([*weights, np.array(measured.loss), np.array(history["loss"])])
+for one, two in zip(*found, strict=True):
+    np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)
+print("the same")
+"""
+
+
+def test_penalty_clipping_averages_parts_and_figures_are_the_same():
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert result.stdout.strip() == "the same", result.stderr[-3000:]
