@@ -17,12 +17,17 @@ def centre(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
 
 
 def ten(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
-    """The corners and the centre of the resized image, and their mirror images, (10, H, W, C).
+    """The corners and centre of the central square, and their mirror images, (10, H, W, C).
+
+    The square's side is `Preprocessing.resize_to`; 8/7 of the crop's where that leaves no room.
 
     Source: Krizhevsky et al. 2012, section 4.1.
     """
-    resized = images.short_side(image, preprocessing.resize_to, preprocessing)
-    views = [_at(resized, preprocessing.size, *place) for place in _FIVE]
+    side = preprocessing.resize_to
+    if side <= max(preprocessing.size):
+        side = round(max(preprocessing.size) * 8 / 7)
+    square = _at(images.short_side(image, side, preprocessing), (side, side), 0.5, 0.5)
+    views = [_at(square, preprocessing.size, *place) for place in _FIVE]
     return _with_mirrored(tf.stack(views))
 
 

@@ -8,13 +8,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasnets.data import evaluation_batches
+from kerasnets.data.pipeline import dense_batches, evaluation_batches
 from kerasnets.data.sources import Split
-from kerasnets.errors import UserError, unknown
+from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.training.metrics import Metrics, measure
 
-CROPS = ("1", "10", "144", "dense")
+# Crops of an image.
+CROP_COUNTS = {"ten": 10, "144": 144}
 
 
 def evaluate(
@@ -24,7 +25,7 @@ def evaluate(
     *,
     name: str = "test",
     batch_size: int = 250,
-    crops: str = "1",
+    crops: str = "centre",
     scales: Sequence[int] = (),
     real: Sequence[Sequence[int]] | None = None,
 ) -> Metrics:
@@ -36,33 +37,28 @@ def evaluate(
         preprocessing: Of the network.
         name: Of the split.
         batch_size: Images, or crops, at a time; it does not change the figures.
-        crops: ``"1"``: fitted as `preprocessing` says; ``"10"`` and ``"144"``: the average of the
-            probabilities of this many crops (`kerasnets.data.views`); ``"dense"``: whole images
-            and their mirror images, for a network that takes any size.
+        crops: ``"centre"``: fitted as `preprocessing` says; ``"ten"`` and ``"144"``: the average
+            of the probabilities of this many crops (`kerasnets.data.crops`); ``"dense"``: whole
+            images and their mirror images, for a network that takes any size.
         scales: Short sides of dense evaluation, in pixels, whose probabilities are averaged; that
             of `preprocessing` by default.
         real: For each image its ReaL labels, see `kerasnets.training.labels.real_labels`.
 
     Raises:
-        UserError: When the split has labels that the network has no class for, or is empty.
+        UserError: When the split has labels that the network has no class for, or is empty, or
+            there are no such crops.
     """
     classes = network.output_shape[-1]
-    _check(split, name, classes, crops)
+    _check(split, name, classes)
     model = with_preprocessing(network, preprocessing)
-    channels = network.input_shape[-1]
-    if crops == "1":
-        batches = evaluation_batches(split, preprocessing, channels, batch_size=batch_size)
-        logits = model.predict(batches.map(lambda images, labels: images), verbose=0)
-    elif crops == "dense":
+    if crops == "dense":
         logits = _dense(model, split, preprocessing, scales or (preprocessing.resize_to,))
     else:
         logits = _in_crops(model, split, preprocessing, crops, batch_size)
     return measure(name, logits, split.labels, real=real)
 
 
-def _check(split: Split, name: str, classes: int, crops: str) -> None:
-    if crops not in CROPS:
-        raise unknown("way to crop", crops, CROPS)
+def _check(split: Split, name: str, classes: int) -> None:
     if split.size == 0:
         raise UserError(f"The split {name} has no images.")
     if split.labels.max() >= classes:
@@ -75,17 +71,23 @@ def _check(split: Split, name: str, classes: int, crops: str) -> None:
 def _in_crops(
     model: keras.Model, split: Split, preprocessing: Preprocessing, crops: str, batch_size: int
 ) -> np.ndarray:
-    """Logarithms of the average probabilities over an image's crops."""
-    from kerasnets.data.views import VIEWS, view_batches
-
-    count, _ = VIEWS[crops]
+    """Logits; of several crops the logarithms of their average probabilities."""
     channels = model.input_shape[-1]
-    at_once = max(1, batch_size // count)
-    views = view_batches(split, preprocessing, channels, crops=crops, batch_size=at_once)
-    flat = views.map(lambda each: tf.reshape(each, (-1, *preprocessing.size, channels)))
-    logits = model.predict(flat, verbose=0)
-    probabilities = _softmax(logits).reshape(split.size, count, -1)
-    return np.log(probabilities.mean(axis=1))
+    count = CROP_COUNTS.get(crops, 1)
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    at_once = max(1, batch_size // count // replicas) * replicas
+    batches = evaluation_batches(split, preprocessing, channels, batch_size=at_once, crops=crops)
+
+    def whole(views: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        # Every device needs an image of the last batch too; the answers to these are cut off.
+        missing = -tf.shape(views)[0] % replicas
+        views = tf.concat([views, tf.repeat(views[:1], missing, axis=0)], 0)
+        return tf.reshape(views, (-1, *preprocessing.size, channels))
+
+    logits = model.predict(batches.map(whole), verbose=0)[: count * split.size]
+    if count == 1:
+        return logits
+    return np.log(_softmax(logits).reshape(split.size, count, -1).mean(axis=1))
 
 
 def _dense(
@@ -95,13 +97,11 @@ def _dense(
 
     Source: Simonyan, Zisserman 2014, arXiv 1409.1556, section 3.2.
     """
-    from kerasnets.data.views import whole_images
-
     channels = model.input_shape[-1]
     total = 0.0
     for scale in scales:
-        pairs = whole_images(split, preprocessing, channels, scale=scale)
-        logits = model.predict(pairs, verbose=0)
+        pairs = dense_batches(split, preprocessing, channels, side=scale)
+        logits = model.predict(pairs.map(lambda pair, label: pair), verbose=0)
         total = total + _softmax(logits).reshape(split.size, 2, -1).mean(axis=1)
     return np.log(total / len(scales))
 

@@ -14,7 +14,7 @@ _BEFORE_BATCH_NORM = (
         source=(
             "Krizhevsky et al. 2012, section 5: 90 passes, divided by ten three times, each when "
             "the validation error stopped improving; how long that takes is ours. Section 4.1 "
-            "measures 10 crops (--crops 10)"
+            "measures 10 crops (--crops ten)"
         ),
         reported="40.7 / 18.2 with 10 crops",
         epochs=90,

@@ -132,14 +132,15 @@ _MODERN = (
     Recipe(
         name="transfer",
         source=(
-            "No paper: a new classifier on a trained network (--init-from), with --freeze-until "
-            "or a smaller rate for each stage further back"
+            "No paper: a new classifier on a trained network (--weights or --init-from), with "
+            "--freeze-until or a smaller rate for each stage further back"
         ),
         epochs=20,
         batch_size=32,
         optimizer="adam",
-        learning_rate=1e-3,
+        learning_rate=3e-3,
         warmup_epochs=1,
+        augment="pad_crop_flip",
         stage_decay=0.5,
     ),
 )

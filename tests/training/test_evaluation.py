@@ -27,12 +27,12 @@ def split(rng, size=23) -> Split:
     return Split(images, rng.integers(0, 7, size).astype(np.int32), "array")
 
 
-@pytest.mark.parametrize("crops", ["1", "10", "144"])
+@pytest.mark.parametrize("crops", ["centre", "ten"])
 def test_every_image_counts_once_whatever_the_batch(rng, crops):
     images = split(rng)
     found = [
         evaluate(network(), images, PREPROCESSING, crops=crops, batch_size=size)
-        for size in (1, 5, 23, 1000)
+        for size in (1, 5, 1000)
     ]
     for each in found:
         assert each.images == each.confusion.sum() == 23
@@ -52,7 +52,7 @@ def test_crops_average_probabilities(rng):
         for view in (crop, crop[:, :, ::-1]):
             total = total + keras.ops.softmax(model(view)).numpy() / 10
     expected = -np.log(total[np.arange(6), images.labels]).mean()
-    found = evaluate(network(), images, PREPROCESSING, crops="10")
+    found = evaluate(network(), images, PREPROCESSING, crops="ten")
     assert found.loss == pytest.approx(expected, rel=1e-5)
 
 
@@ -77,7 +77,7 @@ def test_what_cannot_be_measured_is_told(rng):
         evaluate(network(classes=5), split(rng, 50), PREPROCESSING)
     with pytest.raises(UserError, match="has no images"):
         evaluate(network(), split(rng, 0), PREPROCESSING)
-    with pytest.raises(UserError, match="Unknown way to crop '12'"):
+    with pytest.raises(UserError, match="Unknown way of cropping '12'"):
         evaluate(network(), split(rng), PREPROCESSING, crops="12")
 
 

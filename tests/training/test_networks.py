@@ -73,8 +73,6 @@ def test_recipes_reach_the_network():
         return starting_network(TrainConfig(model=model, recipe=recipe("cosine", **changes)), 10)
 
     assert built("alexnet_owt", dropout=0.25).get_layer("fc6_dropout").rate == 0.25
-    with pytest.raises(UserError, match="lenet5 takes no option 'dropout'"):
-        built("lenet5", dropout=0.25)
     with pytest.raises(UserError, match="Unknown part of resnet20_cifar 'stage9'"):
         built("resnet20_cifar", freeze_until="stage9")
     # A network without side classifiers does without their loss.

@@ -40,8 +40,8 @@ class Evaluate:
     """Options of the network, as NAME VALUE pairs."""
     batch_size: int = 250
     """Images, or crops, at a time."""
-    crops: Literal["1", "10", "144", "dense"] = "1"
-    """One, AlexNet's ten, GoogLeNet's 144, or whole images (for networks of any input size)."""
+    crops: Literal["centre", "ten", "144", "dense"] = "centre"
+    """The centre, AlexNet's ten, GoogLeNet's 144, or whole images, where the network takes any."""
     scales: tuple[int, ...] = ()
     """Short sides of whole images, in pixels; that of the network's preprocessing if not given."""
     labels: pathlib.Path | None = None
@@ -67,7 +67,7 @@ class Evaluate:
             split, names = relabelled(split, names, self.labels, classes)
         real = real_labels(self.real, split) if self.real else None
         # Other crops need the margins of the images.
-        seen = read(split, preprocessing, channels) if self.crops == "1" else split
+        seen = read(split, preprocessing, channels) if self.crops == "centre" else split
         metrics = evaluate(
             network,
             seen,
