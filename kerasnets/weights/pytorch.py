@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import pickle
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -13,6 +14,9 @@ import numpy as np
 from kerasnets.errors import UserError
 from kerasnets.files import whole
 from kerasnets.weights.files import Stored, WeightFile
+
+# Modules' names had dots once; torchvision's files of DenseNets still have them.
+DOTTED = re.compile(r"(\.denselayer\d+\.(?:norm|conv))\.(\d)\.")
 
 
 @contextlib.contextmanager
@@ -29,7 +33,7 @@ def opened(path: pathlib.Path) -> Iterator[WeightFile]:
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     tensors = isinstance(content, dict) and {
-        str(name).removeprefix("module."): Stored(
+        DOTTED.sub(r"\1\2.", str(name).removeprefix("module.")): Stored(
             tuple(value.shape), str(value.dtype).removeprefix("torch."), _reader(value)
         )
         for name, value in content.items()

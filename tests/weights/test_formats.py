@@ -1,6 +1,7 @@
 """Every format and layout that a network's weights come in."""
 
 import pathlib
+import re
 
 import h5py
 import keras
@@ -138,3 +139,21 @@ def test_keras_files_say_who_they_are_by_content(tmp_path) -> None:
     build("resnet20_cifar", weights=tmp_path / "x.pth")
     with pytest.raises(UserError, match="It fits plain20_cifar or resnet20_cifar"):
         build("resnet32_cifar", weights=tmp_path / "x.pth")
+
+
+def test_densenets_as_torchvision_has_published_them(tmp_path):
+    """Their files are older than the rule that a module's name has no dots."""
+    torch = pytest.importorskip("torch")
+    options = {"input_shape": (32, 32, 3), "width": 0.125}
+    network = build("densenet121", **options)
+    randomize(network)
+    tensors = project_tensors(network, registration("densenet121"), "torchvision")
+    state = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)\.", r"\1.\2.", name): torch.from_numpy(array)
+        for name, array in tensors.items()
+    }
+    assert "features.denseblock1.denselayer1.norm.1.weight" in state
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    loaded = build("densenet121", weights=tmp_path / "old.pth", **options)
+    for one, other in zip(network.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
