@@ -155,6 +155,49 @@ def _value(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def weights() -> str:
+    """The page on weights: what is written by hand, then every source."""
+    text = (DOCS / "weights.md").read_text(encoding="utf-8")
+    by_hand, heading, _ = text.partition("## All sources\n")
+    note = (
+        "Written by `make docs` from the code, best first. Accuracies are as published, in %, of "
+        "one centre crop of ImageNet's validation images, or of CIFAR-10's test images. Input is "
+        "the crop of the resized short side, and the side of the training images where it was "
+        "another; mean and std are of pixels from 0 to 255."
+    )
+    lines = [
+        "| network | `weights=` | top-1 | top-5 | trained on | input | licence | checksum |",
+        "| --- | --- | ---: | ---: | --- | --- | --- | --- |",
+        *(
+            _source(name, source)
+            for name in kerasnets.list_models()
+            for source in kerasnets.info(name).weights
+        ),
+    ]
+    return f"{by_hand}{heading}\n{note}\n\n" + "\n".join([*lines, ""])
+
+
+def _source(network: str, source: kerasnets.WeightSource) -> str:
+    where = source.location
+    if where.startswith("hf:"):
+        where = f"https://huggingface.co/{where.removeprefix('hf:').rpartition('/')[0]}"
+    image = str(source.preprocessing)
+    if source.training_size != source.preprocessing.size[0]:
+        image += f"; trained at {source.training_size}"
+    by_hub = "of the hub" if source.location.startswith("hf:") else "none published"
+    cells = (
+        f"`{network}`",
+        f"[`{source.tag}`]({where})",
+        f"{source.top1:.2f}",
+        f"{source.top5:.2f}" if source.top5 else "",
+        source.data,
+        image,
+        source.licence,
+        source.checksum or by_hub,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
 def index() -> str:
     """The page that lists all others by their titles."""
     lines = ["# Documentation", ""]
@@ -174,6 +217,7 @@ def main() -> None:
     for family in families():
         (FOLDER / f"{family}.md").write_text(page(family), encoding="utf-8")
     (DOCS / "recipes.md").write_text(recipes(), encoding="utf-8")
+    (DOCS / "weights.md").write_text(weights(), encoding="utf-8")
     (DOCS / "README.md").write_text(index(), encoding="utf-8")
 
 
