@@ -14,13 +14,15 @@ from kerasnets.files import whole
 from kerasnets.weights.files import CHECKSUMS, crc32
 from kerasnets.weights.hdf5 import add_trailer
 from kerasnets.weights.layouts import own_names
+from kerasnets.weights.sources import METADATA, Origin, to_json
 
 
 def save_weights(model: keras.Model, path: str | os.PathLike) -> None:
     """Writes the weights of a network; `kerasnets.build` loads them.
 
     The format follows the name: ``.weights.h5`` is Keras' own, and anything else safetensors with
-    each variable under ``LAYER/VARIABLE``. Both record a checksum.
+    each variable under ``LAYER/VARIABLE``. Both record a checksum, safetensors also what is known
+    of the model: its ``origin``.
 
     Raises:
         UserError: When the disk is full or the folder cannot be written.
@@ -31,7 +33,9 @@ def save_weights(model: keras.Model, path: str | os.PathLike) -> None:
             add_trailer(partial)
         return
     values = own_names(model).items()
-    save_tensors(path, {name: _array(variable) for name, (_, variable) in values})
+    origin = getattr(model, "origin", None)
+    metadata = {METADATA: to_json(origin)} if isinstance(origin, Origin) else {}
+    save_tensors(path, {name: _array(variable) for name, (_, variable) in values}, metadata)
 
 
 def _array(variable: keras.Variable) -> np.ndarray:

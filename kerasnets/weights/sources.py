@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 RUN_FACTS = "network.json"
 RUN_WEIGHTS = "weights.safetensors"
+# The entry of our safetensors files that says what their network takes.
+METADATA = "origin"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,7 @@ def describe(network: str, weights: str | os.PathLike | None) -> Origin:
         UserError: When the network has no such source, or the file cannot be had.
     """
     origin = known(network, weights)
-    if weights is None or origin.source is not None or _run_facts(weights):
+    if weights is None or origin.source is not None or _kept(weights):
         return origin
     from kerasnets.weights.load import layout_of
 
@@ -93,7 +95,7 @@ def describe(network: str, weights: str | os.PathLike | None) -> Origin:
 
 
 def known(network: str, weights: str | os.PathLike | None) -> Origin:
-    """What is known of weights before any file is opened or downloaded.
+    """What is known of weights before a file is downloaded, or its tensors are looked at.
 
     Args:
         network: The name of a network.
@@ -105,9 +107,9 @@ def known(network: str, weights: str | os.PathLike | None) -> Origin:
     facts = info(network)
     if weights is None:
         return Origin(network=facts.name, preprocessing=facts.preprocessing)
-    if run := _run_facts(weights):
-        options = run.options if run.network == facts.name else {}
-        return replace(run, network=facts.name, options=options)
+    if kept := _kept(weights):
+        options = kept.options if kept.network == facts.name else {}
+        return replace(kept, network=facts.name, options=options)
     row = find(network, weights)
     if row is None:
         return Origin(network=facts.name, preprocessing=facts.preprocessing)
@@ -243,23 +245,45 @@ def _none_for(network: str, weights: str) -> UserError:
 
 def write_run_facts(folder: pathlib.Path, origin: Origin) -> None:
     """Keeps in a run folder what its network takes."""
-    write_text(folder / RUN_FACTS, json.dumps(asdict(origin), indent=2) + "\n")
+    write_text(folder / RUN_FACTS, to_json(origin) + "\n")
 
 
-def _run_facts(folder: str | os.PathLike) -> Origin | None:
-    """What a run folder keeps of its network, where it is one."""
-    if _is_name(folder):
+def to_json(origin: Origin) -> str:
+    """As run folders and our own weight files keep it."""
+    return json.dumps(asdict(origin), indent=2)
+
+
+def _kept(weights: str | os.PathLike) -> Origin | None:
+    """What a run folder, or a safetensors file of ours, keeps of its network; else ``None``."""
+    if _is_name(weights) or _is_of_hub(weights):
         return None
-    path = pathlib.Path(folder, RUN_FACTS)
-    if not path.is_file():
-        return None
+    path = pathlib.Path(weights, RUN_FACTS)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        lists = values.pop("preprocessing")
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in lists.items()}
-        return Origin(preprocessing=Preprocessing(**fields), **values)
+        if path.is_file():
+            return _from_json(path.read_text(encoding="utf-8"))
+        path = pathlib.Path(weights)
+        metadata = _metadata(path) if path.is_file() else {}
+        return _from_json(metadata[METADATA]) if METADATA in metadata else None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{str(path)!r} does not describe a network: {error}.") from error
+
+
+def _from_json(text: str) -> Origin:
+    values = json.loads(text)
+    fields = values.pop("preprocessing")
+    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+    return Origin(preprocessing=Preprocessing(**fields), **values)
+
+
+def _metadata(path: pathlib.Path) -> Mapping[str, str]:
+    """Of a safetensors file; nothing of another, and of a damaged one, which loading refuses."""
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}
+    except safetensors.SafetensorError:
+        return {}
 
 
 def _of_run(folder: pathlib.Path) -> pathlib.Path:

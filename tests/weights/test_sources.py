@@ -153,7 +153,9 @@ def test_preprocessing_of_names():
 def test_a_model_knows_its_preprocessing(tmp_path):
     path = tmp_path / "mobilenet_1_0_224_tf.h5"
     small = {"width": 0.125, "input_shape": (64, 96, 3)}
-    save_weights(kerasnets.build("mobilenet_v1", activation="relu6", padding="same", **small), path)
+    saved = kerasnets.build("mobilenet_v1", activation="relu6", padding="same", **small)
+    del saved.origin  # which the file would tell
+    save_weights(saved, path)
     model = kerasnets.build("mobilenet_v1", weights=path, name="mine", **small)
     # What the published file of this name needs was taken over...
     assert model.get_layer("stem_conv_act").activation is keras.activations.relu6
@@ -183,6 +185,22 @@ def test_a_file_of_another_name_is_known_by_its_layout(tmp_path):
         "mobilenet_v1", weights=tmp_path / "mine.weights.h5", activation="relu", **small
     )
     assert asked.get_layer("stem_conv_act").activation is keras.activations.relu
+
+
+def test_our_own_file_of_such_a_network_tells_of_it_too(tmp_path):
+    small = {"width": 0.125, "input_shape": (32, 32, 3)}
+    peer = keras.applications.MobileNet(weights=None, alpha=0.125, input_shape=(32, 32, 3))
+    peer.save(tmp_path / "theirs.h5")
+    model = kerasnets.build("mobilenet_v1", weights=tmp_path / "theirs.h5", **small)
+    save_weights(model, tmp_path / "own.safetensors")
+    again = kerasnets.build("mobilenet_v1", weights=tmp_path / "own.safetensors", **small)
+    assert again.get_layer("stem_conv_act").activation is keras.activations.relu6
+    assert again.origin == model.origin
+    # Cut short, it is no reason to fail before loading does.
+    content = (tmp_path / "own.safetensors").read_bytes()
+    (tmp_path / "own.safetensors").write_bytes(content[:1000])
+    with pytest.raises(UserError, match="is damaged"):
+        kerasnets.build("mobilenet_v1", weights=tmp_path / "own.safetensors", **small)
 
 
 def test_the_scaling_is_taken_from_a_layout_where_all_agree():
