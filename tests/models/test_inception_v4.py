@@ -70,3 +70,14 @@ def test_logits_are_timms(tmp_path):
     expected = golden_logits("timm", "inception_v4")
     # float32 against float64: 6e-7 was measured.
     assert np.abs(logits - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", ["inception_v2", "inception_v4", "inception_resnet_v1"])
+def test_initial_weights_are_those_of_the_release(name):
+    model = kerasnets.build(name, stem="small", input_shape=(32, 32, 3), width=0.5)
+    layers = [layer for layer in model.layers if type(layer).__name__ == "Conv2D"]
+    kernel = np.asarray(max(layers, key=lambda layer: layer.kernel.shape[-2]).kernel)
+    deviation = np.sqrt(2 / np.prod(kernel.shape[:-1]))
+    assert abs(kernel.std() / deviation - 1) < 0.02
+    # Cut at two deviations of the normal distribution, of which 0.88 are left.
+    assert abs(kernel).max() < 2.01 / 0.8796 * deviation

@@ -97,8 +97,17 @@ def test_padding_matters_at_stride_2():
     assert largest_difference(*models, 32) > 0.1
 
 
-def test_depthwise_kernels_start_with_the_variance_of_their_nine_inputs():
+def test_initial_weights_are_those_of_the_release():
     model = kerasnets.build("mobilenet_v1", input_shape=(32, 32, 3))
+    for layer in ("stage4_block2_depthwise", "stage4_block2_conv", "logits"):
+        kernel = model.get_layer(layer).get_weights()[0]
+        # Normal and cut at two deviations, which leaves 0.88 of the deviation.
+        assert abs(kernel.std() / 0.09 - 0.88) < 0.04
+        assert 0.17 < abs(kernel).max() <= 0.18
+
+
+def test_depthwise_kernels_start_with_the_variance_of_their_nine_inputs():
+    model = kerasnets.build("mobilenet_v1", input_shape=(32, 32, 3), kernel_initializer="he_2015")
     kernel = model.get_layer("stage4_block2_depthwise").get_weights()[0]
     # 4608 draws: the standard deviation is right within three hundredths.
     assert abs(kernel.std() / math.sqrt(2 / 9) - 1) < 0.04

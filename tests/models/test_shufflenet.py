@@ -108,6 +108,7 @@ def test_a_unit_computes_figure_2(strides, shuffle):
             groups=groups,
             first_groups=groups,
             shuffle=shuffle,
+            progress=1.0,
             name="unit",
         )
     model = keras.Model(images, y)
@@ -148,3 +149,18 @@ def test_logits_are_those_of_the_release(tmp_path):
     difference = model.predict_on_batch(golden_images(224)) - expected
     # Rounding to float32; 8e-7 was measured.
     assert abs(difference).max() < 1e-5 * abs(expected).max()
+
+
+def test_drop_path_grows_over_all_units_and_is_in_those_that_add():
+    model = kerasnets.build("shufflenet_v1", drop_path_rate=0.32, kernel_initializer="zeros")
+    rates = {
+        layer.name.removesuffix("_drop_path"): round(layer.rate, 6)
+        for layer in model.layers
+        if layer.name.endswith("_drop_path")
+    }
+    units = [(stage, block) for stage, n in ((2, 4), (3, 8), (4, 4)) for block in range(1, n + 1)]
+    assert rates == {
+        f"stage{stage}_block{block}": round(0.02 * number, 6)
+        for number, (stage, block) in enumerate(units, start=1)
+        if block > 1
+    }

@@ -5,6 +5,7 @@ import pytest
 import kerasnets
 from kerasnets import UserError
 from kerasnets.registry import registration
+from kerasnets.weights import save_weights
 from tests.models.parts import all_params
 
 STAGED = [name for name in kerasnets.list_models() if registration(name).stages]
@@ -179,3 +180,36 @@ def test_side_classifiers_are_replaced_too():
 def test_replace_head_checks_what_it_is_given(options, classes, message):
     with pytest.raises(UserError, match=message):
         kerasnets.replace_head(kerasnets.build("resnet20_cifar", **options), classes=classes)
+
+
+def test_features_take_the_weights_of_a_whole_network(tmp_path):
+    whole = kerasnets.build("resnet20_cifar", classes=7)
+    save_weights(whole, tmp_path / "whole.safetensors")
+    model = kerasnets.features("resnet20_cifar", weights=tmp_path / "whole.safetensors")
+    x = images(32)
+    backbone = keras.Model(whole.input, whole.get_layer("stage3_block3_act").output)
+    np.testing.assert_allclose(model(x)["stage3"], backbone(x), rtol=1e-5, atol=1e-5)
+
+
+def test_features_are_those_that_the_options_leave():
+    small = {"stem": "small", "input_shape": (32, 32, 3), "width": 0.25}
+    maps = kerasnets.features("shufflenet_v1", **small).output
+    assert {stage: x.shape[1] for stage, x in maps.items()} == {
+        "stage2": 16,
+        "stage3": 8,
+        "stage4": 4,
+    }
+    with pytest.raises(UserError, match="Unknown stage of shufflenet_v1 'stage1'.*stage2"):
+        kerasnets.features("shufflenet_v1", stages=["stage1"], **small)
+
+
+def test_features_end_in_what_is_computed_twice():
+    options = {"input_shape": (32, 32, 3), "width": 0.25, "stem": "small", "remat": True}
+    model = kerasnets.features("googlenet", **options)
+    assert {x._keras_history.operation.name for x in model.output.values()} == {
+        "conv1_act",
+        "norm2",
+        "inception3b_remat",
+        "inception4e_remat",
+        "inception5b_remat",
+    }
