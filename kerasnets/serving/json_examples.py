@@ -10,8 +10,8 @@ from kerasnets.serving.json_tensors import decode_base64, is_base64, json_kind, 
 from kerasnets.serving.status import invalid
 
 
-def examples(document: Mapping) -> list[bytes]:
-    """The serialised tf.Examples of a classify or regress request.
+def examples(document: Mapping) -> list[tf.train.Example]:
+    """The tf.Examples of a classify or regress request.
 
     Raises:
         RequestError: When there are none, or a feature is wrong.
@@ -30,13 +30,19 @@ def examples(document: Mapping) -> list[bytes]:
         )
     if not document["examples"]:
         raise invalid(f"JSON Value: {quote(document)} 'examples' value is an empty array")
-    serialised = []
+    found = []
     for features in document["examples"]:
         example = tf.train.Example()
         example.CopyFrom(context)
         _fill_example(features, example)
-        serialised.append(example.SerializeToString())
-    return serialised
+        found.append(example)
+    return found
+
+
+def byte_strings(example: tf.train.Example) -> list[bytes]:
+    """What may be image files in a tf.Example."""
+    features = example.features.feature.values()
+    return [value for feature in features for value in feature.bytes_list.value]
 
 
 def _fill_example(features: object, example: tf.train.Example) -> None:

@@ -110,7 +110,9 @@ class RestApi:
                 raise invalid(f"No signature was found with the name: {signature}")
             check = _check_classify if verb == "classify" else _check_regress
             check(servable.signatures[signature])
-            return servable.request(signature, {"inputs": json_tensors.strings(found)}), len(found)
+            serialised = json_tensors.strings([example.SerializeToString() for example in found])
+            images = [json_examples.byte_strings(example) for example in found]
+            return servable.request(signature, {"inputs": serialised}, images), len(found)
 
         request, count = await _off_loop(read, body)
         answer = _classifications if verb == "classify" else _regressions

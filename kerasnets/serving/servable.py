@@ -94,8 +94,15 @@ class Servable:
         outputs = self._loaded.signatures[signature](**tensors)
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
-    def request(self, signature: str, inputs: Tensors) -> Request:
+    def request(
+        self, signature: str, inputs: Tensors, images: Sequence[Sequence[bytes]] | None = None
+    ) -> Request:
         """A request that is ready to be computed.
+
+        Args:
+            signature: Its name.
+            inputs: By name.
+            images: For each row what may be image files; the strings of the inputs by default.
 
         Raises:
             RequestError: When the inputs do not fit the signature, or hold too large an image.
@@ -103,20 +110,10 @@ class Servable:
         definition = self.signatures[signature]
         for name, tensor in inputs.items():
             _check_shape(name, tensor, definition.inputs[name].tensor_shape)
-        pixels = self._pixels(inputs, _is_batched(definition))
+        if images is None:
+            images = _strings(inputs, _is_batched(definition))
+        pixels = [sum(map(self._image_pixels, row)) for row in images]
         return Request(self._batchers[signature], inputs, pixels)
-
-    def _pixels(self, inputs: Tensors, batched: bool) -> list[int]:
-        """Pixels of each row's images."""
-        rows = {len(tensor) for tensor in inputs.values()} if batched else {1}
-        if len(rows) > 1:
-            raise invalid(f"The inputs have different batch sizes: {sorted(rows)}.")
-        total = [0] * rows.pop()
-        for tensor in inputs.values():
-            if tensor.dtype == object and total:
-                for row, values in enumerate(tensor.reshape(len(total), -1)):
-                    total[row] += sum(map(self._image_pixels, values))
-        return total
 
     def _image_pixels(self, value: bytes) -> int:
         pixels = image_size.pixels(value)
@@ -164,6 +161,19 @@ def _is_batched(signature: meta_graph_pb2.SignatureDef) -> bool:
     infos = [*signature.inputs.values(), *signature.outputs.values()]
     shapes = [info.tensor_shape for info in infos]
     return all(shape.dim and shape.dim[0].size == -1 for shape in shapes)
+
+
+def _strings(inputs: Tensors, batched: bool) -> list[list[bytes]]:
+    """The strings in each row of the inputs; without a batch axis all is one row."""
+    sizes = {len(tensor) for tensor in inputs.values()} if batched else {1}
+    if len(sizes) > 1:
+        raise invalid(f"The inputs have different batch sizes: {sorted(sizes)}.")
+    rows: list[list[bytes]] = [[] for _ in range(sizes.pop())]
+    for tensor in inputs.values():
+        if tensor.dtype == object and rows:
+            for row, values in zip(rows, tensor.reshape(len(rows), -1), strict=True):
+                row.extend(values)
+    return rows
 
 
 def _check_shape(name: str, tensor: np.ndarray, shape: Sequence) -> None:

@@ -11,7 +11,7 @@ import string
 import pytest
 
 from tests.serving.conftest import image_bytes
-from tests.serving.test_rest import gif_frame, png_header, raw
+from tests.serving.test_limits import gif_frame, png_header, raw
 
 # All but the last three are the client's fault; those are documented: a type that JSON has no
 # conversion for, a full queue, an answer that took too long.
