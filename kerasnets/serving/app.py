@@ -41,6 +41,8 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
 # A body that is too large is read up to this many times the limit, so that its sender, who reads
 # no answer before all is sent, gets to see the error.
 DRAIN = 4
+# Longer than clients keep idle connections: whoever closes first should not be the server.
+KEEP_ALIVE_S = 75
 
 
 def create_app(repository: Repository, config: ServerConfig) -> fastapi.FastAPI:
@@ -199,6 +201,7 @@ def serve(folder: pathlib.Path | None, config: ServerConfig) -> None:
             create_app(repository, config),
             log_level="warning",
             access_log=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             http=Protocol,
             ws="none",
             server_header=False,

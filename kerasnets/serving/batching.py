@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 
 from kerasnets.serving.config import ServerConfig
-from kerasnets.serving.status import CODE_NAMES, RequestError, invalid, summary
+from kerasnets.serving.status import FAILURES, RequestError, failure, invalid
 
 Tensors = Mapping[str, np.ndarray]
+# Batch timeouts that the first request of a batch waits at most.
+PATIENCE = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +45,11 @@ class Task:
 class Batcher:
     """The queue in front of one signature. All but the computation runs on the event loop.
 
-    A batch starts when a thread is free and it is full, or its first rows have waited for the batch
-    timeout. It is full when the next request would bring it above the most rows or the most
-    pixels that the configuration allows: decoded images are what takes memory.
+    A batch starts when a thread is free and it is full, or no request has come for the batch
+    timeout, or its first has waited for ten of them. Clients that were answered together ask again
+    one after the other; waiting for all of them makes large batches. A batch is full when the next
+    request would bring it above the most rows or the most pixels that the configuration allows:
+    decoded images are what takes memory.
 
     Args:
         run: From inputs to outputs; called in a thread.
@@ -130,7 +133,8 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while self._waiting and self._running < self._config.batch_threads:
             tasks, full = self._next_batch()
-            wait = tasks[0].since + self._config.batch_timeout_ms / 1e3 - loop.time()
+            timeout = self._config.batch_timeout_ms / 1e3
+            wait = min(tasks[-1].since + timeout, tasks[0].since + PATIENCE * timeout) - loop.time()
             if not full and wait > 0:
                 self._timer = self._timer or loop.call_later(wait, self._wake)
                 return
@@ -163,11 +167,11 @@ class Batcher:
         try:
             outputs = self._run(_joined([task.inputs for task in tasks]))
             return _split(outputs, [task.rows for task in tasks])
-        except tf.errors.OpError as error:
+        except FAILURES as error:
             if len(tasks) > 1:
                 middle = len(tasks) // 2
                 return self._compute(tasks[:middle]) + self._compute(tasks[middle:])
-            return [RequestError(CODE_NAMES[error.error_code], summary(error))]
+            return [failure(error)]
 
     def _finish(self, tasks: list[Task], done: asyncio.Future) -> None:
         self._running -= 1

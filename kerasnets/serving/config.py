@@ -24,9 +24,9 @@ class ServerConfig:
     max_batch: int = 32
     """Most images that are computed together."""
     batch_timeout_ms: float = 2.0
-    """How long the first image of a batch waits for others."""
-    batch_threads: int = 2
-    """How many batches are computed at a time."""
+    """How long a batch waits for the next image; the first waits for ten times as long at most."""
+    batch_threads: int = 1
+    """How many batches are computed at a time; one uses all cores."""
     max_queue: int = 1024
     """Most images that wait for one signature of a model; more are answered with 503."""
     max_body_mb: float = 32

@@ -62,7 +62,12 @@ def load_classifier(model: str | os.PathLike) -> Callable[[tf.Tensor], dict[str,
 def _predict_one(answer: Callable, path: pathlib.Path) -> Prediction:
     try:
         found = answer(tf.constant([path.read_bytes()]))
-    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+    # The last: TensorFlow's Python part cannot word an error that quotes what is no UTF-8.
+    except (
+        tf.errors.InvalidArgumentError,
+        tf.errors.UnimplementedError,
+        UnicodeDecodeError,
+    ) as error:
         raise UserError(f"{str(path)!r} cannot be read as an image.") from error
     return Prediction(
         image=path,

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import tensorflow as tf
+
 # http_server.cc of TensorFlow Serving, ToHTTPStatusCode.
 HTTP_CODES = {
     "OK": 200,
@@ -32,6 +34,11 @@ CODE_NAMES = (
     "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
     "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 )  # fmt: skip
+
+
+# What a graph ends with. An error whose message quotes bytes that are no UTF-8, of a file that is
+# no image say, cannot be made by TensorFlow's Python part: the failed decoding comes instead.
+FAILURES = (tf.errors.OpError, UnicodeDecodeError)
 
 
 class RequestError(Exception):
@@ -71,9 +78,20 @@ def invalid(message: str) -> RequestError:
     return RequestError("INVALID_ARGUMENT", message)
 
 
+def failure(error: Exception) -> RequestError:
+    """The answer to an error, one of `FAILURES`, that a graph ended with."""
+    code = "INVALID_ARGUMENT"
+    if isinstance(error, tf.errors.OpError):
+        code = CODE_NAMES[error.error_code]
+    return RequestError(code, summary(error))
+
+
 def summary(error: Exception) -> str:
     """The message of a TensorFlow error on one line, without the trace of graph nodes."""
-    message = re.sub(r"\{\{.*?\}\}", "", str(error))
+    message = str(error)
+    if isinstance(error, UnicodeDecodeError):
+        message = error.object.decode("utf-8", "replace")
+    message = re.sub(r"\{\{.*?\}\}", "", message)
     message = message.rpartition("<stack traces unavailable>")[2]
     message = re.split(r"\s*\[\[|\s*\[Op:", message)[0]
     return " ".join(message.split())

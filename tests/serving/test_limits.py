@@ -72,6 +72,7 @@ def gif_frame(width: int, height: int) -> bytes:
 
 BAD_IMAGES = {
     "not an image": (b"hello", "no JPEG, PNG, GIF, BMP or WebP"),
+    "no UTF-8 either": (b"\xa5\xff\xd8hello", "no JPEG, PNG, GIF, BMP or WebP"),
     "empty": (b"", "no JPEG, PNG, GIF, BMP or WebP"),
     "only a start": (b"\xff\xd8\xff", "The header of the image cannot be read."),
     "truncated": (image_bytes((300, 200), kind="PNG")[:90], "PNG"),

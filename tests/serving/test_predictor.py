@@ -33,9 +33,10 @@ def test_a_run_a_version_and_the_newest_version_agree(short_run, exported, image
 
 
 def test_what_cannot_be_predicted_is_told(short_run, exported, images, tmp_path):
-    (tmp_path / "note.png").write_text("not an image")
-    with pytest.raises(UserError, match="note.png' cannot be read as an image"):
-        predict(exported, [tmp_path / "note.png"])
+    for content in (b"not an image", b"\xa5\xff no UTF-8 either"):
+        (tmp_path / "note.png").write_bytes(content)
+        with pytest.raises(UserError, match="note.png' cannot be read as an image"):
+            predict(exported, [tmp_path / "note.png"])
     with pytest.raises(UserError, match="There is no image file .*none.png"):
         predict(exported, [images[0], tmp_path / "none.png"])
     with pytest.raises(UserError, match="There is no SavedModel or run folder '/nowhere'"):
