@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from kerasnets.data import gif
+
 # Pillow's limit on what may be no attack, 256 MiB of RGB.
 MAX_PIXELS = 89_478_485
 
@@ -48,10 +50,11 @@ def decode_other(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _gif(encoded: tf.Tensor) -> tf.Tensor:
-    sides = tf.cast(_integers(encoded, 6, 2, tf.uint16), tf.int32)
-    with tf.control_dependencies([limited(sides[::-1])]):
+    canvas = tf.cast(_integers(encoded, 6, 2, tf.uint16), tf.int32)
+    still, frame = gif.first_frame(encoded)
+    with tf.control_dependencies([limited(canvas[::-1]), limited(frame)]):
         return tf.ensure_shape(
-            tf.io.decode_image(encoded, 3, expand_animations=False), (None, None, 3)
+            tf.io.decode_image(still, 3, expand_animations=False), (None, None, 3)
         )
 
 

@@ -1,7 +1,7 @@
 """Exports for phones and browsers through Keras' own exporters: LiteRT and ONNX.
 
 Both take ``images`` (N, H, W, C) float32, raw pixels of the network's size in 0 to 255, and give
-probabilities (N, classes). LiteRT is fixed to one image. In int8 its input is uint8.
+``logits`` and ``probabilities`` (N, classes). LiteRT is fixed to one image; in int8 it takes uint8.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import io
 import pathlib
+import warnings
 
 import keras
 import numpy as np
@@ -32,18 +33,19 @@ def check_installed(format: str) -> None:
         )
 
 
-def with_probabilities(network: keras.Model, preprocessing: Preprocessing) -> keras.Model:
-    """A model from raw pixels, (N, H, W, C) float32, to probabilities, (N, classes)."""
+def on_pixels(network: keras.Model, preprocessing: Preprocessing) -> keras.Model:
+    """A model from raw pixels, (N, H, W, C) float32, to logits and probabilities."""
     images = keras.Input(network.input_shape[1:], name="images")
     logits = with_preprocessing(network, preprocessing)(images)
-    return keras.Model(images, keras.layers.Softmax(dtype="float32", name="probabilities")(logits))
+    softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
+    return keras.Model(images, {"logits": logits, "probabilities": softmax(logits)})
 
 
 def write_litert(model: keras.Model, path: pathlib.Path, calibration: np.ndarray | None) -> None:
     """Writes a LiteRT file.
 
     Args:
-        model: See `with_probabilities`.
+        model: See `on_pixels`.
         path: Ends with ``.tflite``.
         calibration: Raw pixels, (N, H, W, C), whose activations give int8 its scales; ``None``
             leaves it in float32.
@@ -56,48 +58,61 @@ def write_litert(model: keras.Model, path: pathlib.Path, calibration: np.ndarray
             "target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
             "inference_input_type": tf.uint8,
         }
-    signature = [keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32", name="images")]
     with _silent():
-        model.export(path, format="litert", verbose=False, input_signature=signature, **options)
+        model.export(
+            path, format="litert", verbose=False, input_signature=_input(model, 1), **options
+        )
 
 
 def write_onnx(model: keras.Model, path: pathlib.Path) -> None:
     """Writes an ONNX file."""
+    _hold_constants_as_arrays(model)
     with _silent():
-        model.export(str(path), format="onnx", verbose=False)
+        model.export(str(path), format="onnx", verbose=False, input_signature=_input(model, None))
+
+
+def _hold_constants_as_arrays(model: keras.Model) -> None:
+    """Replaces tensors that layers hold by arrays: tf2onnx 1.17 takes such tensors for inputs."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _hold_constants_as_arrays(layer)
+        for name, value in vars(layer).items():
+            if isinstance(value, tf.Tensor):
+                setattr(layer, name, value.numpy())
 
 
 def run_litert(path: pathlib.Path) -> Answer:
-    """The answers of a LiteRT file, by ai-edge-litert where it is installed."""
+    """Logits by a LiteRT file, run by ai-edge-litert where it is installed."""
     if _has("ai_edge_litert"):
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(str(path))
     else:
-        interpreter = tf.lite.Interpreter(str(path))
-    interpreter.allocate_tensors()
-    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # TensorFlow's interpreter is deprecated.
+            interpreter = tf.lite.Interpreter(str(path))
+    run = interpreter.get_signature_runner("serving_default")
+    dtype = run.get_input_details()["images"]["dtype"]
 
     def answer(pixels: np.ndarray) -> np.ndarray:
-        rows = []
-        for image in pixels:
-            interpreter.set_tensor(taken["index"], image[None].astype(taken["dtype"]))
-            interpreter.invoke()
-            rows.append(interpreter.get_tensor(given["index"])[0])
-        return np.stack(rows)
+        return np.concatenate([run(images=image[None].astype(dtype))["logits"] for image in pixels])
 
     return answer
 
 
 def run_onnx(path: pathlib.Path) -> Answer | None:
-    """The answers of an ONNX file; ``None`` where onnxruntime is not installed."""
+    """Logits by an ONNX file; ``None`` where onnxruntime is not installed."""
     if not _has("onnxruntime"):
         return None
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda pixels: session.run(None, {name: pixels})[0]
+    return lambda pixels: session.run(["logits"], {"images": pixels})[0]
+
+
+def _input(model: keras.Model, batch: int | None) -> list[keras.InputSpec]:
+    shape = (batch, *model.input_shape[1:])
+    return [keras.InputSpec(shape=shape, dtype="float32", name="images")]
 
 
 def _has(module: str) -> bool:

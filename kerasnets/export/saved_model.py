@@ -14,13 +14,13 @@ import tensorflow as tf
 
 from kerasnets.errors import UserError
 from kerasnets.export import device_formats
-from kerasnets.export.checks import compare, probabilities, random_inputs, random_pixels
+from kerasnets.export.checks import compare, random_inputs, random_pixels
 from kerasnets.export.folding import folded, in_precision, logits_of
 from kerasnets.export.form import Form
 from kerasnets.export.signatures import signatures
 from kerasnets.export.versions import FILES, next_version, prune
 from kerasnets.export.warmup import write_warmup
-from kerasnets.inputs import Preprocessing
+from kerasnets.inputs import Preprocessing, with_preprocessing
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
 
@@ -109,17 +109,20 @@ def _write(
     form: Form,
 ) -> dict[str, object]:
     """Writes a SavedModel, loads it again and compares it with the network."""
-    archive = keras.export.ExportArchive()
-    archive.track(inference)
-    for name, signature in signatures(inference, preprocessing, class_names).items():
-        archive.add_endpoint(name, signature.function, input_signature=list(signature.inputs))
-    archive.write_out(folder, verbose=False)
+    # `keras.export.ExportArchive` would write each weight twice (Keras 3.15).
+    module = tf.Module()
+    module.weights = [weight.value for weight in inference.variables]
+    functions = {
+        name: tf.function(signature.function, input_signature=signature.inputs)
+        for name, signature in signatures(inference, preprocessing, class_names).items()
+    }
+    tf.saved_model.save(module, folder, signatures=functions)
 
     inputs = random_inputs(network)
     loaded = tf.saved_model.load(folder)
     found = loaded.signatures["tensor"](tensor=tf.constant(inputs))["logits"]
-    expected = network(inputs, training=False)
-    return compare(probabilities(expected), probabilities(found), form.precision)
+    expected = keras.ops.convert_to_numpy(network(inputs, training=False))
+    return compare(expected, found.numpy(), form.precision)
 
 
 def _write_for_devices(
@@ -132,7 +135,7 @@ def _write_for_devices(
 ) -> dict[str, object] | str:
     """Writes a LiteRT or ONNX file and compares it with the network where there is a runtime."""
     path = folder / FILES[form.format]
-    model = device_formats.with_probabilities(inference, preprocessing)
+    model = device_formats.on_pixels(inference, preprocessing)
     if form.format == "litert":
         device_formats.write_litert(model, path, calibration if form.quantize == "int8" else None)
         answer = device_formats.run_litert(path)
@@ -142,7 +145,7 @@ def _write_for_devices(
         if answer is None:
             return "none: onnxruntime is not installed"
     pixels = random_pixels(network) if form.quantize == "none" else calibration
-    expected = device_formats.with_probabilities(network, preprocessing)(pixels, training=False)
+    expected = with_preprocessing(network, preprocessing)(pixels, training=False)
     precision = form.precision if form.quantize == "none" else form.quantize
     return compare(keras.ops.convert_to_numpy(expected), answer(pixels), precision)
 

@@ -28,6 +28,9 @@ TOP = 5
 # Outputs of `serving_default` and `images`: (N, classes), and the best k names and probabilities.
 ANSWER = ("probabilities", "top_classes", "top_scores")
 
+# How files of the formats begin: JPEG, PNG, GIF, BMP, WebP.
+MARKS = (b"\xff\xd8\xff", b"\x89PN", b"GIF8", b"BM", b"RIFF")
+
 Answer = dict[str, tf.Tensor]
 
 
@@ -58,11 +61,11 @@ def signatures(
         network.input, {"logits": logits_of(network), "features": embedding_of(network)}
     )
     on_pixels = with_preprocessing(with_embedding, preprocessing)
-    # One traced function each, which all signatures call: the file holds the network twice, not
-    # five times.
-    run = tf.function(lambda pixels: on_pixels(pixels, training=False))
-    run_scaled = tf.function(lambda tensor: with_embedding(tensor, training=False)["logits"])
+    channels = shape[-1]
     names = tf.constant(class_names)
+    # Functions that several signatures call are traced and written once.
+    run = tf.function(lambda pixels: on_pixels(pixels, training=False))
+    read = tf.function(lambda files: decoded(files, channels, preprocessing))
 
     def answer(pixels: tf.Tensor) -> Answer:
         probabilities = tf.nn.softmax(run(pixels)["logits"])
@@ -71,16 +74,16 @@ def signatures(
         return dict(zip(ANSWER, values, strict=True))
 
     def serving_default(image_bytes: tf.Tensor) -> Answer:
-        return answer(decoded(image_bytes, shape[-1], preprocessing))
+        return answer(read(image_bytes))
 
     def of_images(images: tf.Tensor) -> Answer:
-        return answer(fitted(images, shape[-1], preprocessing))
+        return answer(fitted(images, channels, preprocessing))
 
     def of_tensor(tensor: tf.Tensor) -> Answer:
-        return {"logits": run_scaled(tensor)}
+        return {"logits": with_embedding(tensor, training=False)["logits"]}
 
     def features(image_bytes: tf.Tensor) -> Answer:
-        return {"features": run(decoded(image_bytes, shape[-1], preprocessing))["features"]}
+        return {"features": run(read(image_bytes))["features"]}
 
     def classify(inputs: tf.Tensor) -> Answer:
         wanted = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
@@ -113,7 +116,16 @@ def embedding_of(network: keras.Model) -> keras.KerasTensor:
 
 
 def decoded(image_bytes: tf.Tensor, channels: int, preprocessing: Preprocessing) -> tf.Tensor:
-    """Image files, (N,) strings, as evaluation sees them: (N, height, width, channels) uint8."""
+    """Image files, (N,) strings, as evaluation sees them: (N, height, width, channels) uint8.
+
+    The graph raises ``InvalidArgumentError`` where a file cannot be read, and names those in the
+    batch that are no image files at all.
+    """
+    known = [tf.strings.substr(image_bytes, 0, len(mark)) == mark for mark in MARKS]
+    others = tf.where(~tf.reduce_any(known, axis=0))[:, 0]
+    message = "image_bytes: no JPEG, PNG, GIF, BMP or WebP, or empty, counted from 0:"
+    with tf.control_dependencies([tf.debugging.Assert(tf.size(others) == 0, [message, others])]):
+        image_bytes = tf.identity(image_bytes)
     return _each(
         lambda encoded: images.fit(images.decode(encoded, channels), preprocessing),
         image_bytes,

@@ -9,7 +9,7 @@ from PIL import Image
 
 import kerasnets
 from kerasnets import UserError
-from kerasnets.export import classifier, export, export_network, export_run
+from kerasnets.export import Form, classifier, export, export_network, export_run
 from kerasnets.weights import save_weights
 
 # A process in which neither Keras nor kerasnets can be imported, with bytes in and answers out.
@@ -29,6 +29,13 @@ print(json.dumps({name: [[v.decode() if isinstance(v, bytes) else v for v in row
 @pytest.fixture(scope="module")
 def exported(short_run, tmp_path_factory):
     return export_run(short_run, tmp_path_factory.mktemp("savedmodels") / "lenet5_modern")
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A network of two classes, its preprocessing and its class names."""
+    network = kerasnets.build("lenet5_modern", classes=2, classifier_activation=None)
+    return network, kerasnets.info("lenet5_modern").preprocessing, ("a", "b")
 
 
 @pytest.fixture(scope="module")
@@ -82,32 +89,69 @@ def test_extras_say_what_it_is(exported, short_run):
     description = json.loads((extras / "model.json").read_text())
     assert description["network"] == "lenet5_modern"
     assert description["metrics"] == short_run.metrics()
+    assert description["recipe"]["epochs"] == 3
     assert description["preprocessing"]["size"] == [28, 28]
+    assert description["format"] == "savedmodel"
+    assert description["check"]["largest_difference_of_probabilities"] <= 1e-4
     assert set(description["versions"]) == {"kerasnets", "keras", "tensorflow", "numpy"}
 
 
-def test_versions_count_up(tmp_path):
-    network = kerasnets.build("lenet5_modern", classes=2, classifier_activation=None)
-    preprocessing = kerasnets.info("lenet5_modern").preprocessing
-    for expected in ("1", "2"):
-        version = export(network, preprocessing, ("a", "b"), tmp_path)
+def test_versions_count_up_and_old_ones_go(small, tmp_path):
+    (tmp_path / "7").mkdir()  # A broken version, which keeps its number.
+    for expected in ("8", "9", "10"):
+        version = export(*small, tmp_path, form=Form(keep=2))
         assert version.name == expected
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "7", "9"]
     served = tf.saved_model.load(version).signatures["serving_default"]
     assert served.structured_outputs["top_scores"].shape == (None, 2)
+    with pytest.raises(UserError, match="holds versions of the format savedmodel"):
+        export(*small, tmp_path, form=Form(format="litert"))
 
 
-def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
+def test_a_server_never_sees_half_a_version(small, tmp_path, monkeypatch):
+    """While it is written, a version's folder has a name that is no number."""
+    from kerasnets.export import saved_model
+
+    seen = []
+    original = saved_model.write_warmup
+
+    def watch(*arguments):
+        seen.extend(path.name for path in tmp_path.iterdir())
+        return original(*arguments)
+
+    monkeypatch.setattr(saved_model, "write_warmup", watch)
+    export(*small, tmp_path)
+    assert seen == [".partial-1"]
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_an_export_that_answers_otherwise_is_not_written(small, tmp_path, monkeypatch):
+    from kerasnets.export import saved_model
+
+    original = saved_model.folded
+
+    def wrong(network, **options):
+        copy = original(network, **options)
+        bias = copy.get_layer("logits").bias
+        bias.assign_add([0.01, 0.0])
+        return copy
+
+    monkeypatch.setattr(saved_model, "folded", wrong)
+    with pytest.raises(UserError, match="does not answer as the network does, so it is not writ"):
+        export(*small, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    export(*small, tmp_path, form=Form(optimize=False))
+
+
+def test_a_failed_export_leaves_nothing(small, tmp_path, monkeypatch):
     from kerasnets.export import saved_model
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(saved_model, "_write_extras", full)
-    network = kerasnets.build("lenet5_modern", classifier_activation=None)
-    preprocessing = kerasnets.info("lenet5_modern").preprocessing
     with pytest.raises(UserError, match="1' was not written: .* No space left on device"):
-        export(network, preprocessing, tuple("0123456789"), tmp_path)
+        export(*small, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

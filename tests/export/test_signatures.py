@@ -95,12 +95,28 @@ def test_all_signatures_tell_the_same(served, network, preprocessing, files, pix
     np.testing.assert_array_equal(classified["scores"], answers["top_scores"])
 
 
-def test_no_image_gives_no_answer(served):
-    answers = served.signatures["serving_default"](image_bytes=tf.constant([], tf.string))
-    assert answers["probabilities"].shape == (0, 3)
-    assert served.signatures["images"](images=np.zeros((0, 5, 5, 3), np.uint8))[
-        "top_classes"
-    ].shape == (0, 3)
+def test_what_is_no_image_is_named(served, files):
+    answer = served.signatures["serving_default"]
+    mixed = tf.concat([files, [b"", b"<html>"]], 0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"or empty, counted from 0:.*\[3 4\]"):
+        answer(image_bytes=mixed)
+    cut = tf.concat([files[:1], tf.strings.substr(files[1:2], 0, 60)], 0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="PNG"):
+        answer(image_bytes=cut)
+    huge = files[0].numpy()[:16] + b"\0\1\0\0" * 2 + files[0].numpy()[24:]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="limit of 89,478,485 pixels"):
+        answer(image_bytes=tf.constant([huge]))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
+def test_every_format_is_taken(served, pixels, format):
+    with io.BytesIO() as file:
+        Image.fromarray(pixels[0]).save(file, format)
+        encoded = file.getvalue()
+    decoded = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
+    by_file = served.signatures["serving_default"](image_bytes=tf.constant([encoded]))
+    by_pixels = served.signatures["images"](images=decoded[None])
+    np.testing.assert_allclose(by_file["probabilities"], by_pixels["probabilities"], atol=1e-5)
 
 
 @pytest.mark.parametrize(

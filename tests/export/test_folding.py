@@ -1,0 +1,122 @@
+import keras
+import numpy as np
+import pytest
+
+import kerasnets
+from kerasnets.export.folding import folded, in_precision
+
+
+def randomize(network, rng):
+    """Statistics as training leaves them: of either sign, and some channels switched off."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            size = layer.moving_mean.shape
+            gamma = rng.uniform(0.5, 1.5, size) * rng.choice([1, 1, -1, 0], size)
+            layer.set_weights(
+                [
+                    *([gamma] if layer.scale else []),
+                    rng.normal(0, 0.3, size),
+                    rng.normal(0, 0.3, size),
+                    rng.uniform(0.5, 2, size),
+                ]
+            )
+
+
+def norms(network):
+    return [layer for layer in network.layers if "BatchNorm" in type(layer).__name__]
+
+
+def agree(one, other, rng, tolerance=1e-5):
+    images = rng.normal(size=(2, *one.input_shape[1:])).astype("float32")
+    expected, found = one(images, training=False), other(images, training=False)
+    np.testing.assert_allclose(found, expected, atol=tolerance * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "left"),
+    [
+        ("resnet20_cifar", 32, 0),
+        ("mobilenet_v1", 32, 0),
+        ("shufflenet_v1", 64, 0),
+        # Before global average pooling, which is not folded into.
+        ("densenet_bc100_k12_cifar", 32, 1),
+        # Before 3x3 convolutions, which pad, and before the pooling; the stem's and the second of
+        # each block are behind convolutions.
+        ("resnet18_v2", 64, 8),
+    ],
+)
+def test_answers_stay_and_batch_norms_go(name, size, left, rng):
+    network = kerasnets.build(
+        name, input_shape=(size, size, 3), classes=7, classifier_activation=None
+    )
+    randomize(network, rng)
+    before = [weight.copy() for weight in network.get_weights()]
+    small = folded(network)
+    assert len(norms(small)) == left
+    agree(network, small, rng)
+    assert all(np.array_equal(*pair) for pair in zip(before, network.get_weights(), strict=True))
+
+
+def test_without_clips_batch_norms_before_convolutions_stay(rng):
+    network = kerasnets.build("densenet_bc100_k12_cifar", classifier_activation=None)
+    randomize(network, rng)
+    small = folded(network, clip=False)
+    # 48 layers, two transitions and the last one.
+    assert len(norms(small)) == 51
+    agree(network, small, rng)
+
+
+def test_what_else_reads_a_convolution_keeps_it(rng):
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, name="conv")(images)
+    y = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="nonlinear")(keras.layers.Add()([x, y]))
+    x = keras.layers.BatchNormalization()(x)
+    network = keras.Model(images, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+    randomize(network, rng)
+    small = folded(network)
+    assert len(norms(small)) == 2
+    agree(network, small, rng)
+
+
+def test_a_batch_norm_that_ends_the_network_is_folded_and_one_that_is_also_returned_is_not(rng):
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3)(images)
+    y = keras.layers.BatchNormalization()(x)
+    alone, both = keras.Model(images, y), keras.Model(images, [x, y])
+    randomize(alone, rng)
+    assert not norms(folded(alone))
+    agree(alone, folded(alone), rng)
+    assert len(norms(folded(both))) == 1
+
+
+def test_dropout_and_rematerialisation_are_left_out(rng):
+    network = kerasnets.build(
+        "densenet40_k12_cifar", dropout=0.2, remat=True, classes=3, classifier_activation=None
+    )
+    randomize(network, rng)
+    small = folded(network)
+    kinds = {type(layer).__name__ for layer in small.layers}
+    assert not kinds & {"Dropout", "Rematerialize"}
+    agree(network, small, rng)
+
+
+def test_clips_survive_factors_of_nothing(rng):
+    images = keras.Input((4, 4, 6))
+    norm = keras.layers.BatchNormalization()
+    x = keras.layers.Activation("relu")(norm(images))
+    network = keras.Model(images, keras.layers.Conv2D(3, 1)(x))
+    gamma = np.array([0, 0, 1e-38, -1e-30, 1, -2.0])
+    norm.set_weights([gamma, np.array([1, -1, 1, 1, -1, 1.0]), np.zeros(6), np.ones(6)])
+    small = folded(network)
+    assert not norms(small)
+    agree(network, small, rng)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("bfloat16", 0.1), ("float16", 0.02)])
+def test_half_precision_is_for_all_but_the_classifier(dtype, tolerance, rng):
+    network = kerasnets.build("resnet20_cifar", classifier_activation=None)
+    half = in_precision(folded(network, clip=False), dtype)
+    assert {weight.dtype for weight in half.weights} == {dtype, "float32"}
+    assert {weight.dtype for weight in half.get_layer("logits").weights} == {"float32"}
+    agree(network, half, rng, tolerance)
