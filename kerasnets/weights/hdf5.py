@@ -17,7 +17,7 @@ from kerasnets.errors import UserError
 from kerasnets.weights.files import Stored, WeightFile, damaged
 
 # What h5py raises for files whose structure makes no sense.
-_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError, IndexError)
+_ERRORS = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
 _TRAILER = b"kerasnets:crc32:"
 _DIGITS = 8
 
