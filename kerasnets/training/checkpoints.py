@@ -30,7 +30,7 @@ def state(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def save(folder: pathlib.Path, values: Mapping[str, np.ndarray], step: int) -> pathlib.Path:
-    """Writes ``step_XXXXXXXX.safetensors`` and removes all but the last `KEEP`.
+    """Writes ``step_XXXXXXXX.safetensors`` and removes others but the last `KEEP` up to it.
 
     Raises:
         UserError: When it cannot be written, or a weight is no number; the older ones are kept.
@@ -43,8 +43,11 @@ def save(folder: pathlib.Path, values: Mapping[str, np.ndarray], step: int) -> p
             )
     path = folder / f"step_{step:08d}.safetensors"
     save_tensors(path, values)
-    for old in sorted(folder.glob("step_*.safetensors"))[:-KEEP]:
-        old.unlink()
+    others = sorted(folder.glob("step_*.safetensors"))
+    # Later ones were damaged, or the run would have gone on from them.
+    later = [other for other in others if other > path]
+    for other in [*others[: -KEEP - len(later)], *later]:
+        other.unlink()
     return path
 
 

@@ -132,8 +132,9 @@ class SharedTrainee(Trainee):
     """A `Trainee` that Keras can fit under `MultiWorkerMirroredStrategy`.
 
     Works around https://github.com/keras-team/keras/issues/20585, open as of Keras 3.15: `fit`
-    takes means of whole batches to learn their shape, which fails, and means of scalar logs along
-    an axis that they do not have. `tests/training/test_distribution.py` tells when this can go.
+    takes means of scalar logs along an axis that they do not have, and of whole batches to learn
+    their shape, which fails where they differ in size (see `Trainee._maybe_symbolic_build`).
+    `tests/trials/test_workers.py` tells when both can go.
 
     Attributes:
         wishes: What this worker wants, (save, stop), as 0 or 1.
@@ -142,10 +143,6 @@ class SharedTrainee(Trainee):
 
     wishes: tf.Variable
     asked: tf.Variable
-
-    def _maybe_symbolic_build(self, iterator: object = None, data_batch: object = None) -> None:
-        # `Trainee.prepare` has built everything from the shapes alone.
-        pass
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One update, and what the workers ask of each other."""
@@ -196,6 +193,11 @@ def check(config: TrainConfig, where: Place) -> None:
         UserError: When the batch does not divide among them, or a combination does not work.
     """
     recipe = config.recipe
+    if config.xla and where.strategy is not None:
+        raise UserError(
+            f"--xla does not work with {where.replicas} devices "
+            f"({type(where.strategy).__name__}); see docs/distributed.md."
+        )
     parts = where.replicas * recipe.accumulate
     if recipe.batch_size % parts:
         among = f"{where.replicas} devices" + (

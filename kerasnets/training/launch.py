@@ -41,7 +41,7 @@ def launch(workers: int, train: Sequence[str]) -> int:
         The exit code of the first worker that failed, 128 and the signal's number where one
         ended it, or 0.
     """
-    addresses = ",".join(f"127.0.0.1:{port}" for port in _free_ports(workers))
+    addresses = ",".join(f"127.0.0.1:{port}" for port in free_ports(workers))
     command = [sys.executable, "-m", "kerasnets.cli.main", "train", *train]
     processes = [
         subprocess.Popen(
@@ -73,7 +73,8 @@ def launch(workers: int, train: Sequence[str]) -> int:
     return code
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:

@@ -50,7 +50,7 @@ class Trainee(keras.Model):
             if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
         ]
         for layer in self.batch_norms:
-            layer.synchronized = synchronize
+            layer.synchronized |= synchronize
         self.recipe = recipe
         self.training_loss = build_loss(recipe)
         self.measured_loss = build_loss(recipe, training=False)
@@ -72,6 +72,10 @@ class Trainee(keras.Model):
         images = keras.KerasTensor((None, *self.input_shape[1:]), "uint8")
         labels = keras.KerasTensor((None,), "int32")
         self._symbolic_build(data_batch=(images, labels))
+
+    def _maybe_symbolic_build(self, iterator: object = None, data_batch: object = None) -> None:
+        # Keras would read a batch and average it over the devices, see `SharedTrainee`.
+        pass
 
     def _follower(
         self, shape: tuple[int, ...], dtype: str, initializer: object, path: str

@@ -180,7 +180,7 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Place)
     epoch, done = divmod(step, steps)
     if has_stopped(recipe, history.accuracies):
         epoch = recipe.epochs
-    with _quiet_ends(callbacks), where.together(), _repeatable():
+    with _quiet_ends(callbacks), where.together(), repeatable():
         while epoch < recipe.epochs and not model.stop_training:
             # An epoch that was begun is a fit of its own, shorter than the others.
             last = epoch + 1 if done else recipe.epochs
@@ -250,7 +250,7 @@ def _quiet_ends(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _repeatable() -> Iterator[None]:
+def repeatable() -> Iterator[None]:
     """The same figures each time: TensorFlow's graph rewriting lets the order of sums vary."""
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

@@ -53,7 +53,7 @@ def test_damaged_checkpoints_are_left_out(tmp_path, caplog):
     for step in (3, 4):
         train(network, np.random.default_rng(step), 1)
         checkpoints.save(tmp_path, checkpoints.state(network), step)
-    good = good.rename(tmp_path / "step_00000001.safetensors")
+    good.rename(tmp_path / "step_00000001.safetensors")
     with (tmp_path / "step_00000004.safetensors").open("r+b") as file:
         file.truncate(700)
     content = bytearray((tmp_path / "step_00000003.safetensors").read_bytes())
@@ -66,8 +66,11 @@ def test_damaged_checkpoints_are_left_out(tmp_path, caplog):
     assert "step_00000004.safetensors' is damaged" in caplog.text
     assert "step_00000003.safetensors' is damaged: " in caplog.text
     assert "step_00000002.safetensors' is no checkpoint of this run" in caplog.text
-    good.write_bytes(b"nothing")
-    with pytest.raises(UserError, match="No checkpoint in .* can be used: step_00000004"):
+    checkpoints.save(tmp_path, first, 2)
+    assert [path.stem for path in sorted(tmp_path.iterdir())] == ["step_00000001", "step_00000002"]
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"nothing")
+    with pytest.raises(UserError, match="No checkpoint in .* can be used: step_00000002"):
         checkpoints.restore(tmp_path, model())
 
 

@@ -1,0 +1,214 @@
+"""Time of LeNet-5 on MNIST: kerasnets' trainer, plain Keras and plain PyTorch, one after the other.
+
+All train the same network (61,706 weights, ReLU, max pooling) with Adam and cosine decay, batches
+of 128, no augmentation, and test after each epoch; each runs in a process of its own. kerasnets
+writes its run folder meanwhile; the others write nothing. A time is that of whole epochs, tests
+and the compilation in the first one included.
+
+    python benchmarks/mnist_time.py --data-dir PATH
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+
+import numpy as np
+
+BATCH = 128
+LEARNING_RATE = 3e-3
+TARGETS = (0.98, 0.99, 0.992)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data-dir", type=pathlib.Path, help="where TFDS keeps mnist")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--only", choices=TRAINERS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.only:
+        print(json.dumps(TRAINERS[arguments.only](arguments)))
+        return
+    packages = ["tensorflow", "keras", "torch"]
+    have = {name: metadata.version(name) for name in packages if _installed(name)}
+    print(json.dumps({"machine": platform.platform(), "cpus": os.cpu_count(), **have}))
+    rows = {name: _in_own_process(name) for name in TRAINERS if name != "torch" or "torch" in have}
+    _report(rows)
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _in_own_process(name: str) -> list[tuple[float, float]]:
+    command = [sys.executable, __file__, *sys.argv[1:], "--only", name]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _report(rows: dict[str, list[tuple[float, float]]]) -> None:
+    """Prints the table and the ratios.
+
+    Args:
+        rows: For each trainer (seconds, test accuracy) of its epochs.
+    """
+    columns = "".join(f"{f'to {target:.1%}':>11}" for target in TARGETS)
+    print(f"{'':12}{'s/epoch':>9}{'first':>8}{columns}{'best':>9}")
+    times = {}
+    for name, epochs in rows.items():
+        seconds = [each for each, _ in epochs]
+        per_epoch = statistics.median(seconds[1:])
+        reached = [_time_to(epochs, target) for target in TARGETS]
+        times[name] = (per_epoch, reached[1])
+        shown = "".join(f"{'-' if each is None else f'{each:.1f} s':>11}" for each in reached)
+        best = max(accuracy for _, accuracy in epochs)
+        print(f"{name:12}{per_epoch:9.2f}{seconds[0]:8.2f}{shown}{best:9.2%}")
+    ours, our_time = times.pop("kerasnets")
+    for name, (per_epoch, reached) in times.items():
+        ratio = our_time / reached if our_time and reached else float("nan")
+        print(f"kerasnets / {name}: {ours / per_epoch:.2f} an epoch, {ratio:.2f} to 99 %")
+
+
+def _time_to(epochs: list[tuple[float, float]], accuracy: float) -> float | None:
+    total = 0.0
+    for seconds, reached in epochs:
+        total += seconds
+        if reached >= accuracy:
+            return total
+    return None
+
+
+def kerasnets(arguments: argparse.Namespace) -> list[tuple[float, float]]:
+    """`kerasnets.train`, told to take the test images for validation."""
+    import dataclasses
+
+    from kerasnets.training import TrainConfig, recipe, run, train, trainer
+
+    def load_data(config: TrainConfig) -> object:
+        dataset = run.load_data(config)
+        splits = {**dataset.splits, "validation": dataset.splits["test"]}
+        return dataclasses.replace(dataset, splits=splits)
+
+    trainer.load_data = load_data
+    plan = recipe(
+        "lenet_modern",
+        epochs=arguments.epochs,
+        batch_size=BATCH,
+        learning_rate=LEARNING_RATE,
+        warmup_epochs=0,
+        augment="none",
+        validation_fraction=0,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder, "run")
+        config = TrainConfig(
+            model="lenet5_modern", data="mnist", data_dir=arguments.data_dir, recipe=plan, out=out
+        )
+        rows = trainer.read_history(train(config).folder / "history.csv")
+    return [(row["seconds"], row["val_accuracy"]) for row in rows]
+
+
+def keras(arguments: argparse.Namespace) -> list[tuple[float, float]]:
+    """`compile` and `fit` with Keras' defaults."""
+    import keras
+
+    (x, y), test = _arrays(arguments.data_dir)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(6, 5, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(16, 5, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(120, activation="relu"),
+            layers.Dense(84, activation="relu"),
+            layers.Dense(10),
+        ]
+    )
+    steps = arguments.epochs * -(-len(x) // BATCH)
+    model.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    times = []
+    clock = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: times.append(-time.perf_counter()),
+        on_epoch_end=lambda epoch, logs: times.append(times.pop() + time.perf_counter()),
+    )
+    history = model.fit(
+        x,
+        y,
+        batch_size=BATCH,
+        epochs=arguments.epochs,
+        validation_data=test,
+        callbacks=[clock],
+        verbose=0,
+    )
+    return list(zip(times, map(float, history.history["val_accuracy"]), strict=True))
+
+
+def torch(arguments: argparse.Namespace) -> list[tuple[float, float]]:
+    """A loop over shuffled tensors in memory."""
+    import torch
+    from torch import nn
+
+    (x, y), (test_x, test_y) = (
+        (torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels))
+        for images, labels in _arrays(arguments.data_dir)
+    )
+    y, test_y = y.long(), test_y.long()
+    features = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
+    features += [nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+    dense = [nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)]
+    model = nn.Sequential(*features, *dense)
+    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+    steps = arguments.epochs * -(-len(x) // BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    rows = []
+    for _ in range(arguments.epochs):
+        started = time.perf_counter()
+        for indices in torch.randperm(len(x)).split(BATCH):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x[indices]), y[indices]).backward()
+            optimizer.step()
+            schedule.step()
+        with torch.no_grad():
+            answers = torch.cat([model(part).argmax(1) for part in test_x.split(1000)])
+        accuracy = (answers == test_y).float().mean().item()
+        rows.append((time.perf_counter() - started, accuracy))
+    return rows
+
+
+def _arrays(data_dir: pathlib.Path | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Training and test images as floats in [0, 1], with labels."""
+    import tensorflow_datasets as tfds
+
+    arrays = []
+    for split in ("train", "test"):
+        images, labels = tfds.as_numpy(
+            tfds.load("mnist", split=split, data_dir=data_dir, batch_size=-1, as_supervised=True)
+        )
+        arrays.append((images.astype(np.float32) / 255, labels))
+    return arrays
+
+
+TRAINERS = {"kerasnets": kerasnets, "keras": keras, "torch": torch}
+
+
+if __name__ == "__main__":
+    main()
