@@ -221,9 +221,7 @@ class Guard(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.saved_at = time.monotonic()
         # Keras forgets the figures of the epoch so far when it goes on with the epoch.
-        self.figures = [
-            keras.ops.convert_to_numpy(variable) for variable in self.model.metrics_variables
-        ]
+        self.figures = [variable.value.numpy() for variable in self.model.metrics_variables]
         self.close()
         for number in (signal.SIGINT, signal.SIGTERM):
             self.previous[number] = signal.signal(number, self._ask)
