@@ -20,7 +20,7 @@ def orientation(encoded: tf.Tensor) -> tf.Tensor:
     """
     head = tf.strings.substr(encoded, 0, _WITHIN_BYTES)
     marked = tf.strings.regex_full_match(head, rb"\C*Exif\x00\x00\C*")
-    return tf.cond(marked, apart(lambda: _read(head)), lambda: tf.constant(1))
+    return tf.cond(marked, lambda: apart(_read)(head), lambda: tf.constant(1))
 
 
 def _read(head: tf.Tensor) -> tf.Tensor:
@@ -57,13 +57,14 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         orientation: 1 to 8.
     """
 
-    def turned() -> tf.Tensor:
-        whole = tf.cond(orientation >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
-        down, across = _mirrored(orientation)
-        whole = tf.cond(down, lambda: tf.reverse(whole, [0]), lambda: whole)
-        return tf.cond(across, lambda: tf.reverse(whole, [1]), lambda: whole)
+    return tf.cond(orientation == 1, lambda: image, lambda: apart(_turned)(image, orientation))
 
-    return tf.cond(orientation == 1, lambda: image, apart(turned))
+
+def _turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    image = tf.cond(orientation >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
+    down, across = _mirrored(orientation)
+    image = tf.cond(down, lambda: tf.reverse(image, [0]), lambda: image)
+    return tf.cond(across, lambda: tf.reverse(image, [1]), lambda: image)
 
 
 def stored_window(window: tf.Tensor, sides: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:

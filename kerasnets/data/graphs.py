@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from kerasnets.lazy import tf
 
 
+@functools.cache
 def apart(function: Callable) -> Callable:
-    """The function as a single node of the graph.
+    """The function as a single node of the graph, traced once in a process.
 
     TensorFlow writes both branches of a condition into the graph, and the nodes of the one that is
     not taken cost time too; with hundreds of them more than decoding a small photograph.

@@ -38,12 +38,10 @@ def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
         return formats.decode_png(encoded, channels)
 
     def other() -> tf.Tensor:
-        return match_channels(formats.decode_other(encoded), channels)
+        return match_channels(apart(formats.decode_other)(encoded), channels)
 
     start = tf.strings.substr(encoded, 0, 3)
-    image = tf.case(
-        [(start == b"\xff\xd8\xff", jpeg), (start == b"\x89PN", png)], default=apart(other)
-    )
+    image = tf.case([(start == b"\xff\xd8\xff", jpeg), (start == b"\x89PN", png)], default=other)
     return tf.ensure_shape(image, (None, None, channels))
 
 
@@ -71,10 +69,10 @@ def decode_window(
         return exif.upright(image, orientation)
 
     def other() -> tf.Tensor:
-        image = decode(encoded, channels)
+        image = apart(decode)(encoded, channels)
+        image = tf.ensure_shape(image, (None, None, channels))
         return cut(image, choose(tf.shape(image)[:2]))
 
-    other = apart(other)
     is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
     return tf.ensure_shape(tf.cond(is_jpeg, jpeg, other), (None, None, channels))
 
@@ -91,11 +89,15 @@ def resize_crop(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     large = tf.reduce_any(sides > 2 * tf.constant(size))
     resized = tf.cond(
         large,
-        apart(lambda: tf.image.resize(image, size, antialias=True)),
+        lambda: apart(_antialiased)(image, size),
         lambda: tf.image.resize(image, size),
     )
     # Truncation after adding a half rounds; bilinear weights leave no value outside 0 to 255.
     return tf.cast(resized + 0.5, tf.uint8)
+
+
+def _antialiased(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    return tf.image.resize(image, size, antialias=True)
 
 
 def match_channels(image: tf.Tensor, channels: int) -> tf.Tensor:

@@ -25,7 +25,7 @@ class TrainConfig:
     model: str = "lenet5"
     """Network to train, a name from `kerasnets list`."""
     data: str = "digits"
-    """digits, a TFDS name such as mnist, tfds:NAME, or folder:PATH."""
+    """digits, a TFDS name such as mnist, folder:PATH, or another source of docs/data.md."""
     recipe: Recipe | None = None
     """How to train; the network's or the data set's own recipe if not given."""
     data_dir: pathlib.Path | None = None

@@ -3,9 +3,10 @@ import io
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
 
-from kerasnets.data.images import decode, fit, match_channels
+from kerasnets.data.formats import MAX_PIXELS
+from kerasnets.data.images import decode, decode_window, fit, match_channels
 from kerasnets.inputs import Preprocessing
 
 
@@ -77,3 +78,113 @@ def test_an_image_of_the_right_size_stays_as_it_is(rng, how):
     image = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
     found = fit(tf.constant(image), Preprocessing(size=(32, 32), fit=how))
     np.testing.assert_array_equal(found, image)
+
+
+def variants(photograph: Image.Image) -> dict[str, bytes]:
+    """The photograph in every kind of file that people have."""
+    shade = Image.linear_gradient("L").resize(photograph.size)
+    clear = photograph.copy()
+    clear.putalpha(shade)
+    deep = np.array(photograph).astype(np.uint16) * 257
+    animation = {"save_all": True, "append_images": [ImageOps.invert(photograph)]}
+    return {
+        "JPEG": encoded(photograph, "JPEG"),
+        "progressive JPEG": encoded(photograph, "JPEG", progressive=True),
+        "grayscale JPEG": encoded(photograph.convert("L"), "JPEG"),
+        "CMYK JPEG": encoded(photograph.convert("CMYK"), "JPEG"),
+        "JPEG 4:4:4": encoded(photograph, "JPEG", subsampling=0),
+        "PNG": encoded(photograph, "PNG"),
+        "grayscale PNG": encoded(photograph.convert("L"), "PNG"),
+        "black and white PNG": encoded(photograph.convert("1"), "PNG"),
+        "palette PNG": encoded(photograph.quantize(64), "PNG"),
+        "transparent palette PNG": encoded(photograph.quantize(64), "PNG", transparency=3),
+        "transparent PNG": encoded(clear, "PNG"),
+        "transparent grayscale PNG": encoded(clear.convert("LA"), "PNG"),
+        "16-bit PNG": tf.io.encode_png(tf.constant(deep)).numpy(),
+        "BMP": encoded(photograph, "BMP"),
+        "32-bit BMP": encoded(clear, "BMP"),
+        "palette BMP": encoded(photograph.quantize(64), "BMP"),
+        "black and white BMP": encoded(photograph.convert("1"), "BMP"),
+        "GIF": encoded(photograph, "GIF"),
+        "animated GIF": encoded(photograph, "GIF", **animation),
+        "WebP": encoded(photograph, "WEBP"),
+        "lossless WebP": encoded(photograph, "WEBP", lossless=True),
+        "transparent WebP": encoded(clear, "WEBP"),
+    }
+
+
+@pytest.fixture(scope="module")
+def in_graph():
+    return tf.function(lambda content: decode(content, 3))
+
+
+def test_every_kind_of_file_is_decoded_as_pillow_does(photograph, in_graph):
+    for name, content in variants(photograph).items():
+        expected = np.array(Image.open(io.BytesIO(content)).convert("RGB"), np.int32)
+        found = in_graph(tf.constant(content)).numpy().astype(np.int32)
+        assert found.shape == expected.shape, name
+        assert np.abs(found - expected).mean() <= 2, name
+
+
+def test_sixteen_bits_of_grey_become_the_upper_eight(in_graph):
+    # Pillow cuts such values off at 255.
+    deep = np.arange(0, 65536, 97, dtype=np.uint16).reshape(26, 26)
+    content = encoded(Image.fromarray(deep), "PNG")
+    np.testing.assert_array_equal(in_graph(tf.constant(content))[..., 0], deep >> 8)
+
+
+@pytest.mark.parametrize("endian", ["<", ">"])
+def test_exif_orientation_is_applied(photograph, in_graph, endian):
+    window = tf.constant([5, 7, 20, 30])
+    part = tf.function(lambda content: decode_window(content, 3, lambda sides: window))
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif.endian = endian
+        exif[0x0112], exif[0x010F], exif[0x0132] = orientation, "Camera", "2020:01:01 00:00:00"
+        content = tf.constant(encoded(photograph, "JPEG", exif=exif))
+        file = Image.open(io.BytesIO(content.numpy()))
+        expected = np.array(ImageOps.exif_transpose(file), np.int32)
+        np.testing.assert_array_equal(in_graph(content), expected)
+        # Crops are decoded by the fast transform.
+        assert np.abs(part(content).numpy() - expected[5:25, 7:37]).mean() <= 2
+
+
+def test_a_damaged_orientation_is_none(photograph, in_graph):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(photograph, "JPEG", exif=exif)
+    broken = content.replace(b"\x01\x12\x00\x03", b"\x01\x12\xff\x03").replace(
+        b"MM\x00*\x00\x00\x00\x08", b"MM\x00*\x00\x00\xff\xff"
+    )
+    assert broken != content
+    assert in_graph(tf.constant(broken)).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
+def test_pixels_beyond_the_limit_are_refused_undecoded(in_graph, kind):
+    sides = (10_000, 9_000) if kind == "WEBP" else (20_000, 4_500)
+    assert np.prod(sides) > MAX_PIXELS
+    content = encoded(Image.new("L", sides), kind)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="larger than the limit of 89,478,485"):
+        in_graph(tf.constant(content))
+
+
+def test_images_of_extreme_sides_are_fitted(in_graph):
+    preprocessing = Preprocessing(size=(32, 32), resize=36)
+    for sides in ((1, 1), (20_000, 1), (1, 20_000), (20_000, 3)):
+        image = in_graph(tf.constant(encoded(Image.new("RGB", sides, (9, 99, 199)), "PNG")))
+        assert (fit(image, preprocessing).numpy() == (9, 99, 199)).all()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"abc", b"GIF89a", b"BM", b"RIFF", b"\x89PNG", b"\xff\xd8\xff"]
+)
+def test_what_is_no_image_is_an_error(in_graph, content):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        in_graph(tf.constant(content))
+
+
+def test_animated_webp_is_refused(photograph, in_graph):
+    animation = {"save_all": True, "append_images": [ImageOps.invert(photograph)]}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="an animated WebP"):
+        in_graph(tf.constant(encoded(photograph, "WEBP", **animation)))

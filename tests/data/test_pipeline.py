@@ -1,10 +1,30 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from kerasnets import Preprocessing, UserError
-from kerasnets.data import evaluation_batches, load, pipeline, training_batches
+from kerasnets.data import (
+    Augment,
+    augmentation,
+    evaluation_batches,
+    load,
+    pipeline,
+    steps_per_epoch,
+    training_batches,
+    write_tfrecords,
+)
 from kerasnets.data.pipeline import read
 from kerasnets.data.sources import Split
+from kerasnets.data.transforms import (
+    Affine,
+    ColourJitter,
+    InceptionCrop,
+    PadCropFlip,
+    PcaNoise,
+    RandAugment,
+    RandomErasing,
+)
 
 SMALL = Preprocessing(size=(8, 8))
 
@@ -102,3 +122,128 @@ def test_bytes_are_decoded():
     Image.new("RGB", (10, 9), (255, 0, 0)).save(file, "PNG")
     split = Split(np.array([file.getvalue()] * 3, dtype=object), np.zeros(3, np.int32), "bytes")
     assert (read(split, SMALL, 3).records == [255, 0, 0]).all()
+
+
+PHOTOGRAPH = Preprocessing(size=(16, 16), resize=20)
+EVERYTHING = Augment(
+    InceptionCrop(),
+    (PadCropFlip(2), Affine(), PcaNoise(), ColourJitter(), RandAugment(1, 9), RandomErasing()),
+)
+
+
+@pytest.fixture(scope="module")
+def packed(image_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packed") / "records"
+    write_tfrecords(load(f"folder:{image_folder}"), folder, images_per_shard=5)
+    return folder
+
+
+def by_content(split, workers, batch_size, **options):
+    """All images of an epoch of all workers, in an order that depends on the pixels alone."""
+    found = []
+    for worker in range(workers):
+        steps = steps_per_epoch(split, batch_size, workers)
+        batches = training_batches(
+            split, PHOTOGRAPH, 3, batch_size=batch_size, shard=(worker, workers), **options
+        )
+        for images, labels in batches.take(steps).as_numpy_iterator():
+            found += [
+                (int(label), image.tobytes()) for image, label in zip(images, labels, strict=True)
+            ]
+    return sorted(found)
+
+
+def test_pixels_do_not_depend_on_threads_and_workers(image_folder):
+    split = load(f"folder:{image_folder}").split("train")
+    one = by_content(split, 1, 4, augment=EVERYTHING, threads=1)
+    assert by_content(split, 1, 4, augment=EVERYTHING, threads=2) == one
+    assert by_content(split, 3, 4, augment=EVERYTHING) == one
+
+
+@pytest.mark.parametrize("source", ["folder", "records"])
+def test_workers_see_every_image_once(image_folder, packed, source):
+    workers = 3
+    split = load(f"folder:{image_folder}" if source == "folder" else f"records:{packed}").split(
+        "train"
+    )
+    # The numbers stand for the labels, to tell images apart.
+    split = dataclasses.replace(split, labels=np.arange(split.size, dtype=np.int32))
+    for epoch in range(2):
+        seen = []
+        for worker in range(workers):
+            batches = training_batches(
+                split, PHOTOGRAPH, 3, batch_size=1, shard=(worker, workers),
+                first_step=epoch * steps_per_epoch(split, 1, workers),
+            )  # fmt: skip
+            own = batches.take(min(split.parts(workers)))
+            seen += [int(labels[0]) for _, labels in own.as_numpy_iterator()]
+        assert len(set(seen)) == len(seen)
+        # Five shards among three workers: the smallest part counts.
+        assert len(seen) == workers * min(split.parts(workers))
+    held = []
+    for worker in range(workers):
+        batches = evaluation_batches(split, PHOTOGRAPH, 3, batch_size=5, shard=(worker, workers))
+        held += [int(label) for _, labels in batches for label in labels]
+    assert sorted(held) == list(range(split.size))
+
+
+def test_more_workers_than_shards_divide_the_images(packed):
+    split = load(f"records:{packed}").split("train")
+    split = dataclasses.replace(split, labels=np.arange(split.size, dtype=np.int32))
+    assert split.parts(6) == [4] * 6
+    seen = []
+    for worker in range(6):
+        batches = training_batches(split, PHOTOGRAPH, 3, batch_size=4, shard=(worker, 6))
+        seen += next(batches.as_numpy_iterator())[1].tolist()
+    assert sorted(seen) == list(range(24))
+
+
+def test_shards_give_the_images_of_the_folder(image_folder, packed):
+    one = load(f"folder:{image_folder}").split("train")
+    other = load(f"records:{packed}").split("train")
+    assert sorted(one.labels) == sorted(other.labels)
+    shown = [
+        sorted(
+            (int(label), image.tobytes())
+            for images, labels in evaluation_batches(
+                split, PHOTOGRAPH, 3, batch_size=8
+            ).as_numpy_iterator()
+            for image, label in zip(images, labels, strict=True)
+        )
+        for split in (one, other)
+    ]
+    assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize("first", [1, 7])
+def test_a_run_on_shards_goes_on_from_any_step(packed, first):
+    split = load(f"records:{packed}", validation_fraction=0.25).split("train")
+    options = {"batch_size": 3, "augment": "inception", "seed": 2}
+    whole = list(training_batches(split, PHOTOGRAPH, 3, **options).take(9).as_numpy_iterator())
+    rest = training_batches(split, PHOTOGRAPH, 3, first_step=first, **options).take(9 - first)
+    for (images, labels), (more, others) in zip(
+        whole[first:], rest.as_numpy_iterator(), strict=True
+    ):
+        np.testing.assert_array_equal(labels, others)
+        np.testing.assert_array_equal(images, more)
+
+
+def test_mixed_labels_are_soft(image_folder):
+    split = load(f"folder:{image_folder}").split("train")
+    for mix in ("mixup", "cutmix"):
+        augment = augmentation("inception", mix=mix)
+        batches = training_batches(split, PHOTOGRAPH, 3, batch_size=8, augment=augment, classes=2)
+        for images, labels in batches.take(2):
+            assert images.dtype == "uint8"
+            np.testing.assert_allclose(labels.numpy().sum(axis=1), 1, rtol=1e-6)
+    with pytest.raises(UserError, match="need the number of classes"):
+        training_batches(split, PHOTOGRAPH, 3, batch_size=8, augment=augment)
+
+
+def test_unknown_names_are_told(numbered):
+    with pytest.raises(UserError, match="Unknown augmentation 'incepton'. The closest: inception"):
+        training_batches(numbered, SMALL, 1, batch_size=8, augment="incepton")
+    with pytest.raises(UserError, match="Unknown mix 'mixupp'"):
+        augmentation("none", mix="mixupp")
+    with pytest.raises(UserError, match="Unknown way of cropping 'eleven'"):
+        evaluation_batches(numbered, SMALL, 1, batch_size=8, crops="eleven")

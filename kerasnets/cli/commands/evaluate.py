@@ -31,7 +31,7 @@ class Evaluate:
     weights: str | None = None
     """Weights of the network: a source of `kerasnets info NAME`, hf:OWNER/REPO, a file or a run."""
     data: str | None = None
-    """digits, a TFDS name such as mnist, tfds:NAME, or folder:PATH; of a run: its own."""
+    """digits, a TFDS name such as mnist, folder:PATH, or another source; of a run: its own."""
     split: str | None = None
     """train, validation or test; the held-out one if not given."""
     data_dir: pathlib.Path | None = None

@@ -59,6 +59,12 @@ def listing(path: str) -> tuple[list[str], list[str]]:
 def _remote_listing(path: str) -> tuple[list[str], list[str]]:
     import tensorflow as tf
 
+    scheme = path.partition("://")[0]
+    if scheme not in tf.io.gfile.get_registered_schemes():
+        raise UserError(
+            f"{path!r} cannot be read: TensorFlow knows no file system {scheme}://. For s3:// "
+            "install tensorflow-io and import it first."
+        )
     try:
         # Some file systems mark folders by a slash at the end.
         names = [name for name in tf.io.gfile.listdir(path) if name[0] != "."]
@@ -69,11 +75,6 @@ def _remote_listing(path: str) -> tuple[list[str], list[str]]:
         }
     except tf.errors.NotFoundError:
         raise UserError(f"There is no folder {path!r}.") from None
-    except tf.errors.UnimplementedError as error:
-        raise UserError(
-            f"{path!r} cannot be read: TensorFlow knows no such file system. For s3:// install "
-            "tensorflow-io and import it first."
-        ) from error
     except tf.errors.OpError as error:
         reason = " ".join(error.message.split())[:200]
         raise UserError(f"{path!r} cannot be read: {reason}") from error

@@ -1,0 +1,106 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from kerasnets import UserError
+from kerasnets.data import from_arrays, load, write_tfrecords
+
+
+@pytest.fixture(scope="module")
+def packed(image_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packed") / "records"
+    write_tfrecords(load(f"folder:{image_folder}"), folder, images_per_shard=5)
+    return folder
+
+
+@pytest.fixture
+def copy(packed, tmp_path):
+    return shutil.copytree(packed, tmp_path / "copy")
+
+
+def test_a_folder_is_packed_and_described(image_folder, packed):
+    one, other = load(f"folder:{image_folder}"), load(f"records:{packed}")
+    assert other.class_names == one.class_names
+    assert {name: split.size for name, split in other.splits.items()} == {"train": 24, "test": 12}
+    assert other.split("train").counts == (5, 5, 5, 5, 4)
+    # Mixed, so that a shard holds both classes.
+    assert set(other.split("train").labels[:5]) == {0, 1}
+    assert other.split("train").name(7).endswith("train-00001-of-00005.tfrecord, record 2")
+
+
+def test_an_interrupted_packing_goes_on(image_folder, copy):
+    (copy / "dataset.json").unlink()
+    (copy / "train-00002-of-00005.tfrecord").unlink()
+    kept = copy / "train-00001-of-00005.tfrecord"
+    before = kept.stat().st_mtime_ns
+    write_tfrecords(load(f"folder:{image_folder}"), copy, images_per_shard=5)
+    assert kept.stat().st_mtime_ns == before
+    assert load(f"records:{copy}").split("train").size == 24
+    with pytest.raises(UserError, match="holds another data set"):
+        write_tfrecords(load(f"folder:{image_folder}"), copy, images_per_shard=6)
+
+
+def test_a_folder_of_other_files_is_left_alone(image_folder, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="is not empty"):
+        write_tfrecords(load(f"folder:{image_folder}"), tmp_path)
+
+
+def test_arrays_come_back_as_they_were(rng, tmp_path):
+    from kerasnets.data import evaluation_batches
+    from kerasnets.inputs import Preprocessing
+
+    images = rng.integers(0, 256, (7, 6, 5, 1), dtype=np.uint8)
+    dataset = from_arrays({"train": (images, np.arange(7) % 2)}, ("even", "odd"))
+    write_tfrecords(dataset, tmp_path / "records")
+    split = load(f"records:{tmp_path / 'records'}").split("train")
+    preprocessing = Preprocessing(size=(6, 5), fit="stretch")
+    found, _ = next(iter(evaluation_batches(split, preprocessing, 1, batch_size=7)))
+    assert sorted(image.tobytes() for image in found.numpy()) == sorted(map(bytes, images))
+
+
+def test_missing_and_damaged_shards_are_told(copy):
+    shard = copy / "test-00001-of-00003.tfrecord"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-10])
+    with pytest.raises(UserError, match="test-00001-of-00003.tfrecord' is damaged: it has"):
+        load(f"records:{copy}")
+    shard.unlink()
+    with pytest.raises(UserError, match="test-00001-of-00003.tfrecord' is missing"):
+        load(f"records:{copy}")
+    with pytest.raises(UserError, match=r"dataset.json' cannot be read"):
+        load(f"records:{copy / 'nowhere'}")
+
+
+def test_a_wrong_checksum_names_its_shard(copy):
+    from kerasnets.data import read
+    from kerasnets.inputs import Preprocessing
+
+    shard = copy / "train-00003-of-00005.tfrecord"
+    content = bytearray(shard.read_bytes())
+    content[200] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(UserError, match="train-00003-of-00005.tfrecord' is damaged: corrupted"):
+        read(load(f"records:{copy}").split("train"), Preprocessing(size=(8, 8)), 3)
+
+
+def test_labels_without_a_class_are_told(copy):
+    manifest = json.loads((copy / "dataset.json").read_text())
+    manifest["splits"]["train"][0]["labels"][2] = 2
+    (copy / "dataset.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match="labels must be 0 to 1. Received: 2 for image 2"):
+        load(f"records:{copy}")
+
+
+def test_arrays_are_checked():
+    images = np.zeros((3, 4, 4, 3), np.uint8)
+    for splits, message in (
+        ({"train": (images.astype(float), [0, 1, 0])}, "must be .* uint8. Received: .* float64"),
+        ({"train": (images, [0, 1])}, "3 images. Received: labels"),
+        ({"train": (images, [0, 1, 7])}, "labels must be 0 to 1. Received: 7 for image 2"),
+        ({"training": (images, [0, 1, 0])}, "splits are train, validation, test"),
+    ):
+        with pytest.raises(UserError, match=message):
+            from_arrays(splits, ("a", "b"))
