@@ -22,7 +22,7 @@ def test_real_labels_go_by_the_number_in_the_name(tmp_path):
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [
-        ("[[1]]", "dog.jpg", r"go by the numbers in file names.*Found: 'dog.jpg'"),
+        ("[[1]]", "dog.jpg", r"go by the numbers in file names.*Found: dog.jpg"),
         ("[[1]]", "ILSVRC2012_val_00000002.JPEG", "ILSVRC2012_val_00000001.JPEG to 00000001"),
         ("[[1]", "ILSVRC2012_val_00000001.JPEG", "has no ReaL labels"),
         ('[["a"]]', "ILSVRC2012_val_00000001.JPEG", "no list of lists of class numbers"),
