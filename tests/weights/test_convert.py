@@ -51,6 +51,7 @@ def test_what_pytorch_gets_is_what_torchvision_publishes(name: str) -> None:
     assert {key: array.shape for key, array in tensors.items()} == expected
 
 
+@pytest.mark.slow
 def test_the_command_finds_the_network_and_the_classes(tmp_path, capsys) -> None:
     torch = pytest.importorskip("torch")
     network = build("resnet18", classes=7, width=1.0)

@@ -66,7 +66,7 @@ def test_a_dense_layer_that_follows_another_is_a_1x1_convolution(kind: str) -> N
     np.testing.assert_array_equal(tensor.to_file(kernel), weight)
 
 
-@pytest.mark.parametrize("layout", ["own", "torchvision"])
+@pytest.mark.parametrize("layout", [pytest.param("own", marks=pytest.mark.slow), "torchvision"])
 def test_dense_layers_see_larger_images_as_convolutions(layout: str, tmp_path) -> None:
     """Simonyan and Zisserman 2014, section 3.2; without that a larger input is refused."""
     trained = build("vgg11", width=0.125)

@@ -52,7 +52,13 @@ def application(name: str, size: int, include_top: bool) -> keras.Model:
     return peer
 
 
-@pytest.mark.parametrize("name", APPLICATIONS)
+QUICK = ("vgg16", "resnet50", "mobilenet_v1")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in APPLICATIONS],
+)
 def test_files_of_keras_applications(name: str, tmp_path) -> None:
     """Each of Keras' three formats, with the top and without."""
     theirs, size, options = APPLICATIONS[name]
