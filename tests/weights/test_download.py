@@ -100,9 +100,9 @@ def test_what_is_left_of_a_killed_download_is_fetched_anew(server, cache):
     ],
 )
 def test_another_file_than_the_published_one_is_refused(server, cache, content, found):
-    server.pages["/weights.pth"] = (content, "text/html")
+    server.pages["/weights.h5"] = (content, "text/html")
     with pytest.raises(UserError, match=f"its checksum is not sha256:.*Found {found}"):
-        download(f"{server.url}/weights.pth", sha256(CONTENT))
+        download(f"{server.url}/weights.h5", sha256(CONTENT))
     assert not list(cache.iterdir())
 
 
@@ -203,8 +203,8 @@ def test_a_file_of_the_hub_is_kept_for_when_there_is_no_network(server, from_hub
 def test_the_usual_files_are_looked_for_in_a_repository(server, from_hub):
     server.pages[f"{RESOLVE}/weights.safetensors"] = (CONTENT, "application/octet-stream")
     assert from_hub("hf:me/mine").endswith("/weights.safetensors")
-    assert from_hub("hf:me/mine/other.pth").startswith(
-        "refused: 'hf:me/mine/other.pth' was not downloaded: it has no file other.pth"
+    assert from_hub("hf:me/mine/other.h5").startswith(
+        "refused: 'hf:me/mine/other.h5' was not downloaded: it has no file other.h5"
     )
 
 
