@@ -6,6 +6,8 @@ network, where nothing else is said. What a paper leaves open is named in the re
 
 from __future__ import annotations
 
+import dataclasses
+
 from kerasnets.training.recipe_fields import Recipe
 
 _BEFORE_BATCH_NORM = (
@@ -131,6 +133,30 @@ _BEFORE_BATCH_NORM = (
     ),
 )
 
+_INCEPTION_V3 = Recipe(
+    name="inception_v3_2015",
+    source=(
+        "Szegedy et al. 2015, arXiv 1512.00567, sections 7 and 8: RMSProp with epsilon 1.0, "
+        "clipping at 2.0, label smoothing 0.1, averaged weights; momentum, weight decay and "
+        "the side loss of 0.4 from the released code. Each of its 50 replicas had 32 images"
+    ),
+    reported="21.2 / 5.6; 12 crops 19.47 / 4.48, 144 crops 18.77 / 4.2",
+    epochs=100,
+    batch_size=32,
+    optimizer="rmsprop",
+    epsilon=1.0,
+    learning_rate=0.045,
+    weight_decay=4e-5,
+    clip_norm=2.0,
+    schedule="exponential",
+    decay_rate=0.94,
+    decay_epochs=2,
+    label_smoothing=0.1,
+    auxiliary_loss=0.4,
+    ema=0.9999,
+    augment="inception",
+)
+
 _INCEPTION = (
     Recipe(
         name="inception_bn2015",
@@ -151,30 +177,9 @@ _INCEPTION = (
         ema=0.9999,
         augment="inception",
     ),
-    Recipe(
-        name="inception_v3_2015",
-        source=(
-            "Szegedy et al. 2015, arXiv 1512.00567, sections 7 and 8: RMSProp with epsilon 1.0, "
-            "clipping at 2.0, label smoothing 0.1, averaged weights; momentum, weight decay and "
-            "the side loss of 0.4 from the released code. Each of its 50 replicas had 32 images"
-        ),
-        reported="21.2 / 5.6; 12 crops 19.47 / 4.48, 144 crops 18.77 / 4.2",
-        epochs=100,
-        batch_size=32,
-        optimizer="rmsprop",
-        epsilon=1.0,
-        learning_rate=0.045,
-        weight_decay=4e-5,
-        clip_norm=2.0,
-        schedule="exponential",
-        decay_rate=0.94,
-        decay_epochs=2,
-        label_smoothing=0.1,
-        auxiliary_loss=0.4,
-        ema=0.9999,
-        augment="inception",
-    ),
-    Recipe(
+    _INCEPTION_V3,
+    dataclasses.replace(
+        _INCEPTION_V3,
         name="inception_v4_2016",
         source=(
             "Szegedy et al. 2016, arXiv 1602.07261, section 4: as inception_v3_2015 with 20 "
@@ -185,18 +190,7 @@ _INCEPTION = (
             "144 crops 17.7 / 3.8, 18.8 / 4.3, 17.8 / 3.7"
         ),
         epochs=160,
-        batch_size=32,
-        optimizer="rmsprop",
-        epsilon=1.0,
-        learning_rate=0.045,
-        weight_decay=4e-5,
-        schedule="exponential",
-        decay_rate=0.94,
-        decay_epochs=2,
-        label_smoothing=0.1,
-        auxiliary_loss=0.4,
-        ema=0.9999,
-        augment="inception",
+        clip_norm=None,
     ),
     Recipe(
         name="mobilenet2017",
@@ -234,6 +228,23 @@ _INCEPTION = (
         schedule="polynomial",
         augment="inception",
     ),
+)
+
+_RESNET_CIFAR = Recipe(
+    name="resnet_cifar",
+    source=(
+        "He et al. 2015, arXiv 1512.03385, section 4.2: 64,000 steps of 128, divided by ten "
+        "at 32,000 and 48,000, 5,000 images held out, pad 4, crop, flip"
+    ),
+    reported="CIFAR-10 error: 20 8.75 %, 32 7.51 %, 44 7.17 %, 56 6.97 %, 110 6.43 %",
+    epochs=182,
+    batch_size=128,
+    base_batch_size=128,
+    learning_rate=0.1,
+    weight_decay=1e-4,
+    schedule="step",
+    milestones=(0.5, 0.75),
+    augment="pad_crop_flip",
 )
 
 _RESNET = (
@@ -292,41 +303,19 @@ _RESNET = (
         milestones=(1 / 3, 2 / 3),
         augment="resnet",
     ),
-    Recipe(
-        name="resnet_cifar",
-        source=(
-            "He et al. 2015, arXiv 1512.03385, section 4.2: 64,000 steps of 128, divided by ten "
-            "at 32,000 and 48,000, 5,000 images held out, pad 4, crop, flip"
-        ),
-        reported="CIFAR-10 error: 20 8.75 %, 32 7.51 %, 44 7.17 %, 56 6.97 %, 110 6.43 %",
-        epochs=182,
-        batch_size=128,
-        base_batch_size=128,
-        learning_rate=0.1,
-        weight_decay=1e-4,
-        schedule="step",
-        milestones=(0.5, 0.75),
-        augment="pad_crop_flip",
-    ),
-    Recipe(
+    _RESNET_CIFAR,
+    dataclasses.replace(
+        _RESNET_CIFAR,
         name="resnet110_cifar",
         source=(
             "As resnet_cifar, at a tenth of the rate for the first 400 steps: He et al. 2015, "
             "section 4.2, for 110 layers; He et al. 2016, arXiv 1603.05027, appendix, for all"
         ),
         reported="CIFAR-10 error: 110 6.43 %; v2: 110 6.37 %, 164 5.46 %, 1001 4.92 %",
-        epochs=182,
-        batch_size=128,
-        base_batch_size=128,
-        learning_rate=0.1,
-        weight_decay=1e-4,
-        schedule="step",
-        milestones=(0.5, 0.75),
         # 400 steps of 128 images, of 45,000.
         warmup_epochs=400 * 128 / 45_000,
         warmup="constant",
         warmup_from=0.1,
-        augment="pad_crop_flip",
     ),
     Recipe(
         name="stochastic_depth",
@@ -346,6 +335,25 @@ _RESNET = (
         milestones=(0.5, 0.75),
         augment="pad_crop_flip",
     ),
+)
+
+_DENSENET_2016 = Recipe(
+    name="densenet2016",
+    source=(
+        "Huang et al. 2016, arXiv 1608.06993, section 4.2: 90 epochs of 256, Nesterov, divided "
+        "by ten at 30 and 60; its code decays all weights"
+    ),
+    reported="121 25.02 / 7.71, 169 23.80 / 6.85, 201 22.58 / 6.34, 264 22.15 / 6.12",
+    epochs=90,
+    batch_size=256,
+    base_batch_size=256,
+    optimizer="nesterov",
+    learning_rate=0.1,
+    weight_decay=1e-4,
+    decay_on="all",
+    schedule="step",
+    milestones=(1 / 3, 2 / 3),
+    augment="inception_colour",
 )
 
 _DENSENET = (
@@ -371,38 +379,16 @@ _DENSENET = (
         milestones=(0.5, 0.75),
         augment="pad_crop_flip",
     ),
-    Recipe(
-        name="densenet2016",
-        source=(
-            "Huang et al. 2016, arXiv 1608.06993, section 4.2: 90 epochs of 256, Nesterov, divided "
-            "by ten at 30 and 60; its code decays all weights"
-        ),
-        reported="121 25.02 / 7.71, 169 23.80 / 6.85, 201 22.58 / 6.34, 264 22.15 / 6.12",
-        epochs=90,
-        batch_size=256,
-        base_batch_size=256,
-        optimizer="nesterov",
-        learning_rate=0.1,
-        weight_decay=1e-4,
-        decay_on="all",
-        schedule="step",
-        milestones=(1 / 3, 2 / 3),
-        augment="inception_colour",
-    ),
-    Recipe(
+    _DENSENET_2016,
+    dataclasses.replace(
+        _DENSENET_2016,
         name="densenet161_2016",
         source="As densenet2016, 100 epochs of 128, divided by ten at 90 too",
         reported="161 top-1 error 22.2",
         epochs=100,
         batch_size=128,
         base_batch_size=128,
-        optimizer="nesterov",
-        learning_rate=0.1,
-        weight_decay=1e-4,
-        decay_on="all",
-        schedule="step",
         milestones=(0.3, 0.6, 0.9),
-        augment="inception_colour",
     ),
 )
 
