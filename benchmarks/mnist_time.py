@@ -1,9 +1,11 @@
 """Time of LeNet-5 on MNIST: kerasnets' trainer, plain Keras and plain PyTorch, one after the other.
 
 All train the same network (61,706 weights, ReLU, max pooling) with Adam and cosine decay, batches
-of 128, no augmentation, and test after each epoch; each runs in a process of its own. kerasnets
-writes its run folder meanwhile; the others write nothing. A time is that of whole epochs, tests
-and the compilation in the first one included.
+of 128, no augmentation, and test after each epoch. Each runs in a process of its own, in turn in
+every round. kerasnets reads TFDS and writes its run folder; the others take arrays in memory, write
+nothing, do not load kerasnets, and keep the defaults of their libraries, TensorFlow's choice for or
+against oneDNN among them. A time is that of whole epochs, tests and the compilation in the first
+one included.
 
     python benchmarks/mnist_time.py --data-dir PATH
 """
@@ -28,20 +30,35 @@ BATCH = 128
 LEARNING_RATE = 3e-3
 TARGETS = (0.98, 0.99, 0.992)
 
+# (seconds, test accuracy) of each epoch.
+Epochs = list[tuple[float, float]]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data-dir", type=pathlib.Path, help="where TFDS keeps mnist")
     parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", choices=TRAINERS, help=argparse.SUPPRESS)
+    parser.add_argument("--arrays", type=pathlib.Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.only:
         print(json.dumps(TRAINERS[arguments.only](arguments)))
         return
     packages = ["tensorflow", "keras", "torch"]
     have = {name: metadata.version(name) for name in packages if _installed(name)}
-    print(json.dumps({"machine": platform.platform(), "cpus": os.cpu_count(), **have}))
-    rows = {name: _in_own_process(name) for name in TRAINERS if name != "torch" or "torch" in have}
+    one_dnn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "TensorFlow's default")
+    about = {"machine": platform.platform(), "cpus": os.cpu_count(), "oneDNN of keras": one_dnn}
+    print(json.dumps({**about, **have}))
+    rows: dict[str, list[Epochs]] = {
+        name: [] for name in TRAINERS if name != "torch" or "torch" in have
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = pathlib.Path(folder, "mnist.npz")
+        _write_arrays(arrays, arguments.data_dir)
+        for _ in range(arguments.rounds):
+            for name, rounds in rows.items():
+                rounds.append(_in_own_process(name, arrays))
     _report(rows)
 
 
@@ -52,36 +69,50 @@ def _installed(name: str) -> bool:
         return False
 
 
-def _in_own_process(name: str) -> list[tuple[float, float]]:
-    command = [sys.executable, __file__, *sys.argv[1:], "--only", name]
+def _write_arrays(path: pathlib.Path, data_dir: pathlib.Path | None) -> None:
+    """The images and labels of both splits, uint8, for those that do not read TFDS."""
+    import tensorflow_datasets as tfds
+
+    splits = {}
+    for split in ("train", "test"):
+        source = tfds.load("mnist", split=split, data_dir=data_dir, batch_size=-1)
+        arrays = tfds.as_numpy(source)
+        splits[f"{split}_x"], splits[f"{split}_y"] = arrays["image"], arrays["label"]
+    np.savez(path, **splits)
+
+
+def _in_own_process(name: str, arrays: pathlib.Path) -> Epochs:
+    command = [sys.executable, __file__, *sys.argv[1:], "--only", name, "--arrays", str(arrays)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return [(seconds, accuracy) for seconds, accuracy in json.loads(done.stdout.splitlines()[-1])]
 
 
-def _report(rows: dict[str, list[tuple[float, float]]]) -> None:
-    """Prints the table and the ratios.
-
-    Args:
-        rows: For each trainer (seconds, test accuracy) of its epochs.
-    """
+def _report(rows: dict[str, list[Epochs]]) -> None:
+    """Prints the table and the ratios: medians over the rounds."""
     columns = "".join(f"{f'to {target:.1%}':>11}" for target in TARGETS)
-    print(f"{'':12}{'s/epoch':>9}{'first':>8}{columns}{'best':>9}")
+    print(f"{'':12}{'s/epoch':>9}{'spread':>14}{'first':>8}{columns}{'best':>9}")
     times = {}
-    for name, epochs in rows.items():
-        seconds = [each for each, _ in epochs]
-        per_epoch = statistics.median(seconds[1:])
-        reached = [_time_to(epochs, target) for target in TARGETS]
+    for name, rounds in rows.items():
+        later = [seconds for epochs in rounds for seconds, _ in epochs[1:]]
+        per_epoch = statistics.median(later)
+        first = statistics.median(epochs[0][0] for epochs in rounds)
+        reached = [_median([_time_to(epochs, target) for epochs in rounds]) for target in TARGETS]
         times[name] = (per_epoch, reached[1])
+        spread = f"{min(later):.2f}..{max(later):.2f}"
         shown = "".join(f"{'-' if each is None else f'{each:.1f} s':>11}" for each in reached)
-        best = max(accuracy for _, accuracy in epochs)
-        print(f"{name:12}{per_epoch:9.2f}{seconds[0]:8.2f}{shown}{best:9.2%}")
+        best = max(accuracy for epochs in rounds for _, accuracy in epochs)
+        print(f"{name:12}{per_epoch:9.2f}{spread:>14}{first:8.2f}{shown}{best:9.2%}")
     ours, our_time = times.pop("kerasnets")
     for name, (per_epoch, reached) in times.items():
         ratio = our_time / reached if our_time and reached else float("nan")
         print(f"kerasnets / {name}: {ours / per_epoch:.2f} an epoch, {ratio:.2f} to 99 %")
 
 
-def _time_to(epochs: list[tuple[float, float]], accuracy: float) -> float | None:
+def _median(times: list[float | None]) -> float | None:
+    return None if None in times else statistics.median(times)
+
+
+def _time_to(epochs: Epochs, accuracy: float) -> float | None:
     total = 0.0
     for seconds, reached in epochs:
         total += seconds
@@ -90,7 +121,7 @@ def _time_to(epochs: list[tuple[float, float]], accuracy: float) -> float | None
     return None
 
 
-def kerasnets(arguments: argparse.Namespace) -> list[tuple[float, float]]:
+def kerasnets(arguments: argparse.Namespace) -> Epochs:
     """`kerasnets.train`, told to take the test images for validation."""
     import dataclasses
 
@@ -120,11 +151,11 @@ def kerasnets(arguments: argparse.Namespace) -> list[tuple[float, float]]:
     return [(row["seconds"], row["val_accuracy"]) for row in rows]
 
 
-def keras(arguments: argparse.Namespace) -> list[tuple[float, float]]:
+def keras(arguments: argparse.Namespace) -> Epochs:
     """`compile` and `fit` with Keras' defaults."""
     import keras
 
-    (x, y), test = _arrays(arguments.data_dir)
+    (x, y), test = _floats(arguments.arrays)
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -162,14 +193,14 @@ def keras(arguments: argparse.Namespace) -> list[tuple[float, float]]:
     return list(zip(times, map(float, history.history["val_accuracy"]), strict=True))
 
 
-def torch(arguments: argparse.Namespace) -> list[tuple[float, float]]:
+def torch(arguments: argparse.Namespace) -> Epochs:
     """A loop over shuffled tensors in memory."""
     import torch
     from torch import nn
 
     (x, y), (test_x, test_y) = (
         (torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels))
-        for images, labels in _arrays(arguments.data_dir)
+        for images, labels in _floats(arguments.arrays)
     )
     y, test_y = y.long(), test_y.long()
     features = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
@@ -194,17 +225,13 @@ def torch(arguments: argparse.Namespace) -> list[tuple[float, float]]:
     return rows
 
 
-def _arrays(data_dir: pathlib.Path | None) -> list[tuple[np.ndarray, np.ndarray]]:
+def _floats(arrays: pathlib.Path) -> list[tuple[np.ndarray, np.ndarray]]:
     """Training and test images as floats in [0, 1], with labels."""
-    import tensorflow_datasets as tfds
-
-    arrays = []
-    for split in ("train", "test"):
-        images, labels = tfds.as_numpy(
-            tfds.load("mnist", split=split, data_dir=data_dir, batch_size=-1, as_supervised=True)
-        )
-        arrays.append((images.astype(np.float32) / 255, labels))
-    return arrays
+    with np.load(arrays) as found:
+        return [
+            (found[f"{split}_x"].astype(np.float32) / 255, found[f"{split}_y"])
+            for split in ("train", "test")
+        ]
 
 
 TRAINERS = {"kerasnets": kerasnets, "keras": keras, "torch": torch}

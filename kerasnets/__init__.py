@@ -28,6 +28,8 @@ __version__ = "0.1.0"
 __all__ = [
     "ModelInfo",
     "Preprocessing",
+    "Run",
+    "TrainConfig",
     "UserError",
     "WeightSource",
     "build",
@@ -36,14 +38,20 @@ __all__ = [
     "info",
     "list_models",
     "preprocessing",
+    "recipe",
     "replace_head",
+    "train",
     "with_preprocessing",
 ]
 
 _SUBPACKAGES = ("data", "export", "inspection", "layers", "training", "weights")
+# Named here, loaded when they are used.
+_FROM_TRAINING = ("Run", "TrainConfig", "recipe", "train")
 
 
 def __getattr__(name: str) -> object:
     if name in _SUBPACKAGES:
         return importlib.import_module(f"kerasnets.{name}")
+    if name in _FROM_TRAINING:
+        return getattr(importlib.import_module("kerasnets.training"), name)
     raise AttributeError(f"module 'kerasnets' has no attribute {name!r}")

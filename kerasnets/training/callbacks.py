@@ -33,7 +33,7 @@ class Interrupted(Exception):  # noqa: N818 - a request, not an error
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """A bar for each epoch with loss, accuracy, images/s and the run's time left; then a log line.
+    """A bar for each epoch with the figures, the speed and the run's time left; then a log line.
 
     Args:
         batch_size: Images in a step.
@@ -73,7 +73,8 @@ class ProgressBar(keras.callbacks.Callback):
             self.next_report = now + 0.2
             speed = self._images_per_second(batch, now)
             figures = f"loss {float(logs['loss']):.3f}  accuracy {float(logs['accuracy']):.1%}"
-            figures += f"  {speed:,.0f} images/s  {self._left(batch, speed)} left"
+            figures += f"  rate {learning_rate(self.model):.2g}  {speed:,.0f} images/s"
+            figures += f"  {self._left(batch, speed)} left"
             self.progress.update(self.task, completed=batch + 1, figures=figures)
         self.last_step = batch
 
@@ -93,7 +94,8 @@ class ProgressBar(keras.callbacks.Callback):
         end = getattr(self, "trained", time.perf_counter())
         speed = self._images_per_second(self.last_step, end)
         figures = "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
-        log.info("epoch %d/%d  %s  %s images/s", epoch + 1, self.epochs, figures, f"{speed:,.0f}")
+        figures += f"  rate {learning_rate(self.model):.2g}  {speed:,.0f} images/s"
+        log.info("epoch %d/%d  %s", epoch + 1, self.epochs, figures)
 
     def close(self) -> None:
         """Takes the bar off the screen."""
@@ -102,6 +104,11 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self.close()
+
+
+def learning_rate(model: keras.Model) -> float:
+    """Of the next step, without what a stage multiplies it by."""
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
 class History(keras.callbacks.Callback):
@@ -125,7 +132,7 @@ class History(keras.callbacks.Callback):
         row = {
             "epoch": epoch + 1,
             **{name: float(value) for name, value in logs.items()},
-            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            "learning_rate": learning_rate(self.model),
             "seconds": round(time.perf_counter() - self.started, 3),
         }
         self.rows.append(row)

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnets.errors import UserError
+from kerasnets.training.callbacks import learning_rate
 from kerasnets.training.config import TrainConfig
 from kerasnets.training.run import Run
 
@@ -110,5 +111,7 @@ def _plain(config: TrainConfig) -> dict[str, str]:
 
 
 def _figures(model: keras.Model, logs: dict[str, object]) -> dict[str, float]:
-    rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-    return {"learning_rate": rate, **{name: float(value) for name, value in logs.items()}}
+    return {
+        "learning_rate": learning_rate(model),
+        **{name: float(value) for name, value in logs.items()},
+    }
