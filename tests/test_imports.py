@@ -14,7 +14,7 @@ PACKAGE = pathlib.Path(__file__).parent.parent / "kerasnets"
 # From the bottom up; a part may import those before it.
 ORDER = (
     "errors", "lazy", "files", "inputs", "registry", "layers", "models", "weights",
-    "inspection", "data", "export", "training", "serving", "cli",
+    "inspection", "data", "export", "training", "serving", "benchmark", "cli",
 )  # fmt: skip
 
 

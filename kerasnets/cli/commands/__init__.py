@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing
 
+from kerasnets.cli.commands.benchmark import Benchmark
 from kerasnets.cli.commands.convert import Convert
 from kerasnets.cli.commands.data import Data
 from kerasnets.cli.commands.evaluate import Evaluate
@@ -37,6 +38,7 @@ COMMANDS: dict[str, type[Command]] = {
     "info": Info,
     "summary": Summary,
     "recipes": Recipes,
+    "benchmark": Benchmark,
 }
 # What needs no TensorFlow.
 INSTANT = (List, Info, Recipes)

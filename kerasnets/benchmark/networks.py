@@ -1,0 +1,100 @@
+"""What the peers call our networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PEERS = (
+    "kerasnets",
+    "keras.applications",
+    "keras_hub",
+    "torchvision",
+    "torchvision_compiled",
+    "timm",
+)
+# What must be installed for a peer; keras.applications comes with Keras.
+NEEDS = {
+    "keras.applications": "keras",
+    "keras_hub": "keras_hub",
+    "torchvision": "torchvision",
+    "torchvision_compiled": "torchvision",
+    "timm": "timm",
+}
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A network of a peer.
+
+    Attributes:
+        name: At the peer.
+        same: Whether it is the same network layer by layer; otherwise the nearest that the peer
+            has, whose times say less.
+    """
+
+    name: str
+    same: bool = True
+
+
+_APPLICATIONS = {
+    "densenet121": "DenseNet121",
+    "densenet169": "DenseNet169",
+    "densenet201": "DenseNet201",
+    "inception_resnet_v2": "InceptionResNetV2",
+    "inception_v3": "InceptionV3",
+    "resnet50": "ResNet50",
+    "resnet101": "ResNet101",
+    "resnet152": "ResNet152",
+    "resnet50_v2": "ResNet50V2",
+    "resnet101_v2": "ResNet101V2",
+    "resnet152_v2": "ResNet152V2",
+    "vgg16": "VGG16",
+    "vgg19": "VGG19",
+}
+_TORCHVISION = {
+    "alexnet_owt": "alexnet",
+    "densenet121": "densenet121",
+    "densenet169": "densenet169",
+    "densenet201": "densenet201",
+    "googlenet_bn": "googlenet",
+    "inception_v3": "inception_v3",
+    "resnet18": "resnet18",
+    "resnet34": "resnet34",
+    "resnet50_v1_5": "resnet50",
+    "resnet101_v1_5": "resnet101",
+    "resnet152_v1_5": "resnet152",
+    "vgg16": "vgg16",
+    "vgg16_bn": "vgg16_bn",
+    "vgg19": "vgg19",
+}
+# The 2014 tower for the two of 2012; batch norms and 3x3 windows for response norms and 5x5;
+# the stride in the 3x3 convolutions, which takes 6 % more multiply-adds.
+_NEAREST = {"alexnet": "alexnet", "googlenet": "googlenet", "resnet50": "resnet50"}
+_TIMM = {
+    "densenet121": "densenet121",
+    "inception_v3": "inception_v3",
+    "resnet18": "resnet18",
+    "resnet34": "resnet34",
+    "resnet50_v1_5": "resnet50",
+    "vgg16": "vgg16",
+    "vgg16_bn": "vgg16_bn",
+}
+_KERAS_HUB = {"densenet121": "densenet121", "vgg16": "vgg16", "resnet50": "resnet50"}
+
+
+def twin(network: str, peer: str) -> Twin | None:
+    """A peer's network that is ours, or the nearest; ``None`` where it has none."""
+    if peer == "kerasnets":
+        return Twin(network)
+    tables = {
+        "keras.applications": _APPLICATIONS,
+        "keras_hub": _KERAS_HUB,
+        "torchvision": _TORCHVISION,
+        "torchvision_compiled": _TORCHVISION,
+        "timm": _TIMM,
+    }
+    if network in tables[peer]:
+        return Twin(tables[peer][network])
+    if peer.startswith("torchvision") and network in _NEAREST:
+        return Twin(_NEAREST[network], same=False)
+    return None

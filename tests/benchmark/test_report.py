@@ -1,0 +1,56 @@
+import dataclasses
+
+import pytest
+
+from kerasnets.benchmark import report
+from kerasnets.benchmark.results import Results
+from tests.benchmark.test_results import ROW
+
+
+@pytest.fixture
+def results() -> Results:
+    theirs = dataclasses.replace(ROW, peer="keras.applications", seconds=(3.0, 6.0, 6.0))
+    torch = dataclasses.replace(ROW, peer="torchvision", same=False, seconds=(1.5, 1.5, 1.5))
+    graph, exported = (dataclasses.replace(ROW, what=form) for form in ("graph", "exported"))
+    eager = dataclasses.replace(torch, what="eager")
+    failed = dataclasses.replace(theirs, what="xla", seconds=(), error="no compiler")
+    rows = [ROW, theirs, torch, graph, exported, eager, failed]
+    return Results({"cores": 2}, rows, {"kerasnets float32 auto": 1e11})
+
+
+def test_a_ratio_is_their_time_over_ours(results):
+    pair = report.pairs(results)[0]
+    assert pair.theirs.peer == "keras.applications"
+    assert pair.ratio == pytest.approx(2.0)
+    assert pair.spread == pytest.approx((1.5, 2.0))
+
+
+def test_eager_pytorch_stands_beside_all_our_forms(results):
+    beside = [(p.ours.what, p.theirs.what) for p in report.pairs(results) if not p.theirs.same]
+    assert beside == [("train", "train"), ("graph", "eager"), ("exported", "eager")]
+
+
+def test_the_table_has_a_row_for_each_of_ours(results):
+    header, cells = report.table(results)
+    train = dict(zip(header, cells[0], strict=False))
+    assert [row[1] for row in cells] == ["train", "graph", "exported"]
+    assert train["ms"] == "3000.0 ± 1000.0"
+    assert train["of peak"] == "32%"  # 96 GFLOP in 3 s of 100 GFLOP/s
+    assert cells[0][header.index("keras.applications") + 1].startswith("2.00 ")
+    assert cells[0][header.index("torchvision") + 1].startswith("0.50* ")
+
+
+def test_means_tell_the_same_networks_from_the_nearest(results):
+    rows = [(row[0], row[2], row[3], row[5]) for row in report.means(results)[1]]
+    assert ("keras.applications", "train", "the same", "2.00") in rows
+    assert ("torchvision", "train", "and the nearest", "0.50") in rows
+
+
+def test_the_page_and_the_picture_are_made_from_results_alone(results, tmp_path):
+    report.write_page(tmp_path / "RESULTS.md", {"cpu": results})
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert "## cpu" in page
+    assert "| resnet50 | train | 16 of 224 | 3000.0 ± 1000.0 |" in page
+    assert "- resnet50 xla, keras.applications: no compiler" in page
+    report.save_plot(results, tmp_path / "results.png")
+    assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,74 @@
+import textwrap
+
+import pytest
+
+from kerasnets.benchmark import runner
+from kerasnets.benchmark.config import BenchmarkConfig
+from kerasnets.benchmark.results import Results
+
+# A peer without a framework, which tells how often it was asked for a step.
+PEER = """
+    import json, sys
+    steps = 0
+    for line in sys.stdin:
+        request = json.loads(line)
+        do = request.pop("do")
+        if do == "start" and "{broken}" == "start":
+            sys.exit("no such library")
+        if do == "round":
+            steps += request["steps"]
+        answer = dict(
+            start=dict(build_s=1.0, backend="none", versions={{}}, multiply_adds=7),
+            peak=dict(flops=1e9),
+            prepare=dict(first_s=2.0),
+            round=dict(seconds=0.25),
+            end=dict(memory_mib=steps, memory_of="process"),
+        )[do]
+        if do == "prepare" and request["job"] == "{broken}":
+            answer = dict(error="it is broken", unsupported=False)
+        if do == "prepare" and request["job"] == "xla":
+            answer = dict(error="no XLA", unsupported=True)
+        print(json.dumps(answer), flush=True)
+"""
+
+
+def measured(tmp_path, monkeypatch, broken: str, what: str) -> Results:
+    (tmp_path / "__main__.py").write_text(textwrap.dedent(PEER.format(broken=broken)))
+    monkeypatch.setattr(runner, "PEERS_FOLDER", tmp_path)
+    results, kept = Results({}), []
+    config = BenchmarkConfig(
+        networks=("vgg16",), what=(what,), peers=("kerasnets",), rounds=3, round_seconds=1.0
+    )
+    runner.measure(config.resolved(), results, kept.append)
+    assert kept == [results]
+    return results
+
+
+def test_a_round_is_as_long_as_asked_for(tmp_path, monkeypatch):
+    results = measured(tmp_path, monkeypatch, broken="", what="train,xla")
+    (row,) = results.rows  # XLA is no failure, there is just none
+    assert row.seconds == (0.25,) * 3
+    assert row.memory_mib == 1 + 3 * 4  # a step, then 3 rounds of 1 s
+    assert (row.first_s, row.multiply_adds, row.size) == (2.0, 7, 224)
+    assert results.peaks == {"kerasnets float32 auto": 1e9}
+
+
+def test_what_fails_is_kept_with_its_reason(tmp_path, monkeypatch):
+    rows = measured(tmp_path, monkeypatch, broken="train", what="graph,train").rows
+    assert [(row.what, row.error) for row in rows] == [("graph", None), ("train", "it is broken")]
+
+
+def test_a_process_that_ends_is_told_with_its_last_words(tmp_path, monkeypatch):
+    (row,) = measured(tmp_path, monkeypatch, broken="start", what="train").rows
+    assert row.error == "its process ended with code 1: no such library"
+
+
+@pytest.mark.parametrize("peer", ["kerasnets", "keras.applications"])
+def test_another_librarys_process_is_as_its_users_have_it(peer, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    environment = runner._environment(peer, "cpu")
+    ours = peer == "kerasnets"
+    assert ("TF_ENABLE_ONEDNN_OPTS" in environment) == ours
+    assert ("PYTHONPATH" in environment) == ours
+    assert environment["CUDA_VISIBLE_DEVICES"] == "-1"
