@@ -15,6 +15,7 @@ import keras
 from keras import ops
 
 from kerasnets.registry import registration
+from kerasnets.training.fused import momentum_step
 from kerasnets.training.recipe_fields import Recipe
 from kerasnets.training.schedules import Course
 
@@ -94,7 +95,10 @@ def _by_recipe(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.optimi
                 rate = rate * self._rates[index]
             if self.decoupled and self._decay[index]:
                 self.assign_sub(variable, variable * (rate * self._decay[index]))
-            super().update_step(gradient, variable, rate)
+            if not (
+                optimizer is keras.optimizers.SGD and momentum_step(self, gradient, variable, rate)
+            ):
+                super().update_step(gradient, variable, rate)
 
         def get_config(self) -> dict:
             own = ("decay", "decoupled", "decayed", "rates", "clip_norm")

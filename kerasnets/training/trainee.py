@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from kerasnets.inputs import Preprocessing, with_preprocessing
+from kerasnets.training.fused import fused_batch_norms
 from kerasnets.training.losses import build_loss, is_soft
 from kerasnets.training.optimization import build_optimizer
 from kerasnets.training.recipe_fields import Recipe
@@ -92,9 +93,12 @@ class Trainee(keras.Model):
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One update from one batch."""
-        logs = (
-            self._step_in_parts(*data) if self.recipe.accumulate > 1 else super().train_step(data)
-        )
+        # XLA joins the simple operations itself.
+        with fused_batch_norms(() if self.jit_compile else self.batch_norms):
+            if self.recipe.accumulate > 1:
+                logs = self._step_in_parts(*data)
+            else:
+                logs = super().train_step(data)
         self._average_statistics()
         if self.recipe.ema:
             self._follow()

@@ -1,0 +1,92 @@
+"""Parts of a training step as single kernels of TensorFlow, with the results that Keras has.
+
+Keras' batch norm and SGD are made of simple operations, each a pass over the feature maps or the
+weights. Where XLA does not join them, memory takes longer for that than the cores compute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterable, Iterator
+
+import keras
+import tensorflow as tf
+
+BatchNorm = keras.layers.BatchNormalization
+
+
+@contextlib.contextmanager
+def fused_batch_norms(layers: Iterable[BatchNorm]) -> Iterator[None]:
+    """Lets batch norms compute by TensorFlow's kernel in the step that is traced inside."""
+    fitting = [layer for layer in layers if _fits(layer)]
+    for layer in fitting:
+        layer.call = functools.partial(_normalized, layer, layer.call)
+    try:
+        yield
+    finally:
+        for layer in fitting:
+            del layer.call
+
+
+def _fits(layer: BatchNorm) -> bool:
+    """Whether the kernel does what the layer does: over (N, H, W), on one device."""
+    last = layer.axis in (-1, 3) and layer.input_spec.ndim == 4
+    return last and not layer.synchronized and not layer.renorm
+
+
+def _normalized(
+    layer: BatchNorm,
+    call: object,
+    inputs: tf.Tensor,
+    training: bool | None = None,
+    mask: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """What `layer.call` returns, moving statistics included."""
+    if not training or not layer.trainable or mask is not None:
+        return call(inputs, training=training, mask=mask)
+    channels = inputs.shape[-1]
+    outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=inputs,
+        scale=tf.convert_to_tensor(layer.gamma) if layer.scale else tf.ones(channels),
+        offset=tf.convert_to_tensor(layer.beta) if layer.center else tf.zeros(channels),
+        mean=tf.zeros(0),
+        variance=tf.zeros(0),
+        epsilon=layer.epsilon,
+        is_training=True,
+    )
+    # The kernel divides by one less than the number of values; Keras' moving variance does not.
+    values = tf.cast(tf.size(inputs) // channels, tf.float32)
+    variance *= tf.maximum(values - 1, 1) / values
+    for average, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        average.assign(average * layer.momentum + found * (1.0 - layer.momentum))
+    return outputs
+
+
+def momentum_step(
+    optimizer: keras.optimizers.SGD,
+    gradient: tf.Tensor,
+    variable: tf.Variable | keras.Variable,
+    learning_rate: tf.Tensor,
+) -> bool:
+    """Does `keras.optimizers.SGD.update_step` in one pass; ``False`` where it cannot.
+
+    On several devices, whose variables are several, Keras does it.
+    """
+    if not optimizer.momentum or tf.distribute.has_strategy():
+        return False
+    momentum = optimizer.momentums[optimizer._get_variable_index(variable)]
+    tf.raw_ops.ResourceApplyKerasMomentum(
+        var=_handle(variable),
+        accum=_handle(momentum),
+        lr=tf.cast(learning_rate, variable.dtype),
+        grad=tf.cast(gradient, variable.dtype),
+        momentum=tf.cast(optimizer.momentum, variable.dtype),
+        use_nesterov=optimizer.nesterov,
+    )
+    return True
+
+
+def _handle(variable: tf.Variable | keras.Variable) -> tf.Tensor:
+    # Keras' optimizers see the variables of TensorFlow in `fit`, those of Keras elsewhere.
+    return (variable.value if isinstance(variable, keras.Variable) else variable).handle
