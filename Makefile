@@ -28,7 +28,8 @@ lint: $(VENV)/installed-test  ## Check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: $(VENV)/installed-test  ## Run every benchmark
+bench: $(VENV)/installed-test  ## Measure the networks beside other libraries', then run every benchmark script
+	$(BIN)/kerasnets benchmark --sizes 224
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 docs: $(VENV)/installed-test  ## Write the pages of docs/ that come from the papers' tables and the built networks

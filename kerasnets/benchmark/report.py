@@ -17,6 +17,25 @@ OURS, *OTHERS = PEERS
 # The forms of inference, which a peer that has one alone is compared to in all.
 FORMS = ("eager", "graph", "xla", "exported")
 
+LEGEND = (
+    "Each peer runs in a process of its own and they take turns; a time is the median of the "
+    "rounds ± half of their range, a ratio their median over ours, then the least and the largest "
+    "of one round: above 1 we are faster. `of peak` is the share of the fastest matrix product of "
+    "the run that convolutions and dense layers reach (two operations a multiply-add, three times "
+    "as many in training); `MiB` the peak memory of the process, or of the device. An asterisk "
+    "marks a peer that has no such network, but one near to it. PyTorch's eager inference stands "
+    "beside all forms of ours. `build` builds the network without its weights from a file."
+)
+# Where no results of a GPU are there yet.
+ON_A_GPU = """
+No GPU was at hand. On one, with keras, jax[cuda], torch and torchvision:
+
+    KERAS_BACKEND=jax kerasnets benchmark --networks resnet50_v1_5 --what train,graph --sizes 224 \\
+        --batch-sizes 256 --precisions bfloat16 --devices gpu \\
+        --peers kerasnets keras.applications torchvision torchvision_compiled \\
+        --out benchmarks/results/gpu-jax.json
+"""
+
 Table = tuple[list[str], list[list[str]]]
 
 
@@ -120,24 +139,21 @@ def _peer_cells(peers: Iterable[str], beside: dict[str, Pair]) -> list[str]:
 
 def means(results: Results) -> Table:
     """Geometric means of the ratios, over all networks that a peer has."""
-    kinds = {"training": ("train", "train_xla"), "inference": FORMS, "building": ("build",)}
+    found = pairs(results)
+    measured = ("build", "train", "train_xla", *FORMS)
+    groups = {job: (job,) for job in measured} | {"all but build": measured[1:]}
     cells = []
-    for peer, (kind, jobs) in itertools.product(OTHERS, kinds.items()):
-        for job in jobs:
-            chosen = [
-                pair
-                for pair in pairs(results)
-                if pair.theirs.peer == peer and pair.ours.what == job
-            ]
-            for same, only in (("the same", True), ("and the nearest", False)):
-                ratios = [pair.ratio for pair in chosen if pair.theirs.same or not only]
-                if not ratios or (not only and all(pair.theirs.same for pair in chosen)):
-                    continue
-                mean = f"{statistics.geometric_mean(ratios):.2f}"
-                least = f"{min(ratios):.2f}"
-                cells.append([peer, kind, job, same, str(len(ratios)), mean, least])
-    header = ["peer", "", "what", "networks", "rows", "geometric mean", "least"]
-    return header, cells
+    for peer, (name, jobs) in itertools.product(OTHERS, groups.items()):
+        chosen = [p for p in found if p.theirs.peer == peer and p.ours.what in jobs]
+        same = [pair.ratio for pair in chosen if pair.theirs.same]
+        kinds = {"the same": same, "and the nearest": [pair.ratio for pair in chosen]}
+        if len(same) == len(chosen):
+            del kinds["and the nearest"]
+        for kind, ratios in kinds.items():
+            if ratios:
+                mean, least = f"{statistics.geometric_mean(ratios):.2f}", f"{min(ratios):.2f}"
+                cells.append([peer, name, kind, str(len(ratios)), mean, least])
+    return ["peer", "what", "networks", "rows", "geometric mean", "least"], cells
 
 
 def failures(results: Results) -> list[str]:
@@ -186,17 +202,8 @@ def _page(files: dict[str, Results]) -> Iterator[str]:
         if found := failures(results):
             yield "\nNot measured:\n"
             yield from (f"- {line}" for line in found)
-
-
-LEGEND = (
-    "Each peer runs in a process of its own and they take turns; a time is the median of the "
-    "rounds ± half of their range, a ratio their median over ours, then the least and the largest "
-    "of one round: above 1 we are faster. `of peak` is the share of the fastest matrix product of "
-    "the run that convolutions and dense layers reach (two operations a multiply-add, three times "
-    "as many in training); `MiB` the peak memory of the process, or of the device. An asterisk "
-    "marks a peer that has no such network, but one near to it. PyTorch's eager inference stands "
-    "beside all forms of ours. `build` builds the network without its weights from a file."
-)
+    if not any(row.memory_of == "device" for each in files.values() for row in each.rows):
+        yield ON_A_GPU.rstrip()
 
 
 def _markdown(header: list[str], cells: list[list[str]]) -> Iterator[str]:

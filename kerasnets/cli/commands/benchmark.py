@@ -78,6 +78,6 @@ def _show(results: object) -> None:
     show(*table(results), left=("network", "what"))
     header, cells = means(results)
     if cells:
-        show(header, cells, left=header[:4])
+        show(header, cells, left=header[:3])
     for line in failures(results):
         print(f"not measured: {line}")
