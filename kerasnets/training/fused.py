@@ -63,28 +63,29 @@ def _normalized(
     return outputs
 
 
-def momentum_step(
-    optimizer: keras.optimizers.SGD,
-    gradient: tf.Tensor,
-    variable: tf.Variable | keras.Variable,
-    learning_rate: tf.Tensor,
-) -> bool:
-    """Does `keras.optimizers.SGD.update_step` in one pass; ``False`` where it cannot.
+class SGD(keras.optimizers.SGD):
+    """`keras.optimizers.SGD`, whose step with momentum is one pass over a weight.
 
-    On several devices, whose variables are several, Keras does it.
+    On several devices, where each variable stands for several, Keras takes the step.
     """
-    if not optimizer.momentum or tf.distribute.has_strategy():
-        return False
-    momentum = optimizer.momentums[optimizer._get_variable_index(variable)]
-    tf.raw_ops.ResourceApplyKerasMomentum(
-        var=_handle(variable),
-        accum=_handle(momentum),
-        lr=tf.cast(learning_rate, variable.dtype),
-        grad=tf.cast(gradient, variable.dtype),
-        momentum=tf.cast(optimizer.momentum, variable.dtype),
-        use_nesterov=optimizer.nesterov,
-    )
-    return True
+
+    def update_step(
+        self,
+        gradient: tf.Tensor,
+        variable: tf.Variable | keras.Variable,
+        learning_rate: tf.Tensor,
+    ) -> None:
+        if not self.momentum or tf.distribute.has_strategy():
+            super().update_step(gradient, variable, learning_rate)
+            return
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=_handle(variable),
+            accum=_handle(self.momentums[self._get_variable_index(variable)]),
+            lr=tf.cast(learning_rate, variable.dtype),
+            grad=tf.cast(gradient, variable.dtype),
+            momentum=tf.cast(self.momentum, variable.dtype),
+            use_nesterov=self.nesterov,
+        )
 
 
 def _handle(variable: tf.Variable | keras.Variable) -> tf.Tensor:

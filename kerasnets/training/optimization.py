@@ -15,7 +15,7 @@ import keras
 from keras import ops
 
 from kerasnets.registry import registration
-from kerasnets.training.fused import momentum_step
+from kerasnets.training.fused import SGD
 from kerasnets.training.recipe_fields import Recipe
 from kerasnets.training.schedules import Course
 
@@ -95,10 +95,7 @@ def _by_recipe(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.optimi
                 rate = rate * self._rates[index]
             if self.decoupled and self._decay[index]:
                 self.assign_sub(variable, variable * (rate * self._decay[index]))
-            if not (
-                optimizer is keras.optimizers.SGD and momentum_step(self, gradient, variable, rate)
-            ):
-                super().update_step(gradient, variable, rate)
+            super().update_step(gradient, variable, rate)
 
         def get_config(self) -> dict:
             own = ("decay", "decoupled", "decayed", "rates", "clip_norm")
@@ -108,7 +105,7 @@ def _by_recipe(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.optimi
     return keras.saving.register_keras_serializable(package="kerasnets")(ByRecipe)
 
 
-SGDByRecipe = _by_recipe(keras.optimizers.SGD)
+SGDByRecipe = _by_recipe(SGD)
 RMSpropByRecipe = _by_recipe(keras.optimizers.RMSprop)
 AdamByRecipe = _by_recipe(keras.optimizers.Adam)
 
