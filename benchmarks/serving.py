@@ -32,10 +32,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
+import uvloop
 from PIL import Image
 
 import kerasnets
 from kerasnets.export import export
+
+LENGTH = re.compile(rb"content-length: (\d+)")
 
 
 def export_network(name: str, folder: pathlib.Path) -> pathlib.Path:
@@ -71,31 +74,57 @@ def server(folder: pathlib.Path, log: pathlib.Path) -> Iterator[tuple[int, int]]
         process.wait()
 
 
-async def client(port: int, request: bytes, more: Callable[[], bool]) -> list[float]:
-    """Sends a request again and again on one connection; the seconds that each took."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    times = []
-    while more():
-        start = time.perf_counter()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(re.search(rb"content-length: (\d+)", head)[1])
-        body = await reader.readexactly(length)
+class Client(asyncio.Protocol):
+    """Sends a request again and again on one connection, and notes the seconds that each took.
+
+    It does next to nothing besides, since it shares the machine with the server.
+    """
+
+    def __init__(self, request: bytes, more: Callable[[], bool]):
+        self.times: list[float] = []
+        self.done = asyncio.get_running_loop().create_future()
+        self._request, self._more = request, more
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._ask()
+
+    def _ask(self) -> None:
+        if not self._more():
+            self._transport.close()
+            self.done.set_result(None)
+            return
+        self._answer, self._start = b"", time.perf_counter()
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        head, end, body = self._answer.partition(b"\r\n\r\n")
+        if not end or len(body) < int(LENGTH.search(head)[1]):
+            return
         if not head.startswith(b"HTTP/1.1 200"):
-            sys.exit(f"refused: {head!r} {body!r}")
-        times.append(time.perf_counter() - start)
-    writer.close()
-    return times
+            self.done.set_exception(OSError(f"refused: {self._answer!r}"))
+            return
+        self.times.append(time.perf_counter() - self._start)
+        self._ask()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(error or OSError("the server has closed the connection"))
 
 
 def load(port: int, request: bytes, clients: int, more: Callable[[], bool]) -> list[float]:
     """The seconds of all requests of concurrent clients."""
 
     async def run() -> list[float]:
-        found = await asyncio.gather(*(client(port, request, more) for _ in range(clients)))
-        return [seconds for times in found for seconds in times]
+        loop, protocols = asyncio.get_running_loop(), []
+        for _ in range(clients):
+            pair = await loop.create_connection(lambda: Client(request, more), "127.0.0.1", port)
+            protocols.append(pair[1])
+        await asyncio.gather(*(protocol.done for protocol in protocols))
+        return [seconds for protocol in protocols for seconds in protocol.times]
 
-    return asyncio.run(run())
+    return uvloop.run(run())
 
 
 def http_request(model: str, image: bytes) -> bytes:

@@ -6,11 +6,8 @@ In inference batch norm is ``s x + t`` with a factor and a term for each channel
 ``s (w * x + b) + t = (s w) * x + (s b + t)``. This is exact but for rounding.
 
 *Before* a convolution (ResNet v2, DenseNet) a ReLU lies between the two; ``relu(s x + t)`` is no
-linear function of x, so it cannot go into the kernel that follows. It can be split, though:
-``relu(s x + t) = s clip(x) + t``, where the clip is from below at ``-t / s`` for s > 0 and from
-above for s < 0. What is left of the batch norm and the ReLU is the clip; s and t go into the
-convolution behind it. That holds where the convolution pads nothing (its zeros would have to be
-``-t / s``), so for all 1x1 convolutions. Elsewhere the batch norm stays.
+linear function of x, so it cannot go into the kernel that follows. There the batch norm becomes
+the operation that TensorFlow computes in one pass over memory, the ReLU included.
 """
 
 from __future__ import annotations
@@ -26,20 +23,18 @@ from kerasnets.layers import GroupedConv2D, Rematerialize, StochasticDepth
 Layer = keras.layers.Layer
 
 
-def folded(network: keras.Model, *, clip: bool = True) -> keras.Model:
+def folded(network: keras.Model) -> keras.Model:
     """A network for inference with the same answers and fewer layers.
 
     Dropout and other layers that do nothing in inference are left out.
 
     Args:
         network: A functional model in which each layer is used once; it is not changed.
-        clip: Whether batch norms before convolutions are split, see above. It costs precision in
-            types of less than 32 bits.
 
     Returns:
         A model of the same input and outputs with weights of its own.
     """
-    plan = _Plan(network, clip)
+    plan = _Plan(network)
 
     def replacement(layer: Layer) -> Layer | None:
         gone = layer in plan.gone or does_nothing(layer)
@@ -58,11 +53,11 @@ def in_precision(network: keras.Model, dtype: str) -> keras.Model:
     names = [layer.name for layer in network.layers]
     kept = names[names.index(classifying_layer(network).name) :]
     return rebuilt(
-        network, lambda layer: _copied(layer, {} if layer.name in kept else {"dtype": dtype})
+        network, lambda layer: copied(layer, {} if layer.name in kept else {"dtype": dtype})
     )
 
 
-def rebuilt(network: keras.Model, replacement: Callable[[Layer], Layer | None]) -> keras.Model:
+def rebuilt(network: keras.Model, replacement: Callable[[Layer], Callable | None]) -> keras.Model:
     """A model of the same input with another layer in the place of each; ``None`` leaves it out.
 
     What a layer that is left out returned is then its first input.
@@ -92,11 +87,13 @@ def logits_of(network: keras.Model) -> keras.KerasTensor:
     return output["predictions"] if isinstance(output, dict) else output
 
 
-def _copied(layer: Layer, changes: dict, weights: list | None = None) -> Layer:
+def copied(layer: Layer, changes: dict | None = None, weights: list | None = None) -> Layer:
     """A layer of its own with a changed configuration, and with the same weights or others."""
-    kind, config = type(layer), {**layer.get_config(), **changes}
+    kind, config = type(layer), {**layer.get_config(), **(changes or {})}
     if kind is keras.layers.Conv2D and config["use_bias"]:
         kind = BiasedConv2D
+    if kind is keras.layers.BatchNormalization and _is_of_channels(layer):
+        kind = FusedBatchNormalization
     copy = kind.from_config(config)
     copy.build(keras.tree.map_structure(lambda x: x.shape, layer.input))
     copy.set_weights(layer.get_weights() if weights is None else weights)
@@ -109,29 +106,22 @@ class _Plan:
     Attributes:
         gone: Layers whose work others do.
         kernels: New kernels and biases of convolutions and dense layers, in double precision.
-        clips: The clip that each split batch norm becomes.
     """
 
-    def __init__(self, network: keras.Model, clip: bool) -> None:
+    def __init__(self, network: keras.Model) -> None:
         self.gone: set[Layer] = set()
         self.kernels: dict[Layer, tuple[np.ndarray, np.ndarray]] = {}
-        self.clips: dict[Layer, ClipChannels] = {}
-        readers = _readers(network)
+        readers = readers_of(network)
         for layer in network.layers:
             behind = readers.get(layer, [])
             if _is_linear(layer) and len(behind) == 1 and _is_norm(behind[0]):
                 self._fold_behind(layer, behind[0])
-        for layer in network.layers:
-            if clip and _is_norm(layer) and layer not in self.gone:
-                self._split(layer, readers)
 
     def replacement(self, layer: Layer) -> Layer:
         """A layer of its own that does the work of `layer` and of those folded into it."""
-        if layer in self.clips:
-            return self.clips[layer]
         if layer in self.kernels:
-            return _copied(layer, {"use_bias": True}, list(self.kernels[layer]))
-        return _copied(layer, {})
+            return copied(layer, {"use_bias": True}, list(self.kernels[layer]))
+        return copied(layer)
 
     def _kernel(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
         """Kernel and bias as they are so far."""
@@ -148,29 +138,6 @@ class _Plan:
         self.kernels[layer] = kernel * factor.reshape(shape), bias * factor + term
         self.gone.add(norm)
 
-    def _split(self, norm: Layer, readers: dict[Layer, list[Layer]]) -> None:
-        """Splits a batch norm where nothing but ReLU and convolutions without padding follow."""
-        behind = readers.get(norm, [])
-        if len(behind) != 1 or not _is_relu(behind[0]):
-            return
-        convolutions = readers.get(behind[0], [])
-        if not convolutions or not all(_is_pointwise(layer) for layer in convolutions):
-            return
-        factor, term = _affine(norm)
-        # A factor of next to nothing: no input that float32 can hold moves the sum.
-        constant = np.abs(factor) * 1e30 <= np.abs(term)
-        term = np.where(constant, np.maximum(term, 0), term)
-        factor = np.where(constant, 0, factor)
-        for layer in convolutions:
-            kernel, bias = self._kernel(layer)
-            bias = bias + np.tensordot(term, kernel, axes=([0], [2])).sum((0, 1))
-            self.kernels[layer] = kernel * factor[:, None], bias
-        bounds = -term / np.where(constant, 1, factor)
-        self.clips[norm] = ClipChannels(
-            np.where(factor > 0, bounds, -np.inf), np.where(factor < 0, bounds, np.inf), norm.name
-        )
-        self.gone.add(behind[0])
-
 
 class BiasedConv2D(keras.layers.Conv2D):
     """``Conv2D`` with a bias that TensorFlow computes in one step with a ReLU behind it.
@@ -184,31 +151,28 @@ class BiasedConv2D(keras.layers.Conv2D):
         return self.activation(tf.nn.bias_add(x, keras.ops.convert_to_tensor(self.bias)))
 
 
-class ClipChannels(Layer):
-    """Clips each channel from below or from above.
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """``BatchNormalization`` for inference that TensorFlow computes in one step with a ReLU.
 
-    Args:
-        low: (C,); minus infinity where a channel has no bound below.
-        high: (C,); infinity where it has none above.
+    Keras multiplies and adds, each a pass over memory of its own.
     """
 
-    def __init__(self, low: np.ndarray, high: np.ndarray, name: str) -> None:
-        super().__init__(name=name)
-        self.low = self._bound(low, "low") if np.isfinite(low).any() else None
-        self.high = self._bound(high, "high") if np.isfinite(high).any() else None
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        mean, variance = (_single(x) for x in (self.moving_mean, self.moving_variance))
+        return tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=_single(self.gamma) if self.scale else tf.ones_like(mean),
+            offset=_single(self.beta) if self.center else tf.zeros_like(mean),
+            mean=mean,
+            variance=variance,
+            epsilon=self.epsilon,
+            is_training=False,
+        ).y
 
-    def _bound(self, values: np.ndarray, name: str) -> keras.Variable:
-        return self.add_weight(
-            values.shape,
-            lambda shape, dtype: keras.ops.cast(values, dtype),
-            trainable=False,
-            name=name,
-        )
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        if self.high is not None:
-            x = keras.ops.minimum(x, self.high)
-        return x if self.low is None else keras.ops.maximum(x, self.low)
+def _single(weight: keras.Variable) -> tf.Tensor:
+    """In single precision, which the operation takes whatever its input's."""
+    return keras.ops.cast(weight.value, "float32")
 
 
 def does_nothing(layer: Layer) -> bool:
@@ -218,19 +182,19 @@ def does_nothing(layer: Layer) -> bool:
     return isinstance(layer, (keras.layers.Dropout, Rematerialize))
 
 
-def _readers(network: keras.Model) -> dict[Layer, list[Layer | None]]:
+def readers_of(network: keras.Model) -> dict[Layer, list[Layer | None]]:
     """The layers that read each layer's output in inference; ``None`` for the network's output."""
     readers: dict[Layer, list[Layer | None]] = {}
     for layer in network.layers:
         if not isinstance(layer, keras.layers.InputLayer) and not does_nothing(layer):
             for x in keras.tree.flatten(layer.input):
-                readers.setdefault(_maker(x), []).append(layer)
+                readers.setdefault(maker_of(x), []).append(layer)
     for x in keras.tree.flatten(network.output):
-        readers.setdefault(_maker(x), []).append(None)
+        readers.setdefault(maker_of(x), []).append(None)
     return readers
 
 
-def _maker(x: keras.KerasTensor) -> Layer:
+def maker_of(x: keras.KerasTensor) -> Layer:
     """The layer that makes a tensor in inference."""
     layer = x._keras_history.operation
     while does_nothing(layer):
@@ -248,9 +212,11 @@ def _is_linear(layer: Layer) -> bool:
     return isinstance(layer, kinds) and layer.activation is keras.activations.linear
 
 
-def _is_pointwise(layer: Layer | None) -> bool:
-    """A 1x1 convolution: it pads nothing."""
-    return type(layer) is keras.layers.Conv2D and layer.kernel_size == (1, 1) and layer.groups == 1
+def is_pointwise(layer: Layer | None) -> bool:
+    """Whether a layer is a 1x1 convolution, at any one stride."""
+    if not isinstance(layer, keras.layers.Conv2D):
+        return False
+    return layer.kernel_size == (1, 1) and layer.groups == 1 and len(set(layer.strides)) == 1
 
 
 def _is_norm(layer: Layer | None) -> bool:
@@ -259,10 +225,9 @@ def _is_norm(layer: Layer | None) -> bool:
     return layer.axis in (-1, len(layer.input.shape) - 1)
 
 
-def _is_relu(layer: Layer | None) -> bool:
-    if isinstance(layer, keras.layers.Activation):
-        return layer.activation is keras.activations.relu
-    return False
+def _is_of_channels(norm: Layer) -> bool:
+    """Whether a batch norm is of the last axis of (N, H, W, C)."""
+    return len(norm.input.shape) == 4 and _is_norm(norm)
 
 
 def _affine(norm: Layer) -> tuple[np.ndarray, np.ndarray]:

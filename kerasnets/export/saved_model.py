@@ -17,6 +17,7 @@ from kerasnets.export import device_formats
 from kerasnets.export.checks import compare, random_inputs, random_pixels
 from kerasnets.export.folding import folded, in_precision, logits_of
 from kerasnets.export.form import Form
+from kerasnets.export.pixels import fewer_pixels
 from kerasnets.export.signatures import signatures
 from kerasnets.export.versions import FILES, next_version, prune
 from kerasnets.export.warmup import write_warmup
@@ -94,7 +95,7 @@ def export(
 def for_inference(network: keras.Model, form: Form) -> keras.Model:
     """The network as `form` has it computed."""
     if form.optimize:
-        network = folded(network, clip=form.precision == "fp32" and form.quantize == "none")
+        network = fewer_pixels(folded(network))
     if form.precision in DTYPES:
         network = in_precision(network, DTYPES[form.precision])
     return network

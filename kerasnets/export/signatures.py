@@ -64,7 +64,7 @@ def signatures(
     channels = shape[-1]
     names = tf.constant(class_names)
     # Functions that several signatures call are traced and written once.
-    run = tf.function(lambda pixels: on_pixels(pixels, training=False))
+    run = tf.function(lambda pixels: _of_any_number(on_pixels, pixels))
     read = tf.function(lambda files: decoded(files, channels, preprocessing))
 
     def answer(pixels: tf.Tensor) -> Answer:
@@ -80,7 +80,7 @@ def signatures(
         return answer(fitted(images, channels, preprocessing))
 
     def of_tensor(tensor: tf.Tensor) -> Answer:
-        return {"logits": with_embedding(tensor, training=False)["logits"]}
+        return {"logits": _of_any_number(with_embedding, tensor)["logits"]}
 
     def features(image_bytes: tf.Tensor) -> Answer:
         return {"features": run(read(image_bytes))["features"]}
@@ -105,6 +105,17 @@ def classifier(
 ) -> Callable[[tf.Tensor], Answer]:
     """The function of the signature ``serving_default``, for a network that is not exported."""
     return signatures(network, preprocessing, class_names)["serving_default"].function
+
+
+def _of_any_number(network: keras.Model, x: tf.Tensor) -> Answer:
+    """A network's answer to a batch that may be empty, which oneDNN's fused convolutions refuse."""
+    number = tf.shape(x)[0]
+    # Where there is an image already, padding with nothing costs nothing.
+    missing = tf.maximum(1 - number, 0)
+    padded = tf.pad(x, [[0, missing], [0, 0], [0, 0], [0, 0]])
+    padded = tf.ensure_shape(padded, (None, *x.shape[1:]))
+    answer = network(padded, training=False)
+    return {name: value[:number] for name, value in answer.items()}
 
 
 def embedding_of(network: keras.Model) -> keras.KerasTensor:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from kerasnets.errors import UserError
-from kerasnets.export.signatures import classifier
+from kerasnets.export.signatures import ANSWER, classifier
 from kerasnets.export.versions import versions
 from kerasnets.serving.prediction import Prediction, image_files
 from kerasnets.training.run import Run
@@ -47,7 +47,12 @@ def load_classifier(model: str | os.PathLike) -> Callable[[tf.Tensor], dict[str,
         except (OSError, ValueError, tf.errors.OpError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"{str(folder)!r} is a damaged SavedModel: {reason}") from error
-        signature = loaded.signatures["serving_default"]
+        signature = loaded.signatures.get("serving_default")
+        if signature is None or not set(ANSWER) <= set(signature.structured_outputs):
+            raise UserError(
+                f"{str(folder)!r} was not exported by kerasnets: its signature serving_default "
+                f"must give {', '.join(ANSWER)}."
+            )
         # The signature's function does not keep the model it belongs to alive.
         return lambda image_bytes, keep=loaded: signature(image_bytes=image_bytes)
     if (folder / "config.json").is_file():

@@ -169,12 +169,16 @@ class Repository:
         return loaded[number]
 
     def _watch(self) -> None:
+        trouble = ""
         while not self._stopping.wait(self._config.poll_s):
+            before, trouble = trouble, ""
             try:
                 self._refresh()
             except (OSError, UserError) as error:
                 # A folder that cannot be read now may be readable again; what is loaded stays.
-                log.warning("the models cannot be looked up: %s", error)
+                trouble = str(error)
+                if trouble != before:
+                    log.warning("the models cannot be looked up: %s", trouble)
 
     def _refresh(self) -> None:
         sources = self._sources()

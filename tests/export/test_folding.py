@@ -38,8 +38,9 @@ def agree(one, other, rng, tolerance=1e-5):
         ("resnet20_cifar", 32, 0),
         ("mobilenet_v1", 32, 0),
         ("shufflenet_v1", 64, 0),
-        # Before global average pooling, which is not folded into.
-        ("densenet_bc100_k12_cifar", 32, 1),
+        # One before each of 48 layers and two transitions, and one before the pooling; the second
+        # of each layer is behind a convolution.
+        ("densenet_bc100_k12_cifar", 32, 51),
         # Before 3x3 convolutions, which pad, and before the pooling; the stem's and the second of
         # each block are behind convolutions.
         ("resnet18_v2", 64, 8),
@@ -55,15 +56,6 @@ def test_answers_stay_and_batch_norms_go(name, size, left, rng):
     assert len(norms(small)) == left
     agree(network, small, rng)
     assert all(np.array_equal(*pair) for pair in zip(before, network.get_weights(), strict=True))
-
-
-def test_without_clips_batch_norms_before_convolutions_stay(rng):
-    network = kerasnets.build("densenet_bc100_k12_cifar", classifier_activation=None)
-    randomize(network, rng)
-    small = folded(network, clip=False)
-    # 48 layers, two transitions and the last one.
-    assert len(norms(small)) == 51
-    agree(network, small, rng)
 
 
 def test_what_else_reads_a_convolution_keeps_it(rng):
@@ -101,22 +93,22 @@ def test_dropout_and_rematerialisation_are_left_out(rng):
     agree(network, small, rng)
 
 
-def test_clips_survive_factors_of_nothing(rng):
-    images = keras.Input((4, 4, 6))
-    norm = keras.layers.BatchNormalization()
-    x = keras.layers.Activation("relu")(norm(images))
-    network = keras.Model(images, keras.layers.Conv2D(3, 1)(x))
-    gamma = np.array([0, 0, 1e-38, -1e-30, 1, -2.0])
-    norm.set_weights([gamma, np.array([1, -1, 1, 1, -1, 1.0]), np.zeros(6), np.ones(6)])
-    small = folded(network)
-    assert not norms(small)
-    agree(network, small, rng)
+def test_a_batch_norm_that_stays_may_lack_its_scale_or_shift_or_stand_behind_a_dense_layer(rng):
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization(scale=False)(images)
+    x = keras.layers.BatchNormalization(center=False, epsilon=0.1)(keras.layers.ReLU()(x))
+    x = keras.layers.ReLU()(keras.layers.Dense(4)(keras.layers.Flatten()(x)))
+    x = keras.layers.BatchNormalization()(x)
+    network = keras.Model(images, keras.layers.Dense(2)(x))
+    for norm in norms(network):
+        norm.set_weights([rng.uniform(0.5, 2, weight.shape) for weight in norm.get_weights()])
+    agree(network, folded(network), rng)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("bfloat16", 0.1), ("float16", 0.02)])
 def test_half_precision_is_for_all_but_the_classifier(dtype, tolerance, rng):
     network = kerasnets.build("resnet20_cifar", classifier_activation=None)
-    half = in_precision(folded(network, clip=False), dtype)
+    half = in_precision(folded(network), dtype)
     assert {weight.dtype for weight in half.weights} == {dtype, "float32"}
     assert {weight.dtype for weight in half.get_layer("logits").weights} == {"float32"}
     agree(network, half, rng, tolerance)

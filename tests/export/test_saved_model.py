@@ -1,4 +1,5 @@
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -9,21 +10,11 @@ from PIL import Image
 
 import kerasnets
 from kerasnets import UserError
+from kerasnets.cli.commands.export import Export
 from kerasnets.export import Form, classifier, export, export_network, export_run
 from kerasnets.weights import save_weights
 
-# A process in which neither Keras nor kerasnets can be imported, with bytes in and answers out.
-ALONE = """
-import json, sys
-sys.modules["keras"] = sys.modules["kerasnets"] = None  # importing them fails
-import tensorflow as tf
-model = tf.saved_model.load(sys.argv[1])
-files = tf.constant([open(path, "rb").read() for path in sys.argv[2:]])
-answer = model.signatures["serving_default"](image_bytes=files)
-assert sys.modules["keras"] is sys.modules["kerasnets"] is None
-print(json.dumps({name: [[v.decode() if isinstance(v, bytes) else v for v in row]
-    for row in value.numpy().tolist()] for name, value in answer.items()}))
-"""
+ALONE = pathlib.Path(__file__).with_name("answer_alone.py")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +43,7 @@ def digits(tmp_path_factory):
 
 def test_answers_without_keras_as_the_run_does(exported, short_run, digits):
     output = subprocess.run(
-        [sys.executable, "-c", ALONE, str(exported), *map(str, digits)],
+        [sys.executable, str(ALONE), str(exported), *map(str, digits)],
         capture_output=True,
         text=True,
         check=True,
@@ -166,3 +157,10 @@ def test_a_network_with_a_weight_file(tmp_path):
         export_network(*arguments, labels=tmp_path / "none.txt", classes=3)
     version = export_network(*arguments, classes=3)
     assert (version / "assets.extra" / "labels.txt").read_text() == "0\n1\n2\n"
+
+
+def test_what_a_run_has_in_itself_is_not_taken_besides(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    for given in ({"weights": "imagenet"}, {"labels": tmp_path / "names.txt"}):
+        with pytest.raises(UserError, match="is for a network's name; .* is a run"):
+            Export(str(tmp_path), **given).run()

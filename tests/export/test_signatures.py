@@ -7,7 +7,6 @@ from PIL import Image
 
 import kerasnets
 from kerasnets.data.images import fit
-from kerasnets.export import export
 from kerasnets.export.signatures import embedding_of
 from kerasnets.inputs import with_preprocessing
 
@@ -21,19 +20,8 @@ SIGNATURES = {
 
 
 @pytest.fixture(scope="module")
-def network():
-    return kerasnets.build("resnet20_cifar", classes=3, classifier_activation=None)
-
-
-@pytest.fixture(scope="module")
-def preprocessing():
-    return kerasnets.info("resnet20_cifar").preprocessing
-
-
-@pytest.fixture(scope="module")
-def served(network, preprocessing, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("savedmodels")
-    return tf.saved_model.load(export(network, preprocessing, ("ant", "bee", "cat"), folder))
+def served(version):
+    return tf.saved_model.load(version)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +81,22 @@ def test_all_signatures_tell_the_same(served, network, preprocessing, files, pix
     classified = served.signatures["classify"](inputs=tf.constant(examples))
     np.testing.assert_array_equal(classified["classes"], answers["top_classes"])
     np.testing.assert_array_equal(classified["scores"], answers["top_scores"])
+
+
+def test_no_images_have_no_answers(served):
+    """A batch may be empty."""
+    nothing = {
+        "serving_default": tf.constant([], tf.string),
+        "images": tf.zeros((0, 40, 36, 3), tf.uint8),
+        "tensor": tf.zeros((0, 32, 32, 3)),
+        "features": tf.constant([], tf.string),
+        "classify": tf.constant([], tf.string),
+    }
+    for name, value in nothing.items():
+        signature = served.signatures[name]
+        for output, spec in signature.structured_outputs.items():
+            answer = signature(**{SIGNATURES[name][0]: value})[output]
+            assert answer.shape == (0, spec.shape[1])
 
 
 def test_what_is_no_image_is_named(served, files):

@@ -1,19 +1,7 @@
 import json
 
-import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
-
-import kerasnets
-from kerasnets.export import export
-
-
-@pytest.fixture(scope="module")
-def version(tmp_path_factory):
-    network = kerasnets.build("resnet20_cifar", classes=3, classifier_activation=None)
-    preprocessing = kerasnets.info("resnet20_cifar").preprocessing
-    folder = tmp_path_factory.mktemp("savedmodels")
-    return export(network, preprocessing, ("ant", "bee", "cat"), folder)
 
 
 def test_every_signature_is_warmed_up_by_a_request_it_answers(version):

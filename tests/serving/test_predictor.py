@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -5,13 +7,13 @@ from PIL import Image
 from kerasnets import UserError
 from kerasnets.export import export_run
 from kerasnets.serving import predict
+from tests.serving.saved_models import half_plus
 
 
 @pytest.fixture(scope="module")
 def exported(short_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("savedmodels") / "lenet5_modern"
-    export_run(short_run, folder)
-    return export_run(short_run, folder)
+    return shutil.copytree(export_run(short_run, folder), folder / "2")
 
 
 @pytest.fixture
@@ -49,3 +51,8 @@ def test_a_damaged_saved_model_is_told(exported, images, tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\x00" * 50)
     with pytest.raises(UserError, match="is a damaged SavedModel"):
         predict(tmp_path, images)
+
+
+def test_the_saved_model_of_another_program_is_told(images, tmp_path):
+    with pytest.raises(UserError, match="2' was not exported by kerasnets: its signature serving"):
+        predict(half_plus(1.0, tmp_path / "2"), images)

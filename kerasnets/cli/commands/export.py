@@ -44,6 +44,7 @@ class Export:
             "data_dir": self.data_dir,
         }
         if (pathlib.Path(self.model) / "config.json").is_file():
+            self._check_alone()
             run = Run.load(self.model)
             print(export_run(run, self.to or self.form.folder(run.config.model), **shared))
             return
@@ -62,3 +63,9 @@ class Export:
                 **parse_options(self.options),
             )
         )
+
+    def _check_alone(self) -> None:
+        """Raises a `UserError` where something is given that a run has in itself."""
+        for flag in ("weights", "labels", "options"):
+            if getattr(self, flag):
+                raise UserError(f"--{flag} is for a network's name; {self.model!r} is a run.")
