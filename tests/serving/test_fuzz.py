@@ -102,8 +102,16 @@ def send(connection: http.client.HTTPConnection, random: random.Random) -> int:
         letters = string.ascii_letters + string.digits + "/:%.-_~"
         path = "/v1/models/" + "".join(random.choices(letters, k=random.randint(0, 60)))
     method = random.choices(("POST", "GET", "PUT", "OPTIONS", "HEAD"), (20, 1, 1, 1, 1))[0]
-    connection.request(method, path, body(random))
-    answer = connection.getresponse()
+    sent = body(random)
+    try:
+        connection.request(method, path, sent)
+        answer = connection.getresponse()
+    except (
+        ConnectionError
+    ):  # a server may close a connection that was idle; a second time it may not
+        connection.close()
+        connection.request(method, path, sent)
+        answer = connection.getresponse()
     text = answer.read()
     assert answer.status in ALLOWED, (answer.status, text, method, path)
     if answer.status != 200 and method != "HEAD":

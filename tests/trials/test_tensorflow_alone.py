@@ -36,7 +36,9 @@ def alone(tmp_path_factory) -> pathlib.Path:
     if done.returncode:
         pytest.skip(f"pip cannot install TensorFlow: {done.stderr[-300:]}")
     missing = "import importlib.util as u; print([u.find_spec(n) for n in ('kerasnets', 'PIL')])"
-    found = subprocess.run([python, "-c", missing], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [python, "-I", "-c", missing], capture_output=True, text=True, check=True
+    )
     assert found.stdout == "[None, None]\n"
     return python
 
