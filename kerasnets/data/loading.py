@@ -35,12 +35,22 @@ def numbers(
     """
     if isinstance(split, ShardedSplit):
         return _from_shards(split, worker, workers, key)
-    order = tf.range(split.size, dtype=tf.int64)
+    return without_records(order(split, worker, workers, key))
+
+
+def order(split: Split, worker: int, workers: int, key: tf.Tensor | None = None) -> tf.Tensor:
+    """A worker's numbers of an epoch, int64, of a split whose images are found by number."""
+    found = tf.range(split.size, dtype=tf.int64)
     if key is not None:
-        order = tf.random.experimental.stateless_shuffle(order, key)
-    order = tf.data.Dataset.from_tensor_slices(order[worker::workers])
+        found = tf.random.experimental.stateless_shuffle(found, key)
+    return found[worker::workers]
+
+
+def without_records(numbers: tf.Tensor) -> tf.data.Dataset:
+    """(number, record) of each, or of each row of numbers; the records are empty."""
+    numbers = tf.data.Dataset.from_tensor_slices(numbers)
     # Zipped, not mapped: a function for each image costs more than all else here.
-    return tf.data.Dataset.zip((order, tf.data.Dataset.from_tensors(b"").repeat()))
+    return tf.data.Dataset.zip((numbers, tf.data.Dataset.from_tensors(b"").repeat()))
 
 
 def _from_shards(

@@ -11,7 +11,7 @@ from kerasnets.data.augment import Augment, augmentation
 from kerasnets.data.bad_images import naming_bad_images
 from kerasnets.data.crops import crops as crop_functions
 from kerasnets.data.crops import dense
-from kerasnets.data.loading import Loader, numbers
+from kerasnets.data.loading import Loader, numbers, order, without_records
 from kerasnets.data.randomness import uniform
 from kerasnets.data.sources.base import Split
 from kerasnets.errors import UserError
@@ -85,9 +85,15 @@ def training_batches(
     loader = Loader(split, preprocessing, channels, augment)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        own = numbers(split, *shard, tf.stack([tf.cast(seed, tf.int64), epoch]))
+        key = tf.stack([tf.cast(seed, tf.int64), epoch])
         same = tf.data.Dataset.from_tensors(epoch).repeat()
-        return tf.data.Dataset.zip((same, own.take(steps * batch_size)))
+        if loader.in_batches:
+            # Whole rows: small images pass faster than their numbers, one by one.
+            own = order(split, *shard, key)[: steps * batch_size]
+            own = without_records(tf.reshape(own, (steps, batch_size)))
+        else:
+            own = numbers(split, *shard, key).take(steps * batch_size)
+        return tf.data.Dataset.zip((same, own))
 
     def draw(epoch: tf.Tensor, found: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, ...]:
         number, record = found
@@ -96,11 +102,12 @@ def training_batches(
 
     epochs = tf.data.Dataset.counter(first_step // steps)
     # Skipped before any image is decoded.
-    elements = epochs.flat_map(one_epoch).skip(first_step % steps * batch_size)
+    elements = epochs.flat_map(one_epoch)
     if loader.in_batches:
-        batches = elements.batch(batch_size, drop_remainder=True).map(draw)
+        batches = elements.skip(first_step % steps).map(draw)
         batches = batches.map(loader.batch, tf.data.AUTOTUNE)
     else:
+        elements = elements.skip(first_step % steps * batch_size)
         # Drawn for many images in one step, which costs less.
         elements = elements.batch(batch_size).map(draw).unbatch()
         batches = elements.map(loader.one, tf.data.AUTOTUNE)
