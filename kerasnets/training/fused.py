@@ -1,7 +1,8 @@
 """Parts of a training step as single kernels of TensorFlow, with the results that Keras has.
 
-Keras' batch norm and SGD are made of simple operations, each a pass over the feature maps or the
-weights. Where XLA does not join them, memory takes longer for that than the cores compute.
+Keras' batch norm and optimizers are made of simple operations, each a pass over the feature maps or
+the weights. Where XLA does not join them, memory takes longer for that than the cores compute, and
+in small networks starting them takes longer than either.
 """
 
 from __future__ import annotations
@@ -85,6 +86,45 @@ class SGD(keras.optimizers.SGD):
             grad=tf.cast(gradient, variable.dtype),
             momentum=tf.cast(self.momentum, variable.dtype),
             use_nesterov=self.nesterov,
+        )
+
+
+class Adam(keras.optimizers.Adam):
+    """`keras.optimizers.Adam`, whose step is one kernel instead of some fifteen for each weight.
+
+    On several devices, where each variable stands for several, Keras takes the step.
+    """
+
+    def _backend_update_step(
+        self, grads: list[tf.Tensor], trainable_variables: list, learning_rate: tf.Tensor
+    ) -> None:
+        # Once for all variables; Keras has nothing public that comes before the first of them.
+        step = tf.cast(self.iterations.value + 1, tf.float32)
+        self._powers = tf.pow(float(self.beta_1), step), tf.pow(float(self.beta_2), step)
+        super()._backend_update_step(grads, trainable_variables, learning_rate)
+
+    def update_step(
+        self,
+        gradient: tf.Tensor,
+        variable: tf.Variable | keras.Variable,
+        learning_rate: tf.Tensor,
+    ) -> None:
+        if tf.distribute.has_strategy() or variable.dtype != tf.float32:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        beta1_power, beta2_power = self._powers
+        tf.raw_ops.ResourceApplyAdam(
+            var=_handle(variable),
+            m=_handle(self._momentums[index]),
+            v=_handle(self._velocities[index]),
+            beta1_power=beta1_power,
+            beta2_power=beta2_power,
+            lr=learning_rate,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=tf.cast(gradient, tf.float32),
         )
 
 

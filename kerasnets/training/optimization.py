@@ -15,7 +15,7 @@ import keras
 from keras import ops
 
 from kerasnets.registry import registration
-from kerasnets.training.fused import SGD
+from kerasnets.training.fused import SGD, Adam
 from kerasnets.training.recipe_fields import Recipe
 from kerasnets.training.schedules import Course
 
@@ -107,7 +107,7 @@ def _by_recipe(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.optimi
 
 SGDByRecipe = _by_recipe(SGD)
 RMSpropByRecipe = _by_recipe(keras.optimizers.RMSprop)
-AdamByRecipe = _by_recipe(keras.optimizers.Adam)
+AdamByRecipe = _by_recipe(Adam)
 
 
 def build_optimizer(

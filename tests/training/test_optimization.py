@@ -151,3 +151,20 @@ def test_optimizers_are_told_apart_and_saved(kind):
     again = keras.saving.deserialize_keras_object(config)
     assert again.decay == 0.1
     assert again.decoupled == (kind == "adamw")
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_adam_in_one_kernel_is_keras_adam(rng, precision):
+    ours, theirs = network(), network()
+    theirs.set_weights(ours.get_weights())
+    gradients = drawn(rng, ours)
+    chosen = recipe("digits", learning_rate=0.01, epsilon=1e-4, precision=precision, **PLAIN)
+    found = applied(chosen, ours, gradients)
+    reference = keras.optimizers.Adam(0.01, epsilon=1e-4)
+    # The scale that float16 gradients come with at the beginning.
+    scale = 1.0 if precision == "float32" else 2.0**15
+    for gradient in gradients:
+        plain = [keras.ops.convert_to_tensor(each / scale) for each in gradient]
+        reference.apply(plain, theirs.trainable_variables)
+    for new, weight in zip(found, theirs.trainable_variables, strict=True):
+        np.testing.assert_allclose(new, weight.numpy(), rtol=1e-4, atol=1e-6)
