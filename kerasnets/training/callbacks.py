@@ -65,7 +65,7 @@ class ProgressBar(keras.callbacks.Callback):
             self.progress.start()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        now = time.perf_counter()
+        now, batch = time.perf_counter(), self.model.steps_after(batch) - 1
         if self.first_step is None:
             # The first step traces the graph; it says nothing of the speed.
             self.first_step, self.since, self.next_report = batch, now, now
@@ -156,12 +156,14 @@ def read_history(path: pathlib.Path) -> list[dict[str, float]]:
 class FiniteLoss(keras.callbacks.Callback):
     """Stops the run where the loss is no number, and names the step.
 
+    Of steps that were started together it names the last.
+
     Args:
         folder: Of the checkpoints.
         step: That the run is at.
     """
 
-    # Steps between two looks; each waits for the device.
+    # Starts between two looks; each look waits for the device.
     LOOK = 20
 
     def __init__(self, folder: pathlib.Path, step: int) -> None:
@@ -170,8 +172,11 @@ class FiniteLoss(keras.callbacks.Callback):
         self.step = step
         self.losses: list[tuple[int, object]] = []
 
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.before = self.step
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self.step += 1
+        self.step = self.before + self.model.steps_after(batch)
         self.losses.append((self.step, logs["loss"]))
         if len(self.losses) == self.LOOK:
             self.check()

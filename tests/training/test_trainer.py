@@ -71,14 +71,14 @@ def test_tensorboard_can_read_its_events(short_run):
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(short_run, tmp_path, monkeypatch):
     """Stopped in the middle of the second epoch, resumed, compared weight by weight."""
 
-    def stop_at_step_50(self, batch, logs=None):
-        if self.loss.step == 50:
-            self.stop_asked = True
+    def stop_after_step_50(self, batch, logs=None):
+        # Several steps are started at once, but none of the next epoch with them.
+        self.stop_asked = 50 < self.loss.step < 74
         original(self, batch, logs)
 
     original = Guard.on_train_batch_end
-    monkeypatch.setattr(Guard, "on_train_batch_end", stop_at_step_50)
-    with pytest.raises(Interrupted, match="stopped after step 50"):
+    monkeypatch.setattr(Guard, "on_train_batch_end", stop_after_step_50)
+    with pytest.raises(Interrupted, match=r"stopped after step 5\d;"):
         train(config(tmp_path / "run"))
     monkeypatch.undo()
     assert not Run.load(tmp_path / "run").finished
@@ -166,7 +166,7 @@ def test_runs_without_a_folder_are_numbered(tmp_path, monkeypatch):
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
     wild = recipe("digits", epochs=3, learning_rate=1e30, warmup_epochs=0, optimizer="sgd")
     with pytest.raises(
-        UserError, match="The loss is (nan|inf) at step [23]; there is no checkpoint yet"
+        UserError, match=r"The loss is (nan|inf) at step \d+; there is no checkpoint yet"
     ):
         train(config(tmp_path / "run", recipe=wild))
 
