@@ -105,7 +105,7 @@ def serving(*arguments: object) -> Iterator[Server]:
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        assert started.wait(120)
+        assert started.wait(300)
         found = re.search(r"on http://127\.0\.0\.1:(\d+)\n", "".join(log))
         assert found, "".join(log)
         yield Server(process, int(found[1]), pathlib.Path(), log)
