@@ -164,3 +164,9 @@ def test_what_a_run_has_in_itself_is_not_taken_besides(tmp_path):
     for given in ({"weights": "imagenet"}, {"labels": tmp_path / "names.txt"}):
         with pytest.raises(UserError, match="is for a network's name; .* is a run"):
             Export(str(tmp_path), **given).run()
+
+
+def test_a_folder_that_is_no_run_is_told(tmp_path):
+    for folder in (tmp_path, "runs/none"):
+        with pytest.raises(UserError, match="is no run folder: there is no config.json"):
+            Export(str(folder)).run()

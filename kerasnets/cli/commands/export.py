@@ -48,6 +48,8 @@ class Export:
             run = Run.load(self.model)
             print(export_run(run, self.to or self.form.folder(run.config.model), **shared))
             return
+        if pathlib.Path(self.model).parent != pathlib.Path():
+            raise UserError(f"{self.model!r} is no run folder: there is no config.json in it.")
         facts = registry.info(self.model)
         if self.weights is None:
             raise UserError(
