@@ -179,7 +179,9 @@ class Trainee(keras.Model):
         ]
         if context.num_replicas_in_sync == 1 or not statistics:
             return
-        own = [tf.convert_to_tensor(variable.value) for variable in statistics]
+        # Where several workers reduce tensors, they must say on which device these are.
+        with tf.device(statistics[0].value.device):
+            own = [tf.identity(variable.value) for variable in statistics]
         means = context.all_reduce(tf.distribute.ReduceOp.MEAN, own)
         for variable, mean in zip(statistics, means, strict=True):
             variable.assign(mean)
