@@ -22,8 +22,15 @@ class Flip:
         flipped = random[:, 0] < 0.5
         if images.shape[0] == 1:
             # Inside a graph the branch that is not taken costs nothing.
-            return tf.cond(flipped[0], lambda: tf.reverse(images, [2]), lambda: images)
-        return tf.where(flipped[:, None, None, None], tf.reverse(images, [2]), images)
+            return tf.cond(flipped[0], lambda: _mirrored(images), lambda: images)
+        return tf.where(flipped[:, None, None, None], _mirrored(images), images)
+
+
+def _mirrored(images: tf.Tensor) -> tf.Tensor:
+    """Reversed as rows of three dimensions, for which TensorFlow has a kernel of its own."""
+    _, height, width, channels = images.shape
+    rows = tf.reverse(tf.reshape(images, (-1, width, channels)), [1])
+    return tf.reshape(rows, (-1, height, width, channels))
 
 
 @dataclass(frozen=True)
@@ -85,23 +92,12 @@ class Affine:
         at_y = centre_y - c * centre_x - d * centre_y + dy * self.shift * height
         zero = tf.zeros_like(a)
         matrix = tf.stack([a, b, at_x, c, d, at_y, zero, zero], axis=1)
-        return warp(images, matrix, "BILINEAR")
-
-
-def warp(images: tf.Tensor, matrix: tf.Tensor, interpolation: str, fill: float = 0.0) -> tf.Tensor:
-    """Takes each pixel (x, y) from (ax + by + c, dx + ey + f); outside there is `fill`.
-
-    Args:
-        images: (N, H, W, C) uint8.
-        matrix: (N, 8) float32: a, b, c, d, e, f, 0, 0.
-        interpolation: ``"NEAREST"`` or ``"BILINEAR"``.
-        fill: Grey value, 0 to 255.
-    """
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        transforms=matrix,
-        output_shape=images.shape[1:3],
-        fill_value=fill,
-        interpolation=interpolation,
-        fill_mode="CONSTANT",
-    )
+        # Each pixel (x, y) is taken from (a x + b y + at_x, c x + d y + at_y).
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=images,
+            transforms=matrix,
+            output_shape=images.shape[1:3],
+            fill_value=0.0,
+            interpolation="BILINEAR",
+            fill_mode="CONSTANT",
+        )

@@ -9,7 +9,6 @@ from typing import ClassVar
 
 from kerasnets.data.graphs import apart
 from kerasnets.data.transforms.colour import grey
-from kerasnets.data.transforms.geometry import warp
 from kerasnets.errors import UserError
 from kerasnets.lazy import tf
 
@@ -74,21 +73,29 @@ def identity(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
 
 def auto_contrast(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     """Stretches each channel from its darkest and brightest value to 0 and 255."""
-    low = tf.cast(tf.reduce_min(image, (0, 1)), tf.float32)
-    high = tf.cast(tf.reduce_max(image, (0, 1)), tf.float32)
+    height, width, channels = image.shape
+    # By whole rows: TensorFlow takes five times as long where the last axis is the channels.
+    rows = tf.reshape(tf.cast(image, tf.float32), (height, width * channels))
+    low, high = (
+        reduce(tf.reshape(reduce(rows, 0), (width, channels)), 0)
+        for reduce in (tf.reduce_min, tf.reduce_max)
+    )
     scale = tf.where(high > low, 255.0 / tf.maximum(high - low, 1.0), 1.0)
     offset = tf.where(high > low, low, 0.0)
     # Truncated, as Pillow does.
-    return _to_uint8((tf.cast(image, tf.float32) - offset) * scale)
+    stretched = (rows - tf.tile(offset, [width])) * tf.tile(scale, [width])
+    return tf.reshape(_to_uint8(stretched), image.shape)
 
 
 def equalize(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     """Gives each channel a flat histogram, by Pillow's integer arithmetic."""
-    channels = image.shape[-1]
-    offsets = 256 * tf.range(channels)
-    values = tf.cast(image, tf.int32) + offsets
-    counts = tf.math.bincount(
-        tf.reshape(values, [-1]), minlength=256 * channels, maxlength=256 * channels
+    height, width, channels = image.shape
+    # By whole rows, as in `auto_contrast`.
+    rows = tf.reshape(tf.cast(image, tf.int32), (height, width * channels))
+    values = rows + tf.tile(256 * tf.range(channels), [width])
+    # `tf.math.bincount` checks its input first, which takes twice the counting.
+    counts = tf.raw_ops.DenseBincount(
+        input=tf.reshape(values, [-1]), size=256 * channels, weights=tf.constant([], tf.int32)
     )
     counts = tf.reshape(counts, (channels, 256))
     brightest = tf.reduce_max(tf.where(counts > 0, tf.range(256), 0), axis=1)
@@ -97,7 +104,8 @@ def equalize(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     below = tf.cumsum(counts, axis=1, exclusive=True)
     table = (below + step // 2) // tf.maximum(step, 1)
     table = tf.where(step > 0, tf.minimum(table, 255), tf.range(256))
-    return tf.gather(tf.reshape(tf.cast(table, tf.uint8), [-1]), values)
+    found = tf.gather(tf.reshape(tf.cast(table, tf.uint8), [-1]), values)
+    return tf.reshape(found, image.shape)
 
 
 def solarize(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
@@ -105,7 +113,9 @@ def solarize(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     threshold = tf.round(256.0 * (1.0 - tf.abs(signed)))
     # A threshold of 256 is no uint8, so the last value below it is compared with.
     last = tf.cast(tf.maximum(threshold - 1.0, 0.0), tf.uint8)
-    return tf.where((image <= last) & (threshold > 0.0), image, 255 - image)
+    bright = tf.cast((image > last) | (threshold < 1.0), tf.uint8)
+    # 255 minus a value has its bits inverted; `tf.where` takes four times as long.
+    return tf.bitwise.bitwise_xor(image, 255 * bright)
 
 
 def posterize(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
@@ -117,7 +127,8 @@ def posterize(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
 
 def color(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     """Blends with the grey image; 0.1 (nearly grey) to 1.9 (vivid)."""
-    return _blend(tf.round(grey(image)), image, signed)
+    same = tf.repeat(tf.round(grey(image)), image.shape[-1], axis=-1)
+    return _blend(same, image, signed)
 
 
 def contrast(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
@@ -205,5 +216,18 @@ def _moved(image: tf.Tensor, signed: tf.Tensor, axis: int) -> tf.Tensor:
 
 
 def _warp(image: tf.Tensor, *matrix: tf.Tensor | float) -> tf.Tensor:
-    values = tf.stack([tf.cast(value, tf.float32) for value in (*matrix, 0.0, 0.0)])
-    return warp(image[tf.newaxis], values[tf.newaxis], "NEAREST", FILL)[0]
+    """Each pixel (x, y) from the one nearest to (ax + by + c, dx + ey + f).
+
+    In half the time of ImageProjectiveTransformV3, which finds the place of each channel anew.
+    """
+    a, b, c, d, e, f = matrix
+    height, width, channels = image.shape
+    sides = [[1, 1], [1, 1], [0, 0]]
+    framed = tf.pad(image, sides, constant_values=tf.cast(FILL, tf.uint8))
+    x = tf.range(width, dtype=tf.float32)
+    y = tf.range(height, dtype=tf.float32)[:, tf.newaxis]
+    # A half to round, and one for the frame, which stands for all that lies outside.
+    column = tf.clip_by_value(tf.floor(a * x + (b * y + (c + 1.5))), 0, width + 1)
+    row = tf.clip_by_value(tf.floor(d * x + (e * y + (f + 1.5))), 0, height + 1)
+    place = tf.cast(row * (width + 2) + column, tf.int32)
+    return tf.gather(tf.reshape(framed, (-1, channels)), place)
