@@ -17,10 +17,10 @@ def limited(sides: tf.Tensor) -> tf.Tensor:
         sides: (2,) int32.
     """
     pixels = tf.reduce_prod(tf.cast(sides, tf.int64))
-    check = tf.debugging.Assert(
-        pixels <= MAX_PIXELS, [f"larger than the limit of {MAX_PIXELS:,} pixels; its sides:", sides]
-    )
-    with tf.control_dependencies([check]):
+    message = tf.constant(f"larger than the limit of {MAX_PIXELS:,} pixels; its sides:")
+    # `tf.debugging.Assert` makes a condition of it, ten nodes more.
+    check = tf.raw_ops.Assert(condition=pixels <= MAX_PIXELS, data=[message, sides])
+    with tf.control_dependencies([check] if check is not None else []):
         return tf.identity(sides)
 
 

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from kerasnets.lazy import tf
 
 
-@functools.cache
-def apart(function: Callable) -> Callable:
-    """The function as a single node of the graph, traced once in a process.
+def one_node(function: Callable) -> Callable:
+    """The function as a single node of the graph; for what is defined inside another function.
 
     TensorFlow writes both branches of a condition into the graph, and the nodes of the one that is
     not taken cost time too; with hundreds of them more than decoding a small photograph.
     """
     return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+
+
+# The same for functions of modules, which are then traced once in a process.
+apart = functools.cache(one_node)

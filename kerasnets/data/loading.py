@@ -12,9 +12,10 @@ from kerasnets.data.augment import Augment
 from kerasnets.data.sources.base import ShardedSplit, Split
 from kerasnets.inputs import Preprocessing
 
-# Files that are read at the same time, and records that are shuffled together.
+# Files that are read at the same time; records that are shuffled together, and their bytes.
 READ_AT_ONCE = 16
 SHUFFLED_TOGETHER = 2048
+SHUFFLED_BYTES = 2**28
 
 
 # Called while graphs are traced; there is nothing in it that AutoGraph would have to rewrite.
@@ -72,8 +73,13 @@ def _from_shards(
     if key is not None:
         order = tf.random.experimental.stateless_shuffle(order, key)
 
+    together = 64 if key is None else _shuffled_together(split)
+
     def one_file(file: tf.Tensor) -> tf.data.Dataset:
-        return tf.data.TFRecordDataset(files[file]).enumerate(starts[file])
+        # Some at a time, since handing over is what costs.
+        return (
+            tf.data.TFRecordDataset(files[file]).enumerate(starts[file]).batch(-(-together // 64))
+        )
 
     def chosen(
         block: tf.Tensor, records: tuple[tf.Tensor, tf.Tensor]
@@ -94,8 +100,14 @@ def _from_shards(
         deterministic=True,
     )
     # Shuffled block by block, since the order of `shuffle` depends on TensorFlow's global seed.
-    blocks = found.batch(64 if key is None else SHUFFLED_TOGETHER)
+    blocks = found.rebatch(together)
     return blocks.enumerate().map(chosen).unbatch()
+
+
+def _shuffled_together(split: ShardedSplit) -> int:
+    """Records of a block: fewer of large images, judged by the first file."""
+    mean_bytes = tf.io.gfile.stat(split.files[0]).length / max(1, split.counts[0])
+    return max(1, min(SHUFFLED_TOGETHER, int(SHUFFLED_BYTES / mean_bytes)))
 
 
 class Reader:
@@ -111,12 +123,20 @@ class Reader:
         self.holds_pixels = split.kind == "array"
         if split.kind == "path":
             self.records = tf.constant([os.fsencode(path) for path in split.records])
-        elif split.kind in ("array", "bytes"):
+        elif split.kind == "bytes" or (self.holds_pixels and not self._on_disk):
             self.records = tf.constant(split.records)
+
+    @property
+    def _on_disk(self) -> bool:
+        return isinstance(self.split.records, np.memmap)
 
     def pixels(self, number: tf.Tensor) -> tf.Tensor:
         """Images (..., H, W, C) uint8 by numbers (...)."""
-        return tf.gather(self.records, number)
+        if not self._on_disk:
+            return tf.gather(self.records, number)
+        records = self.split.records
+        found = tf.numpy_function(lambda at: np.asarray(records[at]), [number], tf.uint8)
+        return tf.ensure_shape(found, [*number.shape, *records.shape[1:]])
 
     def encoded(self, number: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
         """The bytes of an image file, of what `numbers` gives."""
@@ -152,25 +172,32 @@ class Loader:
         self.in_batches = ready and not augment.crop and not alone
 
     def batch(
-        self, random: tf.Tensor, numbers: tf.Tensor, records: tf.Tensor
+        self, draws: tf.Tensor, numbers: tf.Tensor, records: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Images (N, H, W, C) uint8 of the network's size, and their labels."""
         pixels = self.reader.pixels(numbers)
-        return self._transformed(pixels, random), self.label(numbers)
+        return self._transformed(pixels, draws), self.label(numbers)
 
     def one(
-        self, random: tf.Tensor, number: tf.Tensor, record: tf.Tensor
+        self, draws: tf.Tensor, number: tf.Tensor, record: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """One image, (H, W, C) uint8 of the network's size, and its label."""
         crop = self.augment.crop
         used = crop.numbers if crop else 0
         if crop:
-            image = self._cropped(number, record, random[:used])
+            image = self._cropped(number, record, draws[:used])
         else:
             image = images.fit(self.whole(number, record), self.preprocessing)
         if self.augment.transforms:
-            image = self._transformed(image[tf.newaxis], random[tf.newaxis, used:])[0]
+            image = self._transformed(image[tf.newaxis], draws[tf.newaxis, used:])[0]
         return image, self.label(number)
+
+    def draws(self, random: tf.Tensor) -> tf.Tensor:
+        """What `batch` and `one` take, of random numbers (N, `Augment.numbers`)."""
+        crop = self.augment.crop
+        if crop is None:
+            return random
+        return tf.concat([crop.draws(random[:, : crop.numbers]), random[:, crop.numbers :]], axis=1)
 
     def label(self, number: tf.Tensor) -> tf.Tensor:
         """Labels by numbers."""
@@ -182,18 +209,18 @@ class Loader:
             return images.match_channels(self.reader.pixels(number), self.channels)
         return images.decode(self.reader.encoded(number, record), self.channels)
 
-    def _cropped(self, number: tf.Tensor, record: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
+    def _cropped(self, number: tf.Tensor, record: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
         size = self.preprocessing.size
 
         def choose(sides: tf.Tensor) -> tf.Tensor:
-            return self.augment.crop.window(sides, size, random)
+            return self.augment.crop.window(sides, size, draw)
 
         if self.reader.holds_pixels:
             image = self.whole(number, record)
             image = images.cut(image, choose(tf.shape(image)[:2]))
         else:
             encoded = self.reader.encoded(number, record)
-            image = images.decode_window(encoded, self.channels, choose)
+            image = images.decode_window(encoded, self.channels, choose, size)
         return images.resize_crop(image, size)
 
     def _transformed(self, pixels: tf.Tensor, random: tf.Tensor) -> tf.Tensor:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
+import shutil
+import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -19,8 +23,10 @@ from kerasnets.inputs import Preprocessing
 
 log = logging.getLogger("kerasnets")
 
-# Decoded images are kept in memory up to this size; above it they are decoded every epoch.
+# Decoded images are kept in memory up to this size, on disk up to this share of what is free;
+# otherwise they are decoded every epoch.
 MEMORY_BUDGET_BYTES = 2 * 2**30
+DISK_SHARE = 0.5
 # What tf.data may hold in its buffers.
 BUFFER_BUDGET_BYTES = 2**30
 
@@ -98,7 +104,8 @@ def training_batches(
     def draw(epoch: tf.Tensor, found: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, ...]:
         number, record = found
         # `unbatch` of TensorFlow 2.21 crashes on rows without any numbers.
-        return uniform(seed, epoch, number, max(1, augment.numbers)), number, record
+        random = uniform(seed, epoch, number, max(1, augment.numbers))
+        return loader.draws(random), number, record
 
     epochs = tf.data.Dataset.counter(first_step // steps)
     # Skipped before any image is decoded.
@@ -109,7 +116,7 @@ def training_batches(
     else:
         elements = elements.skip(first_step % steps * batch_size)
         # Drawn for many images in one step, which costs less.
-        elements = elements.batch(batch_size).map(draw).unbatch()
+        elements = elements.batch(batch_size).map(draw).prefetch(tf.data.AUTOTUNE).unbatch()
         batches = elements.map(loader.one, tf.data.AUTOTUNE)
         batches = batches.batch(batch_size, drop_remainder=True)
     if augment.mix:
@@ -210,8 +217,14 @@ def read(
     preprocessing: Preprocessing,
     channels: int,
     augment: str | Augment = "none",
+    *,
+    name: str = "the split",
+    scratch: str | os.PathLike | None = None,
 ) -> Split:
-    """The split with its images decoded and fitted, if that helps and they fit into memory.
+    """The split with its images decoded and fitted, if that helps and they fit somewhere.
+
+    They are kept in memory up to `MEMORY_BUDGET_BYTES`, on disk up to `DISK_SHARE` of what is
+    free; what is on disk goes with the process. The log says where.
 
     Args:
         split: What to read.
@@ -219,19 +232,44 @@ def read(
         channels: Of the network.
         augment: As in `training_batches`. One with a crop takes another part of the image each
             time, so the split is returned as it is.
+        name: Of the split, for the log.
+        scratch: Folder on the disk; none is used by default.
 
     Raises:
         UserError: When an image cannot be read; the message names the file.
     """
     augment = augmentation(augment) if isinstance(augment, str) else augment
-    height, width = preprocessing.size
-    if augment.crop or split.size * height * width * channels > MEMORY_BUDGET_BYTES:
+    if augment.crop:
+        log.info("%s: not cached; each epoch takes other parts of the images", name)
+        return split
+    shape = (split.size, *preprocessing.size, channels)
+    pixels, where = _room(shape, scratch)
+    gib = math.prod(shape) / 2**30
+    if pixels is None:
+        log.info("%s: not cached; decoded it takes %.2f GiB, more than %s", name, gib, where)
         return split
     batches = evaluation_batches(split, preprocessing, channels, batch_size=1024)
-    pixels = np.empty((split.size, height, width, channels), np.uint8)
     at = 0
     with naming_bad_images([split], channels):
         for batch, _ in batches.as_numpy_iterator():
             pixels[at : at + len(batch)] = batch
             at += len(batch)
+    log.info("%s: decoded once and cached %s, %.2f GiB", name, where, gib)
     return Split(pixels, split.labels, "array")
+
+
+def _room(
+    shape: tuple[int, ...], scratch: str | os.PathLike | None
+) -> tuple[np.ndarray | None, str]:
+    """An array of bytes in memory or on disk, and where it is; or none and what is too small."""
+    if math.prod(shape) <= MEMORY_BUDGET_BYTES:
+        return np.empty(shape, np.uint8), "in memory"
+    limits = f"the {MEMORY_BUDGET_BYTES / 2**30:.2f} GiB of memory for it"
+    if scratch is None:
+        return None, limits
+    room = DISK_SHARE * shutil.disk_usage(scratch).free
+    if math.prod(shape) > room:
+        return None, f"{limits} and the {room / 2**30:.2f} GiB of disk"
+    # Without a name, so that nothing is left behind whatever ends the process.
+    with tempfile.TemporaryFile(dir=scratch) as file:
+        return np.memmap(file, np.uint8, "w+", shape=shape), f"on disk in {os.fspath(scratch)!r}"

@@ -155,10 +155,12 @@ def _read_splits(
         known = read_list(run.folder / BAD_IMAGES)
         splits["train"], bad = without_bad_images(splits["train"], channels, known)
     augment = {"train": run.config.recipe.augmentation}
-    return {
-        name: read(split, run.preprocessing, channels, augment.get(name, "none"))
-        for name, split in splits.items()
-    }, bad
+
+    def cached(name: str) -> Split:
+        how = augment.get(name, "none")
+        return read(splits[name], run.preprocessing, channels, how, name=name, scratch=run.folder)
+
+    return {name: cached(name) for name in splits}, bad
 
 
 def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Place) -> None:

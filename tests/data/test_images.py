@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from kerasnets.data.formats import MAX_PIXELS
-from kerasnets.data.images import decode, decode_window, fit, match_channels
+from kerasnets.data.images import decode, decode_window, fit, match_channels, resize_crop
 from kerasnets.inputs import Preprocessing
 
 
@@ -136,7 +136,7 @@ def test_sixteen_bits_of_grey_become_the_upper_eight(in_graph):
 @pytest.mark.parametrize("endian", ["<", ">"])
 def test_exif_orientation_is_applied(photograph, in_graph, endian):
     window = tf.constant([5, 7, 20, 30])
-    part = tf.function(lambda content: decode_window(content, 3, lambda sides: window))
+    part = tf.function(lambda content: decode_window(content, 3, lambda sides: window, (20, 30)))
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif.endian = endian
@@ -147,6 +147,29 @@ def test_exif_orientation_is_applied(photograph, in_graph, endian):
         np.testing.assert_array_equal(in_graph(content), expected)
         # Crops are decoded by the fast transform.
         assert np.abs(part(content).numpy() - expected[5:25, 7:37]).mean() <= 2
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("times", [1, 2, 3, 5, 9])
+def test_large_windows_of_jpegs_are_decoded_smaller(rng, times, orientation):
+    """Not below the size asked for, and within rounding what Pillow makes of the whole."""
+    coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize((500, 400), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(image, "JPEG", quality=95, exif=exif)
+    size = (32, 40)
+    window = (16, 24, 32 * times, 40 * times)
+    decoded = decode_window(tf.constant(content), 3, lambda sides: tf.constant(window), size)
+    ratio = {1: 1, 2: 2, 3: 2, 5: 4, 9: 8}[times]
+    assert decoded.shape == (*(side * times // ratio for side in size), 3)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    top, left, height, width = window
+    expected = upright.crop((left, top, left + width, top + height)).resize(
+        size[::-1], Image.Resampling.BILINEAR
+    )
+    found = resize_crop(decoded, size).numpy().astype(int)
+    assert np.abs(found - np.array(expected)).mean() <= 2
 
 
 def test_a_damaged_orientation_is_none(photograph, in_graph):

@@ -9,6 +9,7 @@ from kerasnets.data import (
     augmentation,
     evaluation_batches,
     load,
+    loading,
     pipeline,
     steps_per_epoch,
     training_batches,
@@ -81,22 +82,40 @@ def test_evaluation_shows_each_image_once_in_order(numbered, batch_size):
     np.testing.assert_array_equal(labels, np.arange(50))
 
 
-def test_reading_ahead_and_reading_every_epoch_give_the_same(image_folder, monkeypatch):
+def test_cached_in_memory_on_disk_or_not_at_all_is_the_same(
+    image_folder, tmp_path, monkeypatch, caplog
+):
+    caplog.set_level("INFO", "kerasnets")
     split = load(f"folder:{image_folder}").split("train")
     preprocessing = Preprocessing(size=(24, 24), resize=28)
-    ahead = read(split, preprocessing, 3)
-    assert ahead.records.shape == (24, 24, 24, 3)
+
+    def cached(augment="none", scratch=None):
+        return read(split, preprocessing, 3, augment, name="train", scratch=scratch)
+
+    in_memory = cached()
+    assert in_memory.records.shape == (24, 24, 24, 3)
+    assert cached("inception") is split
     monkeypatch.setattr(pipeline, "MEMORY_BUDGET_BYTES", 1000)
-    assert read(split, preprocessing, 3) is split
-    for one, other in zip(
-        *(
-            training_batches(each, preprocessing, 3, batch_size=8).take(4)
-            for each in (ahead, split)
-        ),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(one[0], other[0])
-        np.testing.assert_array_equal(one[1], other[1])
+    assert cached() is split
+    on_disk = cached(scratch=tmp_path)
+    assert isinstance(on_disk.records, np.memmap)
+    # Nothing is left behind.
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(pipeline, "DISK_SHARE", 0.0)
+    assert cached(scratch=tmp_path) is split
+    said = [record.message.partition(";")[0].partition(" in ")[0] for record in caplog.records]
+    assert said == [
+        "train: decoded once and cached", "train: not cached", "train: not cached",
+        "train: decoded once and cached on disk", "train: not cached",
+    ]  # fmt: skip
+    found = [
+        list(training_batches(each, preprocessing, 3, batch_size=8).take(4).as_numpy_iterator())
+        for each in (split, in_memory, on_disk)
+    ]
+    for batches in zip(*found, strict=True):
+        for images, labels in batches[1:]:
+            np.testing.assert_array_equal(images, batches[0][0])
+            np.testing.assert_array_equal(labels, batches[0][1])
 
 
 def test_an_unreadable_image_is_named(image_folder, tmp_path):
@@ -213,6 +232,18 @@ def test_shards_give_the_images_of_the_folder(image_folder, packed):
         for split in (one, other)
     ]
     assert shown[0] == shown[1]
+
+
+def test_large_images_are_shuffled_in_smaller_blocks(packed, monkeypatch):
+    split = load(f"records:{packed}").split("train")
+    split = dataclasses.replace(split, labels=np.arange(split.size, dtype=np.int32))
+    orders = []
+    for size in (2**28, 10_000):
+        monkeypatch.setattr(loading, "SHUFFLED_BYTES", size)
+        ((_, labels),) = training_batches(split, PHOTOGRAPH, 3, batch_size=24).take(1)
+        orders.append(labels.numpy().tolist())
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(24))
+    assert orders[0] != orders[1]
 
 
 @pytest.mark.parametrize("first", [1, 7])

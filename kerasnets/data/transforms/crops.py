@@ -29,27 +29,38 @@ class InceptionCrop:
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
     numbers: ClassVar[int] = 2 * TRIES + 2
 
-    def window(self, sides: tf.Tensor, size: tuple[int, int], random: tf.Tensor) -> tf.Tensor:
+    def draws(self, random: tf.Tensor) -> tf.Tensor:
+        """What of the windows does not depend on the images, for many in one step.
+
+        Args:
+            random: (N, numbers) in [0, 1).
+
+        Returns:
+            (N, numbers) float32: heights and widths as shares of the square root of the image's
+            area, then the place.
+        """
+        areas, aspects, place = tf.split(random, (TRIES, TRIES, 2), axis=1)
+        areas = self.area[0] + (self.area[1] - self.area[0]) * areas
+        low, high = (math.log(value) for value in self.aspect)
+        aspects = tf.exp(low + (high - low) * aspects)
+        return tf.concat([tf.sqrt(areas / aspects), tf.sqrt(areas * aspects), place], axis=1)
+
+    def window(self, sides: tf.Tensor, size: tuple[int, int], draw: tf.Tensor) -> tf.Tensor:
         """Top, left, height and width of the window.
 
         Args:
             sides: (2,) int32, height and width of the image.
             size: Height and width that the network takes; not used.
-            random: (numbers,) in [0, 1).
+            draw: A row of `draws`.
         """
-        height, width = tf.unstack(tf.cast(sides, tf.float32))
-        area = height * width * (self.area[0] + (self.area[1] - self.area[0]) * random[:TRIES])
-        low, high = (math.log(value) for value in self.aspect)
-        aspect = tf.exp(low + (high - low) * random[TRIES : 2 * TRIES])
-        candidates = tf.round(tf.stack([tf.sqrt(area / aspect), tf.sqrt(area * aspect)], axis=1))
-        fits = tf.reduce_all(candidates <= (height, width), axis=1)
+        exact = tf.cast(sides, tf.float32)
         # The widest or highest window within the aspects, for images that no window fits into.
-        last = tf.stack(
-            [tf.minimum(height, width / self.aspect[0]), tf.minimum(width, height * self.aspect[1])]
-        )
-        first = tf.argmax(tf.cast(fits, tf.int32))
-        chosen = tf.where(tf.reduce_any(fits), candidates[first], tf.round(last))
-        return _place(sides, tf.cast(chosen, tf.int32), random[-2:])
+        last = tf.minimum(exact, exact[::-1] * (1 / self.aspect[0], self.aspect[1]))
+        drawn = tf.reshape(draw[:-2], (2, TRIES)) * tf.sqrt(tf.reduce_prod(exact))
+        candidates = tf.round(tf.concat([drawn, last[:, tf.newaxis]], axis=1))
+        fits = tf.reduce_all(candidates <= exact[:, tf.newaxis], axis=0)
+        chosen = tf.gather(candidates, tf.argmax(fits), axis=1)
+        return _place(sides, chosen, draw[-2:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,25 +85,33 @@ class ScaleJitterCrop:
     crop: int = 224
     numbers: ClassVar[int] = 3
 
-    def window(self, sides: tf.Tensor, size: tuple[int, int], random: tf.Tensor) -> tf.Tensor:
+    def draws(self, random: tf.Tensor) -> tf.Tensor:
+        """The lengths of the short side and the place, (N, numbers) float32.
+
+        Args:
+            random: (N, numbers) in [0, 1).
+        """
+        # Lengths are whole pixels, each as likely.
+        length = self.shortest + tf.floor(random[:, :1] * (self.longest - self.shortest + 1))
+        return tf.concat([length, random[:, 1:]], axis=1)
+
+    def window(self, sides: tf.Tensor, size: tuple[int, int], draw: tf.Tensor) -> tf.Tensor:
         """Top, left, height and width of the window.
 
         Args:
             sides: (2,) int32, height and width of the image.
             size: Height and width that the network takes.
-            random: (numbers,) in [0, 1).
+            draw: A row of `draws`.
         """
-        # Lengths are whole pixels, each as likely.
-        length = self.shortest + tf.floor(random[0] * (self.longest - self.shortest + 1))
-        short = length * (min(size) / self.crop)
+        short = draw[0] * (min(size) / self.crop)
         scale = tf.cast(tf.reduce_min(sides), tf.float32) / short
-        wanted = tf.cast(tf.round(scale * tf.constant(size, tf.float32)), tf.int32)
-        return _place(sides, wanted, random[1:])
+        return _place(sides, tf.round(scale * tf.constant(size, tf.float32)), draw[1:])
 
 
-def _place(sides: tf.Tensor, wanted: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
-    """A window of the wanted height and width at a random place inside the image."""
-    window = tf.clip_by_value(wanted, 1, sides)
-    room = tf.cast(sides - window + 1, tf.float32)
-    corner = tf.cast(tf.floor(random * room), tf.int32)
-    return tf.concat([tf.minimum(corner, sides - window), window], axis=0)
+def _place(sides: tf.Tensor, wanted: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+    """A window of the wanted height and width, float32, at a random place inside the image."""
+    window = tf.clip_by_value(tf.cast(wanted, tf.int32), 1, sides)
+    room = sides - window
+    # Rounding may make of the largest number below 1 one place too many.
+    corner = tf.minimum(tf.cast(place * tf.cast(room + 1, tf.float32), tf.int32), room)
+    return tf.concat([corner, window], axis=0)

@@ -12,7 +12,7 @@ DRAWS = 5_000
 def windows(crop, sides, size=(224, 224)):
     random = uniform(7, tf.zeros(DRAWS, tf.int64), tf.range(DRAWS), crop.numbers)
     window = tf.function(lambda row: crop.window(tf.constant(sides), size, row))
-    found = tf.map_fn(window, random, fn_output_signature=tf.int32).numpy()
+    found = tf.map_fn(window, crop.draws(random), fn_output_signature=tf.int32).numpy()
     top, left, height, width = found.T
     assert (top >= 0).all()
     assert (left >= 0).all()
