@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Task:
     since: float
     answer: asyncio.Future
 
-    @property
+    @functools.cached_property
     def shapes(self) -> tuple:
         """Tasks of the same shapes can share a batch."""
         return tuple((name, tensor.shape[1:]) for name, tensor in self.inputs.items())
