@@ -152,10 +152,7 @@ def test_weights_have_the_names_and_shapes_of_published_files(source, name):
             {"classifier_activation": None, "input_shape": (224, 224, 3)},
         ),
         ("DenseNet169", "densenet169", {"include_top": False, "input_shape": (64, 64, 3)}),
-        pytest.param(
-            *("DenseNet201", "densenet201", {"include_top": False, "input_shape": (64, 64, 3)}),
-            marks=pytest.mark.slow,
-        ),
+        ("DenseNet201", "densenet201", {"include_top": False, "input_shape": (64, 64, 3)}),
     ],
 )
 def test_keras_applications_agree(peer, name, options):

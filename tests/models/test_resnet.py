@@ -188,10 +188,7 @@ def test_weights_have_the_names_and_shapes_of_published_files(source, peer, name
     [
         ("ResNet50", "resnet50", {"input_shape": (224, 224, 3), "classifier_activation": None}),
         ("ResNet101", "resnet101", {"input_shape": (64, 64, 3), "include_top": False}),
-        pytest.param(
-            *("ResNet152", "resnet152", {"input_shape": (64, 64, 3), "include_top": False}),
-            marks=pytest.mark.slow,
-        ),
+        ("ResNet152", "resnet152", {"input_shape": (64, 64, 3), "include_top": False}),
     ],
 )
 def test_keras_applications_agree_once_their_biases_are_in_the_means(peer, name, options):

@@ -106,10 +106,7 @@ def test_keras_form_has_the_counts_of_keras_applications(name, params, costs):
     [
         ("ResNet50V2", {"input_shape": (224, 224, 3), "classifier_activation": None}),
         ("ResNet101V2", {"input_shape": (64, 64, 3), "include_top": False}),
-        pytest.param(
-            *("ResNet152V2", {"input_shape": (64, 64, 3), "include_top": False}),
-            marks=pytest.mark.slow,
-        ),
+        ("ResNet152V2", {"input_shape": (64, 64, 3), "include_top": False}),
     ],
 )
 def test_keras_form_equals_keras_applications(peer, options):
