@@ -271,5 +271,9 @@ def _room(
     if math.prod(shape) > room:
         return None, f"{limits} and the {room / 2**30:.2f} GiB of disk"
     # Without a name, so that nothing is left behind whatever ends the process.
-    with tempfile.TemporaryFile(dir=scratch) as file:
-        return np.memmap(file, np.uint8, "w+", shape=shape), f"on disk in {os.fspath(scratch)!r}"
+    try:
+        with tempfile.TemporaryFile(dir=scratch) as file:
+            pixels = np.memmap(file, np.uint8, "w+", shape=shape)
+    except OSError as error:
+        return None, f"{limits}; {os.fspath(scratch)!r} cannot hold it: {error.strerror}"
+    return pixels, f"on disk in {os.fspath(scratch)!r}"

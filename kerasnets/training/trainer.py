@@ -155,10 +155,12 @@ def _read_splits(
         known = read_list(run.folder / BAD_IMAGES)
         splits["train"], bad = without_bad_images(splits["train"], channels, known)
     augment = {"train": run.config.recipe.augmentation}
+    # The run's folder is not made yet where the run is new; its disk is what counts.
+    scratch = next(path for path in (run.folder, *run.folder.absolute().parents) if path.is_dir())
 
     def cached(name: str) -> Split:
         how = augment.get(name, "none")
-        return read(splits[name], run.preprocessing, channels, how, name=name, scratch=run.folder)
+        return read(splits[name], run.preprocessing, channels, how, name=name, scratch=scratch)
 
     return {name: cached(name) for name in splits}, bad
 

@@ -210,3 +210,14 @@ def test_a_damaged_run_folder_is_told(tmp_path, short_run):
     (tmp_path / "classes.json").write_text(json.dumps(["a", "b"]))
     with pytest.raises(UserError, match="has not finished; go on with: kerasnets train --out"):
         Run.load(tmp_path).network()
+
+
+def test_a_new_run_keeps_decoded_images_on_disk(tmp_path, monkeypatch, caplog):
+    """Its folder, and the one that this is in, are made later."""
+    caplog.set_level("INFO", "kerasnets")
+    monkeypatch.setattr("kerasnets.data.pipeline.MEMORY_BUDGET_BYTES", 1000)
+    folder = tmp_path / "runs" / "new"
+    plan = recipe("digits", epochs=1, warmup_epochs=0, augment="none")
+    train(TrainConfig(model="lenet5_modern", data="digits", recipe=plan, out=folder))
+    assert f"train: decoded once and cached on disk in {str(tmp_path)!r}" in caplog.text
+    assert (folder / "weights.safetensors").exists()
