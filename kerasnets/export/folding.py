@@ -87,15 +87,27 @@ def logits_of(network: keras.Model) -> keras.KerasTensor:
     return output["predictions"] if isinstance(output, dict) else output
 
 
-def copied(layer: Layer, changes: dict | None = None, weights: list | None = None) -> Layer:
-    """A layer of its own with a changed configuration, and with the same weights or others."""
+def copied(
+    layer: Layer,
+    changes: dict | None = None,
+    weights: list | None = None,
+    shape: tuple[int | None, ...] | None = None,
+) -> Layer:
+    """A layer of its own with a changed configuration, and with the same weights or others.
+
+    Args:
+        layer: What is copied.
+        changes: To its configuration.
+        weights: Its own by default.
+        shape: Of its input, if that is another one.
+    """
     kind, config = type(layer), {**layer.get_config(), **(changes or {})}
     if kind is keras.layers.Conv2D and config["use_bias"]:
         kind = BiasedConv2D
     if kind is keras.layers.BatchNormalization and _is_of_channels(layer):
         kind = FusedBatchNormalization
     copy = kind.from_config(config)
-    copy.build(keras.tree.map_structure(lambda x: x.shape, layer.input))
+    copy.build(shape or keras.tree.map_structure(lambda x: x.shape, layer.input))
     copy.set_weights(layer.get_weights() if weights is None else weights)
     return copy
 

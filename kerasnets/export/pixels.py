@@ -112,7 +112,9 @@ def _steps_before(layer: Layer, steps: dict[Layer, int]) -> list[int]:
 def _with_stride(layer: Layer, step: int) -> Callable:
     """A convolution at a larger stride, with the padding that it had."""
     strides = [stride * step for stride in layer.strides]
-    convolution = copied(layer, {"strides": strides, "padding": "valid"})
+    # Keras checks the size when it builds the layer; the padding comes in between.
+    shape = (None, None, None, layer.input.shape[-1])
+    convolution = copied(layer, {"strides": strides, "padding": "valid"}, shape=shape)
     if layer.padding == "valid":
         return convolution
     pads = tuple(side // 2 for side in layer.kernel_size)

@@ -33,6 +33,13 @@ def test_a_bottleneck_before_a_stride_makes_the_pixels_that_are_read(rng):
     agree(network, small, rng)
 
 
+def test_images_may_be_smaller_than_the_kernel(rng):
+    # The 3x3 convolutions before the last stage see 2x2 pixels, with the padding that they had.
+    network = kerasnets.build("resnet50", input_shape=(32, 32, 3), width=0.125)
+    randomize(network, rng)
+    agree(network, fewer_pixels(folded(network)), rng)
+
+
 def answers(inputs, output, rng):
     network = keras.Model(inputs, output)
     for layer in network.layers:
