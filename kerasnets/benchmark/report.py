@@ -24,7 +24,8 @@ LEGEND = (
     "the run that convolutions and dense layers reach (two operations a multiply-add, three times "
     "as many in training); `MiB` the peak memory of the process, or of the device. An asterisk "
     "marks a peer that has no such network, but one near to it. PyTorch's eager inference stands "
-    "beside all forms of ours. `build` builds the network without its weights from a file."
+    "beside all forms of ours. `build` builds the network without its weights from a file. "
+    "`fastest inference` compares the fastest form of each: what a user can have."
 )
 # Where no results of a GPU are there yet.
 ON_A_GPU = """
@@ -80,6 +81,20 @@ def _beside(ours: Row, peer: str, rows: list[Row]) -> Row | None:
     else:
         theirs = [row for row in theirs if row.what == ours.what]
     return theirs[0] if theirs else None
+
+
+def fastest_pairs(results: Results) -> list[Pair]:
+    """Our fastest form of each network's inference with each peer's fastest."""
+    fastest: dict[tuple, Row] = {}
+    for row in results.rows:
+        if row.what in FORMS and row.median is not None:
+            key = row.peer, _but_what(row)
+            fastest[key] = min(row, fastest.get(key, row), key=lambda each: each.median)
+    return [
+        Pair(fastest[OURS, job], theirs)
+        for (peer, job), theirs in fastest.items()
+        if peer != OURS and (OURS, job) in fastest
+    ]
 
 
 def _but_what(row: Row) -> tuple:
@@ -139,12 +154,17 @@ def _peer_cells(peers: Iterable[str], beside: dict[str, Pair]) -> list[str]:
 
 def means(results: Results) -> Table:
     """Geometric means of the ratios, over all networks that a peer has."""
-    found = pairs(results)
+    found, fastest = pairs(results), fastest_pairs(results)
     measured = ("build", "train", "train_xla", *FORMS)
-    groups = {job: (job,) for job in measured} | {"all but build": measured[1:]}
+    groups = {job: [p for p in found if p.ours.what == job] for job in measured}
+    groups |= {
+        "all but build": [p for p in found if p.ours.what != "build"],
+        "fastest inference": fastest,
+        "train and fastest inference": groups["train"] + fastest,
+    }
     cells = []
-    for peer, (name, jobs) in itertools.product(OTHERS, groups.items()):
-        chosen = [p for p in found if p.theirs.peer == peer and p.ours.what in jobs]
+    for peer, (name, group) in itertools.product(OTHERS, groups.items()):
+        chosen = [p for p in group if p.theirs.peer == peer]
         same = [pair.ratio for pair in chosen if pair.theirs.same]
         kinds = {"the same": same, "and the nearest": [pair.ratio for pair in chosen]}
         if len(same) == len(chosen):

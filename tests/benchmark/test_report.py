@@ -47,6 +47,17 @@ def test_means_tell_the_same_networks_from_the_nearest(results):
     assert ("torchvision", "train", "and the nearest", "0.50") in rows
 
 
+def test_the_fastest_forms_are_compared(results):
+    slower = dataclasses.replace(results.rows[0], what="graph", peer="keras.applications")
+    quick = dataclasses.replace(slower, what="exported", seconds=(6.0, 6.0, 6.0))
+    ours = dataclasses.replace(results.rows[0], what="eager", seconds=(2.0, 2.0, 2.0))
+    every = Results(results.machine, [*results.rows, ours, slower, quick], results.peaks)
+    rows = {(row[0], row[1]): row[4] for row in report.means(every)[1]}
+    assert rows["keras.applications", "fastest inference"] == "1.50"
+    assert rows["torchvision", "fastest inference"] == "0.75"
+    assert rows["keras.applications", "train and fastest inference"] == "1.73"
+
+
 def test_the_page_and_the_picture_are_made_from_results_alone(results, tmp_path):
     report.write_page(tmp_path / "RESULTS.md", {"cpu": results})
     page = (tmp_path / "RESULTS.md").read_text()
