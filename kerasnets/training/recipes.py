@@ -47,6 +47,21 @@ _LENET = (
         augment="affine",
     ),
     Recipe(
+        name="lenet_fast",
+        source=(
+            "No paper: 99 % of MNIST's test images after two epochs, for trials: AdamW, a line to "
+            "zero, slight label smoothing"
+        ),
+        epochs=2,
+        batch_size=128,
+        optimizer="adamw",
+        learning_rate=7e-3,
+        weight_decay=0.05,
+        schedule="polynomial",
+        warmup_epochs=0.3,
+        label_smoothing=0.02,
+    ),
+    Recipe(
         name="digits",
         source="No paper: for small sets of small images, such as scikit-learn's digits",
         epochs=60,
