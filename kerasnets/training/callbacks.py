@@ -200,8 +200,8 @@ class Guard(keras.callbacks.Callback):
 
     There is a checkpoint after each epoch, every `minutes`, every `steps`, and before a stop that
     Ctrl-C or SIGTERM asked for: the first signal lets the step finish, saves and raises
-    `Interrupted`; a second one acts as usual. Several workers save and stop at the same step,
-    whichever of them was asked.
+    `Interrupted`; a second one acts as usual. After the last step of an epoch this waits for the
+    validation. Several workers save and stop at the same step, whichever of them was asked.
 
     Args:
         loss: Looked at before each checkpoint; it comes before this among the callbacks.
@@ -228,6 +228,7 @@ class Guard(keras.callbacks.Callback):
         self.write = write
         self.shared = shared
         self.stop_asked = False
+        self.stop_agreed = False
         self.previous: dict[int, object] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -265,6 +266,10 @@ class Guard(keras.callbacks.Callback):
         save, stop = self._due(self.loss.step), self.stop_asked
         if self.shared:
             save, stop = self.model.asked.numpy()
+        if self.model.steps_after(batch) == self.model.steps:
+            # A run that goes on behind the epoch would not validate it any more.
+            self.stop_agreed = bool(stop)
+            return
         if save or stop:
             self._save()
         if stop:
@@ -279,7 +284,8 @@ class Guard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._save()
-        if self.stop_asked and not self.shared:
+        # A signal during the validation is one worker's alone: all of them hear of it a step later.
+        if self.stop_agreed or (self.stop_asked and not self.shared):
             raise Interrupted(self.loss.step, self.folder.parent)
 
     def on_train_end(self, logs: dict | None = None) -> None:

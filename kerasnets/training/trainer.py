@@ -192,6 +192,9 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Place)
             last = epoch + 1 if done else recipe.epochs
             together = _steps_together(config, where, steps - done)
             starts = model.start_together(together, steps - done)
+            if not done:
+                # They hold the totals of the validation, or of the last epoch.
+                model.reset_metrics()
             model.fit(
                 _training_batches(run, splits["train"], where, epoch * steps + done),
                 initial_epoch=epoch,

@@ -68,24 +68,31 @@ def test_tensorboard_can_read_its_events(short_run):
     assert any("loss" in tag for kind in ("scalars", "tensors") for tag in tags[kind])
 
 
-def test_an_interrupted_run_ends_like_an_uninterrupted_one(short_run, tmp_path, monkeypatch):
-    """Stopped in the middle of the second epoch, resumed, compared weight by weight."""
+@pytest.mark.parametrize(
+    ("steps", "stopped", "epochs"), [(range(51, 74), r"5\d", 1), ([74], "74", 2)]
+)
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(
+    short_run, tmp_path, monkeypatch, steps, stopped, epochs
+):
+    """Stopped in the second epoch or at its end, resumed, compared figure by figure."""
 
-    def stop_after_step_50(self, batch, logs=None):
+    def stop_in_second_epoch(self, batch, logs=None):
         # Several steps are started at once, but none of the next epoch with them.
-        self.stop_asked = 50 < self.loss.step < 74
+        self.stop_asked = self.loss.step in steps
         original(self, batch, logs)
 
     original = Guard.on_train_batch_end
-    monkeypatch.setattr(Guard, "on_train_batch_end", stop_after_step_50)
-    with pytest.raises(Interrupted, match=r"stopped after step 5\d;"):
+    monkeypatch.setattr(Guard, "on_train_batch_end", stop_in_second_epoch)
+    with pytest.raises(Interrupted, match=f"stopped after step {stopped};"):
         train(config(tmp_path / "run"))
     monkeypatch.undo()
     assert not Run.load(tmp_path / "run").finished
-    assert len(read_history(tmp_path / "run" / "history.csv")) == 1
+    assert len(read_history(tmp_path / "run" / "history.csv")) == epochs
     resumed = train(config(tmp_path / "run"), resume=True)
-    rows = read_history(resumed.folder / "history.csv")
-    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    rows = [read_history(run.folder / "history.csv") for run in (short_run, resumed)]
+    for one, other in zip(*rows, strict=True):
+        del one["seconds"], other["seconds"]
+        assert other == pytest.approx(one, abs=1e-5)
     whole, parts = (read_tensors(run.weights_path) for run in (short_run, resumed))
     for name, array in whole.items():
         np.testing.assert_allclose(parts[name], array, atol=1e-6, err_msg=name)
