@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
+import threading
 from collections.abc import Iterator
 
 from kerasnets.errors import UserError
+
+# The umask is the whole process's, and asking for it changes it.
+_UMASK = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -34,8 +39,9 @@ def whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 def _umask() -> int:
-    value = os.umask(0)
-    os.umask(value)
+    with _UMASK:
+        value = os.umask(0)
+        os.umask(value)
     return value
 
 
@@ -43,6 +49,42 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes a text file, whole or not at all."""
     with whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def read_text(path: str | os.PathLike) -> str:
+    """The text of a UTF-8 file.
+
+    Raises:
+        UserError: When it cannot be read.
+    """
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{str(path)!r} cannot be read: {error}.") from error
+
+
+def read_json(path: str | os.PathLike, kind: object, what: str) -> object:
+    """The value in a JSON file.
+
+    Args:
+        path: Of the file.
+        kind: Its type.
+        what: It is, in the words of the error.
+
+    Raises:
+        UserError: When it cannot be read, is no JSON, or is of another type.
+    """
+    import typeguard
+
+    every = typeguard.CollectionCheckStrategy.ALL_ITEMS
+    text = read_text(path)
+    try:
+        return typeguard.check_type(json.loads(text), kind, collection_check_strategy=every)
+    except (ValueError, RecursionError, typeguard.TypeCheckError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{str(path)!r} is damaged: it must hold {what} ({reason}).") from error
 
 
 def make_folder(path: str | os.PathLike) -> pathlib.Path:

@@ -1,10 +1,12 @@
+import concurrent.futures
 import os
 import stat
+import time
 
 import pytest
 
 from kerasnets.errors import UserError
-from kerasnets.files import make_folder, whole, write_text
+from kerasnets.files import make_folder, read_json, whole, write_text
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -30,3 +32,30 @@ def test_written_files_follow_the_umask(tmp_path):
     umask = os.umask(0)
     os.umask(umask)
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o666 & ~umask
+
+
+def test_threads_that_write_leave_the_umask_alone(tmp_path, monkeypatch):
+    before, set_umask = os.umask(0o027), os.umask
+
+    def slow(value: int) -> int:
+        found = set_umask(value)
+        time.sleep(0.005)
+        return found
+
+    monkeypatch.setattr(os, "umask", slow)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda n: write_text(tmp_path / f"{n}", ""), range(12)))
+    finally:
+        found = set_umask(before)
+    assert found == 0o027
+
+
+def test_json_of_another_kind_is_told(tmp_path):
+    path = tmp_path / "x.json"
+    for content, message in ((b"{", "damaged: it must hold names"), (b"\xff", "cannot be read")):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=f"x.json' .*{message}"):
+            read_json(path, list[str], "names")
+    path.write_text('["a"]')
+    assert read_json(path, list[str], "names") == ["a"]

@@ -182,10 +182,17 @@ def write_list(path: str | os.PathLike, bad: Sequence[BadImage]) -> None:
 
 
 def read_list(path: str | os.PathLike) -> list[BadImage] | None:
-    """The bad images that `write_list` wrote; ``None`` where there is no such file."""
+    """The bad images that `write_list` wrote; ``None`` where there is no such file.
+
+    Raises:
+        UserError: When it cannot be read or is damaged.
+    """
     path = pathlib.Path(path)
     if not path.is_file():
         return None
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        rows = list(csv.DictReader(file))
-    return [BadImage(int(row["number"]), row["name"], row["reason"]) for row in rows]
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = list(csv.DictReader(file))
+        return [BadImage(int(row["number"]), row["name"], row["reason"]) for row in rows]
+    except (OSError, csv.Error, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{str(path)!r} is no list of bad images: {error}.") from error

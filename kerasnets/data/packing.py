@@ -51,8 +51,9 @@ def write_tfrecords(
     Raises:
         UserError: When the folder holds another data set, or an image cannot be read.
     """
-    if images_per_shard < 1:
-        raise UserError(f"images_per_shard must be at least 1. Received: {images_per_shard}.")
+    for name, value in (("images_per_shard", images_per_shard), ("threads", threads)):
+        if value is not None and value < 1:
+            raise UserError(f"{name} must be at least 1. Received: {value}.")
     folder = make_folder(folder)
     _check_plan(folder, _fingerprint(dataset, images_per_shard))
     entries = {

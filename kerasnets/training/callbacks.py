@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import io
 import logging
 import math
 import pathlib
@@ -16,11 +17,14 @@ import rich.console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from kerasnets.errors import UserError
-from kerasnets.files import whole
+from kerasnets.files import read_text, whole
 from kerasnets.training import checkpoints
 from kerasnets.weights import save_weights
 
 log = logging.getLogger("kerasnets")
+
+# Of each ``history.csv``.
+COLUMNS = {"epoch", "loss", "accuracy", "learning_rate"}
 
 
 class Interrupted(Exception):  # noqa: N818 - a request, not an error
@@ -112,13 +116,28 @@ def learning_rate(model: keras.Model) -> float:
 
 
 class History(keras.callbacks.Callback):
-    """``history.csv``, a row for each epoch; a resumed run goes on below its earlier rows."""
+    """``history.csv``, a row for each epoch; a resumed run goes on below its earlier rows.
+
+    Args:
+        path: Of the file.
+        first_epoch: Epochs that an earlier part of the run has finished.
+        write: Whether this worker writes it.
+
+    Raises:
+        UserError: When the file is damaged or lacks one of their rows.
+    """
 
     def __init__(self, path: pathlib.Path, first_epoch: int, *, write: bool = True) -> None:
         super().__init__()
         self.path = path
         self.write = write
         self.rows = [row for row in read_history(path) if row["epoch"] <= first_epoch]
+        found, expected = [row["epoch"] for row in self.rows], list(range(1, first_epoch + 1))
+        if found != expected:
+            raise UserError(
+                f"{str(path)!r} is damaged: it must have a row for each of the {first_epoch} "
+                f"epochs so far. Found: {', '.join(map(str, found)) or 'none'}."
+            )
 
     @property
     def accuracies(self) -> list[float]:
@@ -145,12 +164,26 @@ class History(keras.callbacks.Callback):
 
 
 def read_history(path: pathlib.Path) -> list[dict[str, float]]:
-    """The rows of a ``history.csv``; none where there is no such file."""
+    """The rows of a ``history.csv``; none where there is no such file.
+
+    Raises:
+        UserError: When it cannot be read, or a row is damaged.
+    """
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    return [{**row, "epoch": int(row["epoch"])} for row in rows]
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    rows = []
+    try:
+        for row in reader:
+            rows.append({name: float(value) for name, value in row.items()})
+            rows[-1]["epoch"] = int(rows[-1]["epoch"])
+            if missing := COLUMNS - rows[-1].keys():
+                raise KeyError(f"no {min(missing)}")
+    except (csv.Error, ValueError, TypeError, KeyError, OverflowError) as error:
+        raise UserError(
+            f"{str(path)!r} is damaged: line {reader.line_num} is no row of figures ({error})."
+        ) from error
+    return rows
 
 
 class FiniteLoss(keras.callbacks.Callback):

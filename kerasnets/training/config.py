@@ -63,7 +63,10 @@ class TrainConfig:
     """Where the curves are written beside history.csv."""
 
     def __post_init__(self) -> None:
-        if self.save_minutes <= 0:
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"seed must be 0 to {2**32 - 1}. Received: {self.seed}.")
+        # Put so that what is no number is refused too.
+        if not self.save_minutes > 0:
             raise UserError(f"save_minutes must be more than 0. Received: {self.save_minutes}.")
         if self.save_steps is not None and self.save_steps < 1:
             raise UserError(f"save_steps must be at least 1. Received: {self.save_steps}.")
@@ -105,11 +108,17 @@ def from_json(text: str, where: str) -> TrainConfig:
         UserError: When it is damaged or holds unknown fields.
     """
     try:
-        values = json.loads(text)
-        values["recipe"] = _typed(Recipe, values["recipe"])
+        values = _object(json.loads(text), "it")
+        values["recipe"] = _typed(Recipe, _object(values["recipe"], "recipe"))
         return _typed(TrainConfig, values)
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{where!r} is no configuration of a run: {error}") from error
+
+
+def _object(value: object, name: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} must be an object. Received: {json.dumps(value)[:40]}")
+    return value
 
 
 def _typed(cls: type, values: Mapping[str, object]) -> object:

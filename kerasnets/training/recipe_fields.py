@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import typing
 from dataclasses import dataclass
@@ -180,7 +181,8 @@ class Recipe:
                 f"warmup_epochs={self.warmup_epochs}, epochs={self.epochs}."
             )
         shares = (0, *self.milestones, 1)
-        if list(shares) != sorted(shares):
+        # Put so that what is no number is refused too.
+        if not all(one <= other for one, other in itertools.pairwise(shares)):
             raise UserError(
                 f"milestones must be shares in [0, 1], rising. Received: {self.milestones}."
             )

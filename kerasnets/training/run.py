@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import os
 import pathlib
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kerasnets.errors import UserError
-from kerasnets.files import make_folder, write_text
+from kerasnets.files import make_folder, read_json, read_text, write_text
 from kerasnets.inputs import Preprocessing
 from kerasnets.models import build
 from kerasnets.registry import info
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     import keras
 
     from kerasnets.data.sources import Dataset
+
+
+CONFIG = "config.json"
+CLASSES = "classes.json"
+# The number of images of each split, by which a run that goes on knows its data again.
+SPLITS = "splits.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,14 +46,43 @@ class Run:
     class_names: tuple[str, ...]
 
     @classmethod
-    def create(cls, folder: pathlib.Path, config: TrainConfig, class_names: tuple[str, ...]) -> Run:
-        """Makes the folder and writes down what the run is."""
-        make_folder(folder / "checkpoints")
-        run = cls(folder, config, class_names)
-        write_text(folder / "config.json", to_json(config))
-        write_text(folder / "classes.json", json.dumps(class_names, indent=2) + "\n")
+    def create(
+        cls,
+        folder: pathlib.Path,
+        config: TrainConfig,
+        class_names: tuple[str, ...],
+        sizes: Mapping[str, int] | None = None,
+    ) -> Run:
+        """Makes the folder and writes down what the run is.
+
+        Args:
+            folder: Of the run.
+            config: Of the run.
+            class_names: By label.
+            sizes: The number of images of each split, if they are known.
+
+        Raises:
+            UserError: When the folder cannot be made, or another run began in it meanwhile.
+        """
+        make_folder(folder)
+        try:
+            (folder / "checkpoints").mkdir()
+            began = (folder / CONFIG).exists()
+        except FileExistsError:
+            began = True
+        except OSError as error:
+            raise UserError(f"{str(folder)!r} cannot be written: {error.strerror}.") from error
+        if began:
+            raise UserError(
+                f"Another run began in {str(folder)!r} meanwhile; choose another --out."
+            )
+        write_text(folder / CLASSES, json.dumps(class_names, indent=2) + "\n")
+        if sizes is not None:
+            write_text(folder / SPLITS, json.dumps(sizes) + "\n")
         write_run_facts(folder, _origin(config))
-        return run
+        # The last one: with it the folder is a run.
+        write_text(folder / CONFIG, to_json(config))
+        return cls(folder, config, class_names)
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> Run:
@@ -56,14 +92,11 @@ class Run:
             UserError: When the folder holds none.
         """
         folder = pathlib.Path(folder)
-        path = folder / "config.json"
+        path = folder / CONFIG
         if not path.is_file():
-            raise UserError(f"{str(folder)!r} is no run folder: it has no config.json.")
-        config = from_json(path.read_text(encoding="utf-8"), str(path))
-        try:
-            class_names = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{str(folder)!r} has no readable classes.json: {error}") from error
+            raise UserError(f"{str(folder)!r} is no run folder: it has no {CONFIG}.")
+        config = from_json(read_text(path), str(path))
+        class_names = read_json(folder / CLASSES, list[str], "a list of the classes' names")
         return cls(folder, config, tuple(class_names))
 
     @property
@@ -116,10 +149,35 @@ class Run:
                 f"{_some(self.class_names)}; {dataset.name} has {_some(dataset.class_names)}."
             )
 
+    def check_data(self, dataset: Dataset) -> None:
+        """Raises a `UserError` where a data set is not what it was when the run began."""
+        self.check_classes(dataset)
+        # Runs of earlier versions have no such file.
+        if not (self.folder / SPLITS).is_file():
+            return
+        before = read_json(
+            self.folder / SPLITS, dict[str, int], "the number of each split's images"
+        )
+        now = dataset.sizes
+        changed = [
+            f"{name} had {before.get(name, 0):,} images and has {now.get(name, 0):,}"
+            for name in {**before, **now}
+            if before.get(name) != now.get(name)
+        ]
+        if changed:
+            raise UserError(
+                f"The data of the run in {str(self.folder)!r} have changed since it began: "
+                f"{'; '.join(changed)}. Choose another --out."
+            )
+
     def metrics(self) -> dict[str, object]:
-        """The figures that the evaluation at the end found; empty before."""
+        """The figures that the evaluation at the end found; empty before.
+
+        Raises:
+            UserError: When the file is damaged.
+        """
         path = self.folder / "metrics.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return read_json(path, dict[str, object], "figures by name") if path.is_file() else {}
 
 
 def _origin(config: TrainConfig) -> Origin:
@@ -138,12 +196,38 @@ def run_folder(config: TrainConfig, resume: bool) -> pathlib.Path:
     if config.out is not None:
         return config.out
     data = pathlib.Path(config.data).name.replace(":", "-")
-    stem = f"{config.model}-{data}"
-    numbers = itertools.count(1)
-    free = next(n for n in numbers if not pathlib.Path("runs", f"{stem}-{n}").exists())
-    if resume and free == 1:
+    stem = f"{info(config.model).name}-{data}"
+    # Not by `glob`: names of data may hold its special characters.
+    names = [path.name for path in pathlib.Path("runs").glob("*")]
+    found = [re.fullmatch(re.escape(stem) + r"-([1-9]\d*)", name) for name in names]
+    last = max((int(match[1]) for match in found if match), default=0)
+    if resume and not last:
         raise UserError(f"There is no run runs/{stem}-* to resume.")
-    return pathlib.Path("runs", f"{stem}-{free - 1 if resume else free}")
+    return pathlib.Path("runs", f"{stem}-{last if resume else last + 1}")
+
+
+def is_free(folder: pathlib.Path) -> bool:
+    """Whether a run may begin there: nothing is, or only what a killed `Run.create` left."""
+    if not folder.exists():
+        return True
+    if not folder.is_dir():
+        return False
+    return all(_is_left(path) for path in folder.iterdir())
+
+
+def clear(folder: pathlib.Path) -> None:
+    """Removes from a free folder what a killed `Run.create` left."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if _is_left(path):
+            path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _is_left(path: pathlib.Path) -> bool:
+    if path.name == "checkpoints":
+        return path.is_dir() and not any(path.iterdir())
+    return path.name.removeprefix(".partial-") in (CLASSES, SPLITS, RUN_FACTS) or (
+        path.name == f".partial-{CONFIG}"
+    )
 
 
 def load_data(config: TrainConfig) -> Dataset:

@@ -40,7 +40,7 @@ from kerasnets.training.config import TrainConfig, differences
 from kerasnets.training.distribution import Place, check, place
 from kerasnets.training.evaluation import evaluate
 from kerasnets.training.report import write_report
-from kerasnets.training.run import Run, load_data, run_folder
+from kerasnets.training.run import Run, clear, is_free, load_data, run_folder
 from kerasnets.training.trackers import check_trackers, trackers
 from kerasnets.training.validation import (
     MeasureAverages,
@@ -84,7 +84,11 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     earlier = _check_folder(folder, config, resume, where.workers)
     keras.utils.set_random_seed(config.seed)
     dataset = load_data(config)
+    # The one that nothing works without.
+    dataset.split("train")
     held_out = dataset.held_out
+    if earlier is not None:
+        earlier.check_data(dataset)
     check_validation(config.recipe, dataset.splits)
     run = Run(folder, config, dataset.class_names)
     with where.scope():
@@ -99,7 +103,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     )
     if where.chief:
         if earlier is None:
-            Run.create(folder, config, dataset.class_names)
+            clear(folder)
+            Run.create(folder, config, dataset.class_names, dataset.sizes)
         _log_to(folder / "train.log")
         if bad:
             write_list(folder / BAD_IMAGES, bad)
@@ -126,7 +131,7 @@ def _check_folder(
     if not (folder / "config.json").exists():
         if resume:
             raise UserError(f"There is no run in {str(folder)!r} to resume.")
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not is_free(folder):
             raise UserError(
                 f"{str(folder)!r} is no run folder and not empty; choose another --out."
             )

@@ -270,6 +270,8 @@ def _kept(weights: str | os.PathLike) -> Origin | None:
 
 def _from_json(text: str) -> Origin:
     values = json.loads(text)
+    if not isinstance(values, dict) or not isinstance(values.get("preprocessing"), dict):
+        raise TypeError("it is no object with the preprocessing of a network")
     fields = values.pop("preprocessing")
     fields = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
     return Origin(preprocessing=Preprocessing(**fields), **values)

@@ -94,6 +94,14 @@ def test_up_to_a_share_of_bad_images_is_left_out(faulty, tmp_path):
     assert same == bad
     np.testing.assert_array_equal(again.records, good.records)
     assert read_list(tmp_path / "none.csv") is None
+    for text in (
+        "number,name,reason\nten,a.jpg,cut\n",
+        "name\na.jpg\n",
+        "number,name\n" + "x" * 200_000,
+    ):
+        (tmp_path / "bad.csv").write_text(text)
+        with pytest.raises(UserError, match=r"bad.csv' is no list of bad images"):
+            read_list(tmp_path / "bad.csv")
 
 
 def test_training_stops_at_a_bad_image_or_goes_on(image_folder, tmp_path):

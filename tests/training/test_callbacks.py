@@ -3,8 +3,9 @@ import types
 import numpy as np
 import pytest
 
+from kerasnets import UserError
 from kerasnets.training import callbacks
-from kerasnets.training.callbacks import FiniteLoss, Guard, Interrupted
+from kerasnets.training.callbacks import FiniteLoss, Guard, History, Interrupted
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -33,3 +34,28 @@ def test_a_stop_at_an_epochs_last_step_waits_for_the_validation(tmp_path, monkey
     assert saved == [8]
     with pytest.raises(Interrupted):
         guard.on_train_batch_end(0)
+
+
+ROW = "epoch,loss,accuracy,learning_rate\n1,0.5,0.9,0.1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ROW + "2,0.4", "line 3 is no row of figures"),
+        (ROW + "2,0.4,0.9,0.1,7\n", "line 3 is no row of figures"),
+        (ROW + "inf,0.4,0.9,0.1\n", "line 3 is no row of figures"),
+        (ROW + "2,a,0.9,0.1\n", "line 3 is no row of figures"),
+        ("epoch,loss\n1,0.5\n2,0.4\n", "line 2 is no row of figures"),
+        (ROW, "a row for each of the 2 epochs so far. Found: 1."),
+        (ROW + "3,0.4,0.9,0.1\n", "a row for each of the 2 epochs so far. Found: 1."),
+        ("", "a row for each of the 2 epochs so far. Found: none."),
+    ],
+)
+def test_a_damaged_history_is_told(tmp_path, text, message):
+    path = tmp_path / "history.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=f"history.csv' is damaged: .*{message}"):
+        History(path, 2)
+    path.write_text(ROW + "2,0.4,0.9,0.1\n3,0.3,0.9,0.1\n")
+    assert [row["epoch"] for row in History(path, 2).rows] == [1, 2]

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 import pathlib
 
 import pytest
@@ -46,3 +47,17 @@ def test_differences_name_the_fields():
     )
     assert set(differences(one, other)) == {"seed", "epochs"}
     assert differences(one, one) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": -1}, "seed must be 0 to 4294967295. Received: -1"),
+        ({"seed": 2**32}, "seed must be 0 to 4294967295"),
+        ({"save_minutes": 0.0}, "save_minutes must be more than 0. Received: 0.0"),
+        ({"save_minutes": math.nan}, "save_minutes must be more than 0. Received: nan"),
+    ],
+)
+def test_numbers_out_of_range_are_told(changes, message):
+    with pytest.raises(UserError, match=message):
+        TrainConfig(**changes)

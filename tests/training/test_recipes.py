@@ -26,6 +26,7 @@ from kerasnets.training.trainee import Trainee
         ({"augment": "blur"}, "augment must be none, .* Received: 'blur'"),
         ({"milestones": (0.75, 0.5)}, r"milestones must be shares in \[0, 1\], rising"),
         ({"milestones": (0.5, "x")}, "milestones must be"),
+        ({"milestones": (0.5, float("nan"))}, "milestones must be"),
         ({"accumulate": 3}, "accumulate must divide batch_size. Received: batch_size=32"),
         ({"warmup_epochs": 61}, "warmup_epochs must be at most epochs"),
         ({"schedule": "plateau"}, "The schedule plateau has no warm-up"),

@@ -14,6 +14,7 @@ import pytest
 
 from kerasnets import Run, TrainConfig, UserError, recipe, train
 from kerasnets.training.callbacks import Guard, Interrupted, read_history
+from kerasnets.training.run import clear, is_free, load_data, run_folder
 from kerasnets.weights import read_tensors
 
 SHORT = recipe("digits", epochs=3)
@@ -158,14 +159,18 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, short_run):
 
 
 def test_runs_without_a_folder_are_numbered(tmp_path, monkeypatch):
-    from kerasnets.training.run import run_folder
-
     monkeypatch.chdir(tmp_path)
     plain = TrainConfig(data="folder:some/flowers")
     assert str(run_folder(plain, False)) == "runs/lenet5-flowers-1"
     (tmp_path / "runs" / "lenet5-flowers-1").mkdir(parents=True)
     assert str(run_folder(plain, False)) == "runs/lenet5-flowers-2"
     assert str(run_folder(plain, True)) == "runs/lenet5-flowers-1"
+    # The first one was removed.
+    (tmp_path / "runs" / "lenet5-flowers-1").rename(tmp_path / "runs" / "lenet5-flowers-10")
+    assert str(run_folder(plain, True)) == "runs/lenet5-flowers-10"
+    assert str(run_folder(plain, False)) == "runs/lenet5-flowers-11"
+    named = dataclasses.replace(plain, model="LeNet5")
+    assert str(run_folder(named, True)) == "runs/lenet5-flowers-10"
     with pytest.raises(UserError, match=r"There is no run runs/lenet5-digits-\* to resume"):
         run_folder(TrainConfig(), True)
 
@@ -212,11 +217,69 @@ def test_a_damaged_run_folder_is_told(tmp_path, short_run):
     with pytest.raises(UserError, match="is no run folder: it has no config.json"):
         Run.load(tmp_path)
     (tmp_path / "config.json").write_text((short_run.folder / "config.json").read_text())
-    with pytest.raises(UserError, match=r"has no readable classes.json"):
+    with pytest.raises(UserError, match=r"classes.json' cannot be read: No such file"):
         Run.load(tmp_path)
     (tmp_path / "classes.json").write_text(json.dumps(["a", "b"]))
     with pytest.raises(UserError, match="has not finished; go on with: kerasnets train --out"):
         Run.load(tmp_path).network()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", b'{"recipe": null}', "no configuration of a run: recipe must be an object"),
+        ("config.json", b'{"recipe": "digits"}', 'recipe must be an object. Received: "digits"'),
+        ("config.json", b'{"recipe": []}', "recipe must be an object"),
+        ("config.json", b"[1]", "it must be an object"),
+        ("config.json", b"\xff", "config.json' cannot be read: 'utf-8' codec"),
+        ("classes.json", b'{"a": 1}', "classes.json' is damaged: it must hold a list"),
+        ("classes.json", b'["a", 1]', "classes.json' is damaged: it must hold a list"),
+        ("metrics.json", b'{"top1": 0.', "metrics.json' is damaged: it must hold figures by name"),
+        ("metrics.json", b"null", "metrics.json' is damaged: it must hold figures by name"),
+        ("network.json", b"null", "network.json' does not describe a network"),
+        ("splits.json", b'{"train": "many"}', "splits.json' is damaged: it must hold the number"),
+    ],
+)
+def test_damaged_files_of_a_run_are_named(short_run, tmp_path, name, content, message):
+    for other in ("config.json", "classes.json"):
+        (tmp_path / other).write_bytes((short_run.folder / other).read_bytes())
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        look_at_all(tmp_path)
+
+
+def look_at_all(folder):
+    run = Run.load(folder)
+    return run.metrics(), run.preprocessing, run.check_data(load_data(run.config))
+
+
+def test_two_runs_cannot_begin_in_one_folder(short_run, tmp_path):
+    """What a killed beginning left behind may be begun anew."""
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    for name in ("classes.json", "network.json", ".partial-config.json"):
+        (folder / name).write_text("")
+    assert is_free(folder)
+    clear(folder)
+    new = Run.create(folder, config(folder), short_run.class_names)
+    assert Run.load(folder) == new
+    assert not is_free(folder)
+    with pytest.raises(UserError, match="Another run began in .*run' meanwhile"):
+        Run.create(folder, config(folder), short_run.class_names)
+
+
+def test_changed_data_and_data_without_training_images_are_told(short_run, tmp_path, monkeypatch):
+    data = load_data(short_run.config)
+    less = {**data.splits, "train": data.split("train").take(np.arange(1000))}
+    for changes, message in (
+        ({"splits": less}, "since it began: train had 1,212 images and has 1,000."),
+        ({"class_names": tuple("abcdefghij")}, "was trained on the classes 10: 0, 1, 2, 3, ...;"),
+        ({"splits": {"test": data.split("test")}}, "digits has no split 'train'. It has: test"),
+    ):
+        changed = dataclasses.replace(data, **changes)
+        monkeypatch.setattr("kerasnets.training.trainer.load_data", lambda config, x=changed: x)
+        with pytest.raises(UserError, match=message):
+            train(short_run.config, resume=True)
 
 
 def test_a_new_run_keeps_decoded_images_on_disk(tmp_path, monkeypatch, caplog):

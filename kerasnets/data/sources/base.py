@@ -113,6 +113,11 @@ class Dataset:
         return self.splits[name]
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """The number of images of each split."""
+        return {name: split.size for name, split in self.splits.items()}
+
+    @property
     def held_out(self) -> str:
         """The split that measures a trained network: ``test``, or else ``validation``."""
         for name in ("test", "validation"):
@@ -122,6 +127,6 @@ class Dataset:
 
     def describe(self) -> str:
         """One line: classes, sizes of the splits, image shape."""
-        sizes = ", ".join(f"{split.size:,} {name}" for name, split in self.splits.items())
+        sizes = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items())
         shape = "x".join("?" if side is None else str(side) for side in self.image_shape)
         return f"{self.name}: {len(self.class_names)} classes, {sizes}, images {shape}"

@@ -46,6 +46,9 @@ def test_a_folder_of_other_files_is_left_alone(image_folder, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="is not empty"):
         write_tfrecords(load(f"folder:{image_folder}"), tmp_path)
+    for name in ("images_per_shard", "threads"):
+        with pytest.raises(UserError, match=f"{name} must be at least 1. Received: 0"):
+            write_tfrecords(load(f"folder:{image_folder}"), tmp_path / "new", **{name: 0})
 
 
 def test_arrays_come_back_as_they_were(rng, tmp_path):
