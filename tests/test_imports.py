@@ -58,6 +58,13 @@ def test_layers_and_models_import_no_backend(path):
     assert not {module for module in imported(path) if module.startswith("keras.src")}
 
 
+def test_pictures_leave_the_backend_of_matplotlib_alone():
+    """The one that a user has chosen: only pyplot has any."""
+    for path in PACKAGE.rglob("*.py"):
+        assert not imported(path) & {"matplotlib.pyplot", "matplotlib.use"}, path
+        assert "matplotlib.use(" not in path.read_text(encoding="utf-8"), path
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -22,6 +22,8 @@ from kerasnets.errors import UserError, unknown
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script; exits with 0, with 2 for what the user can put right, with 130 on Ctrl-C.
 
+    A file or folder that the system does not let it read or write is among the former.
+
     Args:
         arguments: Of the command line; those of the process by default.
     """
@@ -33,11 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Keras' export gives the root logger a handler, which would show every line twice.
     log.propagate = False
     try:
-        command = parse(sys.argv[1:] if arguments is None else list(arguments))
-        if not isinstance(command, INSTANT) and getattr(command, "needs_tensorflow", True):
-            _load_tensorflow()
-        command.run()
-        sys.stdout.flush()
+        _run(sys.argv[1:] if arguments is None else list(arguments))
     except UserError as error:
         _fail(str(error))
     except KeyboardInterrupt:
@@ -45,7 +43,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:
         # The reader of a pipe, `head` say, has gone; there is nobody left to write to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
+    except OSError as error:
+        _fail(_words(error))
+
+
+def _run(arguments: list[str]) -> None:
+    try:
+        command = parse(arguments)
+        if not isinstance(command, INSTANT) and getattr(command, "needs_tensorflow", True):
+            _load_tensorflow()
+        command.run()
+    except SystemExit:
+        # After --help; what cannot be written is told here, not when the process ends.
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+
+
+def _discard_output() -> None:
+    """Whatever is left to write to the standard output goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _words(error: OSError) -> str:
+    """``FILE: reason``, of a file that is full, protected, gone..."""
+    reason, name = error.strerror or str(error), error.filename
+    if name is None:
+        # What writes to an open file does not name it; the one that is always open is asked.
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard_output()
+            name = "standard output"
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    return reason if name is None else f"{name}: {reason}"
 
 
 def _load_tensorflow() -> None:

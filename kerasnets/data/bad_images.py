@@ -89,7 +89,7 @@ def describe(reader: Reader, number: int, channels: int) -> BadImage:
     split = reader.split
     record = tf.constant(b"")
     if isinstance(split, ShardedSplit):
-        _check_shards(split)
+        check_shards(split)
         _, record = next(iter(numbers(split.take(np.array([number])), 0, 1)))
     reason = "it could not be read at first"
     try:
@@ -99,7 +99,7 @@ def describe(reader: Reader, number: int, channels: int) -> BadImage:
     return BadImage(number, split.name(number), reason)
 
 
-def _check_shards(split: ShardedSplit) -> None:
+def check_shards(split: ShardedSplit) -> None:
     """Raises a `UserError` that names a shard whose checksums are wrong."""
     for file, count in zip(split.files, split.counts, strict=True):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import logging
@@ -13,12 +14,12 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from kerasnets.data.bad_images import ERRORS, plain
+from kerasnets.data.bad_images import ERRORS, check_shards, plain
 from kerasnets.data.loading import Reader, numbers
 from kerasnets.data.sources.base import Dataset, ShardedSplit, Split
 from kerasnets.data.sources.records import IMAGE, LABEL, MANIFEST, NAME
 from kerasnets.errors import UserError
-from kerasnets.files import make_folder, whole, write_text
+from kerasnets.files import make_folder, read_json, whole, write_text
 
 log = logging.getLogger("kerasnets")
 
@@ -73,7 +74,7 @@ def _check_plan(folder: pathlib.Path, fingerprint: str) -> None:
     """Writes down what is packed into a new folder, or checks that it is the same."""
     plan = folder / PLAN
     if plan.is_file():
-        if json.loads(plan.read_text(encoding="utf-8")) != fingerprint:
+        if read_json(plan, str, "what is packed here") != fingerprint:
             raise UserError(f"{str(folder)!r} holds another data set; choose another folder.")
     elif any(folder.iterdir()):
         raise UserError(f"{str(folder)!r} is not empty; choose another folder.")
@@ -124,7 +125,11 @@ def _pack_split(
 
 
 def _write_shard(path: pathlib.Path, split: Split, part: np.ndarray) -> None:
-    with whole(path) as partial, tf.io.TFRecordWriter(os.fspath(partial)) as writer:
+    with (
+        _naming_what_failed(path),
+        whole(path) as partial,
+        tf.io.TFRecordWriter(os.fspath(partial)) as writer,
+    ):
         for index, encoded in zip(part.tolist(), _contents(split, part), strict=True):
             features = {
                 IMAGE: _bytes(encoded),
@@ -133,6 +138,15 @@ def _write_shard(path: pathlib.Path, split: Split, part: np.ndarray) -> None:
             }
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString())
+
+
+@contextlib.contextmanager
+def _naming_what_failed(path: pathlib.Path) -> Iterator[None]:
+    """Turns TensorFlow's errors into one that names the shard that is not written."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise UserError(f"{str(path)!r} was not written: {plain(error)}.") from error
 
 
 def _bytes(value: bytes) -> tf.train.Feature:
@@ -154,4 +168,9 @@ def _contents(split: Split, part: np.ndarray) -> Iterator[bytes]:
     else:
         own = split.take(part)
         reader = Reader(own)
-        yield from numbers(own, 0, 1).map(reader.encoded).as_numpy_iterator()
+        try:
+            yield from numbers(own, 0, 1).map(reader.encoded).as_numpy_iterator()
+        except ERRORS:
+            if isinstance(own, ShardedSplit):
+                check_shards(own)
+            raise

@@ -273,6 +273,9 @@ def _room(
     # Without a name, so that nothing is left behind whatever ends the process.
     try:
         with tempfile.TemporaryFile(dir=scratch) as file:
+            # Taken now: where the disk fills up later, writing to the map would end the process.
+            if hasattr(os, "posix_fallocate"):  # not on macOS
+                os.posix_fallocate(file.fileno(), 0, math.prod(shape))
             pixels = np.memmap(file, np.uint8, "w+", shape=shape)
     except OSError as error:
         return None, f"{limits}; {os.fspath(scratch)!r} cannot hold it: {error.strerror}"

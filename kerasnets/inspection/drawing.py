@@ -8,14 +8,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
 
 from kerasnets.files import whole
 from kerasnets.inspection.table import LayerRow
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-from matplotlib.patches import Polygon
 
 _COLOURS = {
     "convolution": "tab:blue",
@@ -56,12 +54,9 @@ def save_drawing(path: str | os.PathLike, rows: Sequence[LayerRow], title: str) 
     slabs = _slabs(rows)
     lines = [slabs[start : start + _ROW] for start in range(0, len(slabs), _ROW)]
     longest = max(len(line) for line in lines)
-    figure, axes = plt.subplots(
-        len(lines),
-        squeeze=False,
-        figsize=(1.0 + 1.15 * max(longest, 6), 0.8 + 2.7 * len(lines)),
-        layout="constrained",
-    )
+    size = (1.0 + 1.15 * max(longest, 6), 0.8 + 2.7 * len(lines))
+    figure = Figure(size, layout="constrained")
+    axes = figure.subplots(len(lines), squeeze=False)
     figure.suptitle(title)
     largest = max(_height(slab) for slab in slabs)
     for axis, line in zip(axes[:, 0], lines, strict=True):
@@ -69,11 +64,10 @@ def save_drawing(path: str | os.PathLike, rows: Sequence[LayerRow], title: str) 
             _draw(axis, slab, place, largest)
         axis.set(xlim=(-0.6, longest - 0.2), ylim=(-0.95, 1.35))
         axis.axis("off")
-    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in _COLOURS.values()]
+    handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in _COLOURS.values()]
     figure.legend(handles, _COLOURS, loc="outside lower center", ncols=len(_COLOURS))
     with whole(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
-    plt.close(figure)
 
 
 def _slabs(rows: Sequence[LayerRow]) -> list[_Slab]:
@@ -109,7 +103,7 @@ def _height(slab: _Slab) -> float:
     return math.sqrt(side)
 
 
-def _draw(axis: plt.Axes, slab: _Slab, place: int, largest: float) -> None:
+def _draw(axis: Axes, slab: _Slab, place: int, largest: float) -> None:
     """One slab: a front, a top and a side, its name and shape below."""
     height = 0.06 + 0.94 * _height(slab) / largest
     channels = slab.shape[-1] or 1

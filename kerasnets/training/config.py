@@ -33,7 +33,7 @@ class TrainConfig:
     test_fraction: float = 0.2
     """Share of the images held out where a folder has no splits."""
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Options of the network, as NAME VALUE pairs, such as `activation sigmoid`."""
+    """Options of the network, NAME VALUE pairs: `activation sigmoid`, `input_shape [64,64,3]`."""
     weights: str | None = None
     """Weights to start from: a source of `kerasnets info`, hf:OWNER/REPO, a file or a run."""
     init_from: pathlib.Path | None = None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import tensorflow as tf
+import typeguard
 
 from kerasnets.errors import UserError
 from kerasnets.training.config import TrainConfig
@@ -38,11 +39,13 @@ class Place:
         strategy: Of several devices; ``None`` for one.
         worker: Number of this process, from 0, which is the chief.
         workers: Number of processes.
+        in_cluster: Whether a cluster's description was given, if only of this worker.
     """
 
     strategy: tf.distribute.Strategy | None = None
     worker: int = 0
     workers: int = 1
+    in_cluster: bool = False
 
     @property
     def replicas(self) -> int:
@@ -273,23 +276,28 @@ def _from_environment(text: str | None) -> tuple[list[str], int] | None:
         return None
     try:
         described = json.loads(text)
-        cluster, task = described["cluster"], described["task"]
-        others = set(cluster) - {"chief", "worker", "evaluator"}
-        if others or task["type"] not in ("chief", "worker"):
+        every = typeguard.CollectionCheckStrategy.ALL_ITEMS
+        cluster = typeguard.check_type(
+            described["cluster"], dict[str, list[str]], collection_check_strategy=every
+        )
+        kind, index = described["task"]["type"], int(described["task"]["index"])
+        if set(cluster) - {"chief", "worker", "evaluator"} or kind not in ("chief", "worker"):
             raise ValueError(
-                f"its tasks must be chief and worker, found {task['type']} among {list(cluster)}"
+                f"its tasks must be chief and worker, found {kind} among {', '.join(cluster)}"
             )
-        addresses = [*cluster.get("chief", []), *cluster.get("worker", [])]
-        before = len(cluster.get("chief", [])) if task["type"] == "worker" else 0
-        addresses[before + int(task["index"])]
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"TF_CONFIG describes no cluster of workers: {error!r}.") from error
-    return addresses, before + int(task["index"])
+        own = cluster.get(kind, [])
+        if not 0 <= index < len(own):
+            raise ValueError(f"its task is {kind} {index}, of {len(own)} counted from 0")
+    except (ValueError, KeyError, TypeError, RecursionError, typeguard.TypeCheckError) as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise UserError(f"TF_CONFIG describes no cluster of workers: {reason}.") from error
+    chiefs = cluster.get("chief", [])
+    return [*chiefs, *cluster.get("worker", [])], index + len(chiefs) * (kind == "worker")
 
 
 def _place_in_cluster(addresses: list[str], worker: int) -> Place:
     if len(addresses) == 1:
-        return Place()
+        return Place(in_cluster=True)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": addresses}),
         task_type="worker",
@@ -307,4 +315,4 @@ def _place_in_cluster(addresses: list[str], worker: int) -> Place:
         raise UserError(
             f"Worker {worker} cannot work with {', '.join(addresses)}: {reason}"
         ) from error
-    return Place(strategy, worker, len(addresses))
+    return Place(strategy, worker, len(addresses), in_cluster=True)

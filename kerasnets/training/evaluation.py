@@ -32,7 +32,7 @@ def evaluate(
     """The figures of a network on a split.
 
     Args:
-        network: It returns logits, (N, classes).
+        network: It returns logits, (N, classes); of side classifiers' too those of the last one.
         split: Of a `kerasnets.data.Dataset`.
         preprocessing: Of the network.
         name: Of the split.
@@ -48,8 +48,8 @@ def evaluate(
         UserError: When the split has labels that the network has no class for, or is empty, or
             there are no such crops.
     """
-    classes = network.output_shape[-1]
-    _check(split, name, classes)
+    network = without_side_classifiers(network)
+    _check(split, name, network.output_shape[-1])
     model = with_preprocessing(network, preprocessing)
     if crops == "dense":
         logits = _dense(model, split, preprocessing, scales or (preprocessing.resize_to,))
@@ -58,9 +58,24 @@ def evaluate(
     return measure(name, logits, split.labels, real=real)
 
 
+def without_side_classifiers(network: keras.Model) -> keras.Model:
+    """The network with its predictions as its one output; it shares the weights."""
+    if not isinstance(network.output, dict):
+        return network
+    alone = keras.Model(network.inputs, network.output["predictions"], name=network.name)
+    if hasattr(network, "origin"):
+        alone.origin = network.origin
+    return alone
+
+
 def _check(split: Split, name: str, classes: int) -> None:
     if split.size == 0:
         raise UserError(f"The split {name} has no images.")
+    if split.labels.min() < 0:
+        raise UserError(
+            f"The split {name} has images without a label: labels down to {split.labels.min()}, "
+            "expected 0 and more."
+        )
     if split.labels.max() >= classes:
         raise UserError(
             f"The split {name} has labels up to {split.labels.max()}, "

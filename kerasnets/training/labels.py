@@ -93,7 +93,7 @@ def _read(path: str | os.PathLike) -> dict[str, int]:
     try:
         with pathlib.Path(path).open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.reader(file) if row]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{str(path)!r} cannot be read: {error}.") from error
     lengths = {len(row) for row in rows}
     if lengths == {1}:

@@ -7,7 +7,7 @@ import inspect
 import json
 import logging
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import keras
 
@@ -22,6 +22,8 @@ log = logging.getLogger("kerasnets")
 # Simonyan, Zisserman 2014, section 3.1: what a deep network takes over from configuration A.
 VGG_CONVOLUTIONS = 4
 VGG_DENSE = ("fc6", "fc7", "logits")
+# Arguments of `kerasnets.build` that a run has by other ways than its options.
+GIVEN = ("include_top", "weights", "pooling", "classes", "classifier_activation", "name")
 
 
 def starting_network(config: TrainConfig, classes: int) -> keras.Model:
@@ -37,7 +39,7 @@ def starting_network(config: TrainConfig, classes: int) -> keras.Model:
     Raises:
         UserError: When an option, a weight file or a frozen part does not fit the network.
     """
-    recipe, options = config.recipe, parse_options(config.options)
+    recipe, options = config.recipe, parse_options(config.options, GIVEN)
     if recipe.dropout is not None:
         options["dropout"] = float(recipe.dropout)
     if recipe.auxiliary_loss and registration(config.model).auxiliary_heads:
@@ -134,13 +136,26 @@ def _shallow_vgg(network: keras.Model) -> set[str]:
     return {*first, *(f"{name}_bn" for name in first), *VGG_DENSE}
 
 
-def parse_options(options: Mapping[str, str]) -> dict[str, object]:
-    """Options of a network from words: numbers, true and false are read as such."""
+def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> dict[str, object]:
+    """Options of a network from words: numbers, lists, true and false are read as such.
+
+    Args:
+        options: Words by name.
+        given: Arguments that the caller has by another way.
+
+    Raises:
+        UserError: When one of those is among the options.
+    """
+    for name in options:
+        if name in given:
+            raise UserError(
+                f"--options takes no {name!r}; the command sets it, or has another flag for it."
+            )
     return {name: _literal(value) for name, value in options.items()}
 
 
 def _literal(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

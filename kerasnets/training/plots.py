@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pathlib
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from kerasnets.files import whole
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-from matplotlib.ticker import MaxNLocator
 
 
 def save_curves(path: pathlib.Path, rows: list[dict[str, float]], title: str) -> None:
@@ -23,8 +20,9 @@ def save_curves(path: pathlib.Path, rows: list[dict[str, float]], title: str) ->
         title: Above the picture.
     """
     epochs = [row["epoch"] for row in rows]
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
-    figure.suptitle(title)
+    figure = Figure(figsize=(13, 4), layout="constrained")
+    axes = figure.subplots(1, 3)
+    figure.suptitle(title, parse_math=False)
     for axis, name in zip(axes, ("loss", "accuracy"), strict=False):
         axis.plot(epochs, [row[name] for row in rows], marker=".", label="training")
         if f"val_{name}" in rows[0]:
@@ -45,14 +43,15 @@ def save_confusion(path: pathlib.Path, confusion: np.ndarray, class_names: tuple
     classes = len(class_names)
     side = min(16, 3 + 0.5 * classes)
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    figure, axis = plt.subplots(figsize=(side + 1, side), layout="constrained")
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axis = figure.subplots()
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, label="share of the right class", shrink=0.8)
     axis.set(xlabel="answer", ylabel="right class")
     if classes <= 60:
         rotation = 90 if max(map(len, class_names)) > 3 else 0
-        axis.set_xticks(range(classes), class_names, rotation=rotation)
-        axis.set_yticks(range(classes), class_names)
+        axis.set_xticks(range(classes), class_names, rotation=rotation, parse_math=False)
+        axis.set_yticks(range(classes), class_names, parse_math=False)
     if classes <= 20:
         for row, column in zip(*np.nonzero(confusion), strict=True):
             colour = "white" if share[row, column] > 0.5 else "black"
@@ -66,19 +65,16 @@ def save_pictures(path: pathlib.Path, images: list[np.ndarray], titles: list[str
     """Draws images, (H, W, 1 or 3) uint8, six in a row, each below its title."""
     columns = 6
     rows = max(1, -(-len(images) // columns))
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(2 * columns, 2.5 * rows), layout="constrained", squeeze=False
-    )
+    figure = Figure(figsize=(2 * columns, 2.5 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, image, title in zip(axes.flat, images, titles, strict=False):
         axis.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray")
-        # A dollar sign would start a formula.
-        axis.set_title(title.replace("$", r"\$"), fontsize=8)
+        axis.set_title(title, fontsize=8, parse_math=False)
     _save(figure, path)
 
 
-def _save(figure: plt.Figure, path: pathlib.Path) -> None:
+def _save(figure: Figure, path: pathlib.Path) -> None:
     with whole(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
-    plt.close(figure)

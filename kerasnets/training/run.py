@@ -114,7 +114,19 @@ class Run:
         """How an image becomes the network's input: as for the weights that the run starts from."""
         written = (self.folder / RUN_FACTS).is_file()
         origin = describe(self.config.model, self.folder) if written else _origin(self.config)
-        return origin.preprocessing.for_input(*info(self.config.model).input_shape)
+        return origin.preprocessing.for_input(*self.input_shape)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Of the network, (height, width, channels): its paper's, or that of the run's options."""
+        options = parse_options(self.config.options)
+        shape = options.get("input_shape", info(self.config.model).input_shape)
+        if None in shape:
+            raise UserError(
+                "A run needs images of one size: the option input_shape must be [HEIGHT, WIDTH, "
+                f"CHANNELS]. Received: {json.dumps(shape)}."
+            )
+        return tuple(shape)
 
     def network(self, *, trained: bool = True, **overrides) -> keras.Model:
         """The network; it returns logits.
@@ -138,7 +150,7 @@ class Run:
             classes=len(self.class_names),
             classifier_activation=None,
             weights=self.folder,
-            **{**parse_options(self.config.options), **overrides},
+            **{**_lasting_options(self.config), **overrides},
         )
 
     def check_classes(self, dataset: Dataset) -> None:
@@ -183,8 +195,17 @@ class Run:
 def _origin(config: TrainConfig) -> Origin:
     """What the network of a run takes: what its first weights were trained on."""
     origin = describe(config.model, config.weights or config.init_from)
-    options = origin.options if config.weights else {}
-    return dataclasses.replace(origin, options={**options, **parse_options(config.options)})
+    options = {**(origin.options if config.weights else {}), **_lasting_options(config)}
+    # No option of the network: whoever takes its weights chooses the size of the images.
+    options.pop("input_shape", None)
+    return dataclasses.replace(origin, options=options)
+
+
+def _lasting_options(config: TrainConfig) -> dict[str, object]:
+    """The options of the finished network: side classifiers are for the training alone."""
+    options = parse_options(config.options)
+    options.pop("auxiliary_heads", None)
+    return options
 
 
 def _some(names: tuple[str, ...], most: int = 4) -> str:
@@ -217,7 +238,8 @@ def is_free(folder: pathlib.Path) -> bool:
 
 def clear(folder: pathlib.Path) -> None:
     """Removes from a free folder what a killed `Run.create` left."""
-    for path in folder.iterdir() if folder.is_dir() else ():
+    # With a configuration it is a run by now.
+    for path in () if (folder / CONFIG).exists() else list(folder.iterdir()):
         if _is_left(path):
             path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
 

@@ -25,7 +25,6 @@ from kerasnets.data.bad_images import (
 from kerasnets.data.pipeline import evaluation_batches, read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
 from kerasnets.errors import UserError
-from kerasnets.files import make_folder
 from kerasnets.registry import info
 from kerasnets.training import checkpoints, plots
 from kerasnets.training.callbacks import (
@@ -81,7 +80,9 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     check_trackers(config)
     folder = run_folder(config, resume)
     config = dataclasses.replace(config, out=folder)
-    earlier = _check_folder(folder, config, resume, where.workers)
+    earlier = _check_folder(folder, config, resume, where.in_cluster)
+    # What is there later is of another run that begins.
+    was_left = earlier is None and folder.exists() and any(folder.iterdir())
     keras.utils.set_random_seed(config.seed)
     dataset = load_data(config)
     # The one that nothing works without.
@@ -101,32 +102,32 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     where.agree(
         earlier is not None, f"whether there is a run in {str(folder)!r}; all must share it"
     )
-    if where.chief:
-        if earlier is None:
+    if where.chief and earlier is None:
+        if was_left:
             clear(folder)
-            Run.create(folder, config, dataset.class_names, dataset.sizes)
-        _log_to(folder / "train.log")
-        if bad:
+        Run.create(folder, config, dataset.class_names, dataset.sizes)
+    with _logging_to(folder / "train.log") if where.chief else contextlib.nullcontext():
+        if where.chief and bad:
             write_list(folder / BAD_IMAGES, bad)
             log.info("%d images cannot be read and are left out, see %s", len(bad), BAD_IMAGES)
-    if not run.finished:
-        with naming_bad_images(splits.values(), channels):
-            _fit(run, network, splits, where)
-    if where.chief:
-        # The finished network has no side classifiers and computes in float32.
-        _report(run, run.network(), splits[held_out], held_out)
-    with where.together():
-        # A worker that ends takes the others with it, so all wait for the chief.
-        where.agree(0, "")
+        if not run.finished:
+            with naming_bad_images(splits.values(), channels):
+                _fit(run, network, splits, where)
+        if where.chief:
+            # The finished network has no side classifiers and computes in float32.
+            _report(run, run.network(), splits[held_out], held_out)
+        with where.together():
+            # A worker that ends takes the others with it, so all wait for the chief.
+            where.agree(0, "")
     return run
 
 
 def _check_folder(
-    folder: pathlib.Path, config: TrainConfig, resume: bool, workers: int
+    folder: pathlib.Path, config: TrainConfig, resume: bool, in_cluster: bool
 ) -> Run | None:
     """The earlier run of a folder that is resumed; ``None`` for a folder that is free.
 
-    Several workers go on without being told: a cluster restarts them with the same command.
+    Workers go on without being told: a cluster restarts them with the same command.
     """
     if not (folder / "config.json").exists():
         if resume:
@@ -143,7 +144,7 @@ def _check_folder(
             f"{str(folder)!r} holds a run of another configuration; it differs in "
             f"{', '.join(changed)}. Choose another --out."
         )
-    if not resume and workers == 1:
+    if not resume and not in_cluster:
         raise UserError(
             f"{str(folder)!r} holds this run already; add --resume to go on, or choose another "
             "--out."
@@ -195,7 +196,7 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Place)
         while epoch < recipe.epochs and not model.stop_training:
             # An epoch that was begun is a fit of its own, shorter than the others.
             last = epoch + 1 if done else recipe.epochs
-            together = _steps_together(config, where, steps - done)
+            together = _steps_together(run, where, steps - done)
             starts = model.start_together(together, steps - done)
             if not done:
                 # They hold the totals of the validation, or of the last epoch.
@@ -218,12 +219,14 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Place)
         save_weights(network, run.weights_path)
 
 
-def _steps_together(config: TrainConfig, where: Place, steps: int) -> int:
+def _steps_together(run: Run, where: Place, steps: int) -> int:
     """How many of an epoch's steps are started at once; nothing is saved or shown between them."""
+    config, facts = run.config, info(run.config.model)
     if where.strategy is not None or config.save_steps is not None:
         return 1
+    larger = math.prod(run.input_shape[:2]) / math.prod(facts.input_shape[:2])
     # Backwards costs twice as much as forwards.
-    step = 3 * info(config.model).multiply_adds * config.recipe.batch_size
+    step = 3 * facts.multiply_adds * larger * config.recipe.batch_size
     # The speed is measured from the second start on.
     return max(1, min(int(TOGETHER // step), steps // 10))
 
@@ -290,13 +293,13 @@ def _training_batches(
     run: Run, split: Split, where: Place, step: int
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Training batches without end, from this step on."""
-    recipe, shape = run.config.recipe, info(run.config.model).input_shape
+    recipe = run.config.recipe
 
     def make(shard: tuple[int, int], batch_size: int) -> tf.data.Dataset:
         return training_batches(
             split,
             run.preprocessing,
-            shape[-1],
+            run.input_shape[-1],
             batch_size=batch_size,
             augment=recipe.augmentation,
             classes=len(run.class_names),
@@ -314,20 +317,19 @@ def _validation_batches(
     """Batches with each validation image once, and their number; ``None`` where there are none."""
     if "validation" not in splits:
         return None, None
-    shape = info(run.config.model).input_shape
 
     def make(shard: tuple[int, int], batch_size: int) -> tf.data.Dataset:
         return evaluation_batches(
             splits["validation"],
             run.preprocessing,
-            shape[-1],
+            run.input_shape[-1],
             batch_size=batch_size,
             shard=shard,
         )
 
     # The batch does not change the figures, but must divide among the devices.
     batch = math.ceil(EVALUATION_BATCH / where.replicas) * where.replicas
-    most = math.ceil(splits["validation"].size / where.workers)
+    most = max(splits["validation"].parts(where.workers))
     return where.batches(make, batch), math.ceil(most / (batch // where.workers))
 
 
@@ -343,14 +345,22 @@ def _report(run: Run, network: keras.Model, split: Split, name: str) -> None:
     log.info("%s", metrics)
 
 
-def _log_to(path: pathlib.Path) -> None:
-    """Writes the log into the run folder too, and nowhere else from earlier runs."""
-    make_folder(path.parent)
-    for handler in list(log.handlers):
-        if isinstance(handler, logging.FileHandler):
-            log.removeHandler(handler)
-            handler.close()
-    handler = logging.FileHandler(path, encoding="utf-8")
+class _RunLog(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """A full disk ends the run at its next checkpoint, which says so in one line."""
+
+
+@contextlib.contextmanager
+def _logging_to(path: pathlib.Path) -> Iterator[None]:
+    """Writes the log into the run folder too."""
+    handler = _RunLog(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        # What could not be written cannot be written at the end either.
+        with contextlib.suppress(OSError):
+            handler.close()

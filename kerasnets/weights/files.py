@@ -83,13 +83,16 @@ def file_format(path: str | os.PathLike) -> Format:
     """What kind of weight file this is, told by the content and not by the file's name.
 
     Raises:
-        UserError: When there is no such file, or it is none of these.
+        UserError: When there is no such file, or it cannot be read or is none of these.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise UserError(f"There is no weight file {str(path)!r}.")
-    with path.open("rb") as file:
-        head = file.read(512)
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise UserError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     if head.startswith(_ZIP):
         return "keras" if _holds_keras_model(path) else "torch"
     if head.startswith(_PICKLE):

@@ -219,3 +219,53 @@ def test_a_framed_message_becomes_one_line():
     )
     plain = " Error \n ------ \n  Error parsing --x: not   \n  a number \n  ---- \n  hints \n"
     assert one_line(frame) == one_line(plain) == "Error parsing --x: not a number"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(13, "Permission denied", "runs/x"), "runs/x: Permission denied"),
+        (OSError(30, "Read-only file system", b"runs"), "runs: Read-only file system"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+    ],
+)
+def test_what_the_system_refuses_is_told(error, message, capsys, monkeypatch):
+    def refused(self):
+        raise error
+
+    monkeypatch.setattr(COMMANDS["list"], "run", refused)
+    with pytest.raises(SystemExit) as stop:
+        command_line.main(["list"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"kerasnets: {message}\n"
+
+
+@pytest.mark.parametrize("argument", ["list", "--version"])
+def test_a_full_standard_output_is_told(argument, capsys, monkeypatch):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        with pytest.raises(SystemExit) as stop:
+            command_line.main([argument])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == "kerasnets: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--options", "classes", "3"],
+        ["train", "--options", "weights", "imagenet"],
+        ["summary", "lenet5", "--options", "classes", "3"],
+        ["evaluate", "lenet5", "--weights", "x", "--data", "digits", "--options", "weights", "y"],
+        ["export", "lenet5", "--weights", "x", "--options", "labels", "y"],
+        ["convert", "x.th", "y.th", "--options", "network", "y"],
+    ],
+)
+def test_options_that_a_command_sets_itself_are_refused(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        command_line.main(arguments)
+    assert stop.value.code == 2
+    assert (
+        f"kerasnets: --options takes no {arguments[-2]!r}; the command" in capsys.readouterr().err
+    )

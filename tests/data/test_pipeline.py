@@ -1,4 +1,5 @@
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -82,6 +83,13 @@ def test_evaluation_shows_each_image_once_in_order(numbered, batch_size):
     np.testing.assert_array_equal(labels, np.arange(50))
 
 
+def raising(error: Exception):
+    def function(*arguments):
+        raise error
+
+    return function
+
+
 def test_cached_in_memory_on_disk_or_not_at_all_is_the_same(
     image_folder, tmp_path, monkeypatch, caplog
 ):
@@ -101,12 +109,16 @@ def test_cached_in_memory_on_disk_or_not_at_all_is_the_same(
     assert isinstance(on_disk.records, np.memmap)
     # Nothing is left behind.
     assert list(tmp_path.iterdir()) == []
+    with monkeypatch.context() as full:
+        full.setattr(os, "posix_fallocate", raising(OSError(28, "No space left on device")))
+        assert cached(scratch=tmp_path) is split
     monkeypatch.setattr(pipeline, "DISK_SHARE", 0.0)
     assert cached(scratch=tmp_path) is split
+    assert "cannot hold it: No space left on device" in caplog.messages[-2]
     said = [record.message.partition(";")[0].partition(" in ")[0] for record in caplog.records]
     assert said == [
         "train: decoded once and cached", "train: not cached", "train: not cached",
-        "train: decoded once and cached on disk", "train: not cached",
+        "train: decoded once and cached on disk", "train: not cached", "train: not cached",
     ]  # fmt: skip
     found = [
         list(training_batches(each, preprocessing, 3, batch_size=8).take(4).as_numpy_iterator())

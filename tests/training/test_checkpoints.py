@@ -1,3 +1,5 @@
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -72,6 +74,23 @@ def test_damaged_checkpoints_are_left_out(tmp_path, caplog):
         path.write_bytes(b"nothing")
     with pytest.raises(UserError, match="No checkpoint in .* can be used: step_00000002"):
         checkpoints.restore(tmp_path, model())
+
+
+def test_a_checkpoint_that_may_not_be_read_is_left_out(tmp_path, caplog, monkeypatch):
+    network = model()
+    train(network, np.random.default_rng(0), 1)
+    for step in (1, 2):
+        checkpoints.save(tmp_path, checkpoints.state(network), step)
+    as_before = pathlib.Path.open
+
+    def refusing(path, *arguments, **options):
+        if path.name == "step_00000002.safetensors":
+            raise PermissionError(13, "Permission denied", str(path))
+        return as_before(path, *arguments, **options)
+
+    monkeypatch.setattr(pathlib.Path, "open", refusing)
+    assert checkpoints.restore(tmp_path, model()) == 1
+    assert "step_00000002.safetensors' cannot be read: Permission denied. It is" in caplog.text
 
 
 def test_weights_that_are_no_numbers_are_not_kept(tmp_path):

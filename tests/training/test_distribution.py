@@ -105,6 +105,14 @@ def test_clusters_that_cannot_be_are_told(cluster, worker, message):
         "worker",
         "{}",
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        "[]",
+        '{"cluster": ["worker"], "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": [1, 2]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": ["worker"], "index": 0}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": -1}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": "first"}}',
+        '{"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "chief", "index": 1}}',
         '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "worker", "index": 0}}',
     ],
 )
@@ -123,6 +131,16 @@ def test_the_chief_is_the_first_worker(monkeypatch):
     monkeypatch.delenv("TF_CONFIG")
     assert is_chief(config())
     assert not is_chief(config(cluster="a:1,b:1", worker=1))
+
+
+def test_a_cluster_of_one_goes_on_by_itself(short_run, monkeypatch):
+    """As one of several: the same command is started again."""
+    one = dataclasses.replace(short_run.config, cluster="localhost:1", worker=0)
+    assert train(one).metrics() == short_run.metrics()
+    task = {"type": "worker", "index": "0"}
+    described = {"cluster": {"worker": ["a:1"]}, "task": task, "environment": "cloud"}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(described))
+    assert place(short_run.config) == Place(in_cluster=True)
 
 
 class Seven(Place):

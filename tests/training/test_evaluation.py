@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 
 import keras
 import numpy as np
@@ -56,6 +57,13 @@ def test_crops_average_probabilities(rng):
     assert found.loss == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_predictions_of_a_network_with_side_classifiers_are_measured(rng):
+    one = network()
+    both = keras.Model(one.input, {"predictions": one.output, "aux1": -one.output})
+    images = split(rng)
+    assert evaluate(both, images, PREPROCESSING).loss == evaluate(one, images, PREPROCESSING).loss
+
+
 def test_dense_evaluation_takes_whole_images(rng):
     images = Split(
         rng.integers(0, 256, (5, 12, 20, 1)).astype(np.uint8),
@@ -75,6 +83,9 @@ def test_dense_evaluation_takes_whole_images(rng):
 def test_what_cannot_be_measured_is_told(rng):
     with pytest.raises(UserError, match="labels up to 6, the network only 5 classes"):
         evaluate(network(classes=5), split(rng, 50), PREPROCESSING)
+    unlabelled = dataclasses.replace(split(rng), labels=np.full(23, -1, np.int32))
+    with pytest.raises(UserError, match="images without a label: labels down to -1"):
+        evaluate(network(), unlabelled, PREPROCESSING)
     with pytest.raises(UserError, match="has no images"):
         evaluate(network(), split(rng, 0), PREPROCESSING)
     with pytest.raises(UserError, match="Unknown way of cropping '12'"):

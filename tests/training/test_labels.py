@@ -57,6 +57,7 @@ def test_labels_become_the_networks(tmp_path, text):
         ("cat,4\ndog,two\n", "must have a line NAME,NUMBER"),
         ("cat,4\ndog\n", "must have a line NAME,NUMBER"),
         ("cat,4,1\ndog,2,1\n", "must have a line NAME,NUMBER"),
+        ("x" * 200_000, "cannot be read: field larger than field limit"),
         ("", "no line for 2 of the data set's classes"),
     ],
 )

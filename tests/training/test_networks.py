@@ -4,7 +4,7 @@ import logging
 import numpy as np
 import pytest
 
-from kerasnets import UserError
+from kerasnets import UserError, build
 from kerasnets.training import Run, TrainConfig, recipe
 from kerasnets.training.networks import starting_network
 from kerasnets.weights import save_weights
@@ -55,6 +55,15 @@ def test_a_run_with_other_classes_gives_all_but_the_classifier(tmp_path):
         for a, b in zip(one.get_weights(), same.get_weights(), strict=True):
             assert one.name == "logits" or np.array_equal(a, b)
     assert [weight.path for weight in network.trainable_weights] == ["logits/kernel", "logits/bias"]
+
+
+def test_the_finished_network_has_no_side_classifiers(tmp_path):
+    options = {"width": "0.1", "auxiliary_heads": "true", "dropout": "0.3"}
+    run = finished_run(tmp_path / "a", "googlenet", 3, **options)
+    assert run.network(trained=False).output_shape.keys() == {"predictions", "aux1", "aux2"}
+    assert run.network().output_shape == (None, 3)
+    # So has the one that another run, or an evaluation, takes from its folder.
+    assert build("googlenet", weights=run.folder, classes=3).output_shape == (None, 3)
 
 
 def test_what_does_not_fit_is_told(tmp_path):

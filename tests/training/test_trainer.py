@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import json
+import logging
 import os
 import re
 import signal
@@ -13,8 +14,11 @@ import numpy as np
 import pytest
 
 from kerasnets import Run, TrainConfig, UserError, recipe, train
+from kerasnets.data.sources import ShardedSplit
 from kerasnets.training.callbacks import Guard, Interrupted, read_history
+from kerasnets.training.distribution import Place
 from kerasnets.training.run import clear, is_free, load_data, run_folder
+from kerasnets.training.trainer import _validation_batches, log
 from kerasnets.weights import read_tensors
 
 SHORT = recipe("digits", epochs=3)
@@ -280,6 +284,30 @@ def test_changed_data_and_data_without_training_images_are_told(short_run, tmp_p
         monkeypatch.setattr("kerasnets.training.trainer.load_data", lambda config, x=changed: x)
         with pytest.raises(UserError, match=message):
             train(short_run.config, resume=True)
+
+
+def test_validation_takes_as_many_steps_as_the_worker_with_most(short_run):
+    """Files are divided whole: here the first of two workers has nearly all images."""
+    files, counts = ("a", "b"), (600, 10)
+    labels = np.zeros(610, np.int32)
+    split = ShardedSplit(np.arange(610), labels, "shards", files=files, counts=counts)
+    split = dataclasses.replace(split, encoded=lambda record: record)
+    _, steps = _validation_batches(short_run, {"validation": split}, Place(workers=2))
+    # 125 images of each worker at a time.
+    assert steps == 5
+
+
+def test_a_run_of_another_input_size(tmp_path):
+    """The option reaches network, preprocessing and batches, in training and behind it."""
+    options = {"input_shape": "[16,24,1]"}
+    plan = recipe("digits", epochs=1, batch_size=404, warmup_epochs=0)
+    run = train(config(tmp_path / "run", options=options, recipe=plan))
+    assert run.preprocessing.size == (16, 24)
+    assert run.network().input_shape == (None, 16, 24, 1)
+    assert not any(isinstance(handler, logging.FileHandler) for handler in log.handlers)
+    anywhere = config(tmp_path / "none", options={"input_shape": "[null,null,1]"})
+    with pytest.raises(UserError, match=r"must be \[HEIGHT, WIDTH, CHANNELS\]. Received: \[null"):
+        Run(tmp_path, anywhere, run.class_names).preprocessing  # noqa: B018
 
 
 def test_a_new_run_keeps_decoded_images_on_disk(tmp_path, monkeypatch, caplog):

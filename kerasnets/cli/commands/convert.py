@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from tyro.conf import Positional
 
+# Arguments of `convert_weights` and of `build` that no option of the network can be.
+GIVEN = ("source", "target", "network", "layout", "weights", "classifier_activation")
+
 
 @dataclass(frozen=True)
 class Convert:
@@ -33,6 +36,6 @@ class Convert:
             self.target,
             network=self.model,
             layout=self.layout,
-            **parse_options(self.options),
+            **parse_options(self.options, GIVEN),
         )
         print(f"{self.target}: the weights of {network}.")

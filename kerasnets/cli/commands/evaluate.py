@@ -54,12 +54,13 @@ class Evaluate:
     def run(self) -> None:
         from kerasnets.data.pipeline import read
         from kerasnets.files import make_folder
-        from kerasnets.training.evaluation import evaluate
+        from kerasnets.training.evaluation import evaluate, without_side_classifiers
         from kerasnets.training.labels import real_labels, relabelled
         from kerasnets.training.report import FILES, write_report
 
         self._check()
         network, preprocessing, dataset = self._subject()
+        network = without_side_classifiers(network)
         channels, classes = network.input_shape[-1], network.output_shape[-1]
         name = self.split or dataset.held_out
         split, names = dataset.split(name), dataset.class_names
@@ -115,13 +116,14 @@ class Evaluate:
                 "or give a run folder."
             )
         whole = any_size(facts.name) if self.crops == "dense" else {}
+        given = ("weights", "classifier_activation", "include_top", "pooling")
         # Opening the file first tells of a wrong path before the data is read.
         network = build(
             facts.name,
             weights=self.weights,
             classifier_activation=None,
             **whole,
-            **parse_options(self.options),
+            **parse_options(self.options, (*given, *whole)),
         )
         dataset = load(self.data, data_dir=self.data_dir)
         return network, kerasnets.preprocessing(network), dataset

@@ -12,6 +12,12 @@ from kerasnets import registry
 from kerasnets.errors import UserError
 from kerasnets.export.form import Form
 
+# Arguments of `export_network` that no option of the network can be.
+GIVEN = (
+    "name", "weights", "folder", "labels", "form", "calibration", "data_dir", "include_top",
+    "pooling", "classifier_activation",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Export:
@@ -62,7 +68,7 @@ class Export:
                 self.to or self.form.folder(facts.name),
                 labels=self.labels,
                 **shared,
-                **parse_options(self.options),
+                **parse_options(self.options, GIVEN),
             )
         )
 

@@ -110,7 +110,7 @@ class Summary:
             self.name,
             input_shape=self.input_shape,
             classes=self.classes,
-            **parse_options(self.options),
+            **parse_options(self.options, ("input_shape", "classes")),
         )
         facts, rows = registry.info(self.name), layer_table(model)
         trainable = sum(row.trainable for row in rows)

@@ -12,6 +12,7 @@ from kerasnets.data.sources.hugging_face import hugging_face
 from kerasnets.data.sources.manifests import manifest
 from kerasnets.data.sources.records import records
 from kerasnets.data.sources.tfds import tfds
+from kerasnets.data.sources.unlabelled import without_unlabelled
 from kerasnets.errors import UserError
 
 __all__ = ["SPLIT_FOLDERS", "Dataset", "ShardedSplit", "Split", "from_arrays", "load"]
@@ -69,4 +70,4 @@ def load(
         raise UserError(f"Unknown data set {source!r}. Expected {EXPECTED}.")
     else:
         dataset = tfds(source, data_dir)
-    return with_validation(dataset, validation_fraction)
+    return with_validation(without_unlabelled(dataset), validation_fraction)

@@ -53,7 +53,7 @@ def hugging_face(name: str, test_fraction: float) -> Dataset:
     splits = {}
     for split, table in tables.items():
         encoded = table.select_columns([image]).cast_column(image, datasets.Image(decode=False))
-        labels = np.asarray(table[label], np.int32)
+        labels = np.array([-1 if each is None else each for each in table[label]], np.int32)
         splits[SPLIT_FOLDERS.get(split, split)] = Split(Rows(encoded, image), labels, "rows")
     if list(splits) == ["all"]:
         splits = with_test(splits["all"], test_fraction, name)

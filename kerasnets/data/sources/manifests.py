@@ -42,7 +42,7 @@ def manifest(name: str, path: str, test_fraction: float) -> Dataset:
         splits = with_test(everything, test_fraction, name)
         return Dataset(name, class_names, (None, None, None), splits)
     for line, split in enumerate(given, start=1):
-        if split not in SPLIT_FOLDERS:
+        if not isinstance(split, str) or split not in SPLIT_FOLDERS:
             known = ", ".join(SPLIT_FOLDERS)
             raise UserError(f"{path!r}, image {line}: split must be {known}. Received: {split!r}.")
     of_row = np.array([SPLIT_FOLDERS[split] for split in given])
@@ -61,7 +61,7 @@ def _rows(path: str) -> Iterator[Mapping[str, object]]:
     if path.endswith((".jsonl", ".ndjson", ".json")):
         rows = _json_lines(path, text)
     else:
-        rows = csv.DictReader(io.StringIO(text, newline=""))
+        rows = _csv_rows(path, text)
     for number, row in enumerate(rows, start=1):
         for column in ("path", "label"):
             if row.get(column) in (None, ""):
@@ -72,13 +72,21 @@ def _rows(path: str) -> Iterator[Mapping[str, object]]:
         yield row
 
 
+def _csv_rows(path: str, text: str) -> Iterator[Mapping[str, object]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise UserError(f"{path!r}, line {reader.line_num} is no CSV: {error}.") from error
+
+
 def _json_lines(path: str, text: str) -> Iterator[Mapping[str, object]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path!r}, line {number} is no JSON: {error}.") from error
         if not isinstance(row, dict):
             raise UserError(f"{path!r}, line {number}: expected an object. Received: {line[:40]}.")

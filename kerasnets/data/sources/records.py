@@ -35,7 +35,7 @@ def records(name: str, root: str) -> Dataset:
             split: _split(root, split, shards, len(class_names))
             for split, shards in found["splits"].items()
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path!r} is no manifest of TFRecord files: {error!r}.") from error

@@ -18,13 +18,22 @@ MEMORY_BYTES = 2**30
 
 
 def tfds(name: str, data_dir: str | os.PathLike | None) -> Dataset:
-    """A data set of labelled images by its TFDS name; downloaded if need be."""
+    """A data set of labelled images by its TFDS name; downloaded if need be.
+
+    Raises:
+        UserError: When there is no such data set or version, it has no labelled images, or its
+            files are missing or damaged.
+    """
+    import tensorflow as tf
     import tensorflow_datasets
 
     try:
         builder = tensorflow_datasets.builder(name, data_dir=data_dir)
     except (tensorflow_datasets.core.registered.DatasetNotFoundError, ValueError) as error:
         raise _unknown(name, tensorflow_datasets.list_builders()) from error
+    except Exception as error:
+        # Of a version that there is not, it is an assertion; of damaged descriptions many others.
+        raise UserError(f"tfds:{name} cannot be opened: {_in_words(error)}.") from error
     features = builder.info.features
     if not {"image", "label"} <= set(features) or not hasattr(features["label"], "names"):
         raise UserError(
@@ -34,17 +43,22 @@ def tfds(name: str, data_dir: str | os.PathLike | None) -> Dataset:
     try:
         builder.download_and_prepare()
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"tfds:{name} is not in {builder.data_dir} and could not be prepared there: "
-            f"{type(error).__name__}: {reason}"
+            f"{_in_words(error)}"
         ) from error
     found = builder.info.splits
     if "train" not in found:
         raise UserError(f"tfds:{name} has no split 'train', only {', '.join(found)}.")
     small = sum(split.num_bytes for split in found.values()) <= MEMORY_BYTES
     read = _in_memory if small else _from_files
-    splits = {split: read(builder, split) for split in SPLITS if split in found}
+    try:
+        splits = {split: read(builder, split) for split in SPLITS if split in found}
+    except (tf.errors.OpError, OSError, AssertionError) as error:
+        raise UserError(
+            f"tfds:{name} in {builder.data_dir} is damaged: {_in_words(error)}. Remove it to have "
+            "it prepared again."
+        ) from error
     return Dataset(name, tuple(features["label"].names), features["image"].shape, splits)
 
 
@@ -90,6 +104,12 @@ def _from_files(builder: object, split: str) -> ShardedSplit:
         counts=tuple(found.shard_lengths),
         encoded=lambda record: parse(record)["image"],
     )
+
+
+def _in_words(error: Exception) -> str:
+    """The kind of an error and the beginning of what it says, in one line."""
+    reason = " ".join(str(error).split())[:200].rstrip(" .")
+    return f"{type(error).__name__}: {reason}"
 
 
 def _unknown(name: str, known: list[str]) -> UserError:

@@ -130,3 +130,12 @@ def test_a_data_set_of_hugging_face(image_folder, tmp_path):
     assert found.records.shape == (6, 8, 8, 3)
     with pytest.raises(UserError, match="could not be loaded"):
         load(f"hf:{tmp_path / 'nothing'}")
+
+
+def test_damaged_lists_are_told(tmp_path):
+    (tmp_path / "long.csv").write_text("path,label\na.jpg,0\n" + "x" * 200_000 + ",1\n")
+    with pytest.raises(UserError, match="long.csv', line 3 is no CSV: field larger"):
+        load(f"manifest:{tmp_path / 'long.csv'}")
+    rows = [{"path": f"{n}.jpg", "label": n, "split": ["train"]} for n in range(2)]
+    with pytest.raises(UserError, match=r"image 1: split must be .* Received: \['train'\]"):
+        load(write(tmp_path, "images.jsonl", rows))

@@ -107,3 +107,24 @@ def test_arrays_are_checked():
     ):
         with pytest.raises(UserError, match=message):
             from_arrays(splits, ("a", "b"))
+
+
+def test_damaged_descriptions_are_told(image_folder, copy):
+    manifest = json.loads((copy / "dataset.json").read_text())
+    for content in ({**manifest, "splits": []}, {**manifest, "splits": {"train": 3}}, []):
+        (copy / "dataset.json").write_text(json.dumps(content))
+        with pytest.raises(UserError, match=r"dataset.json' is no manifest of TFRecord files"):
+            load(f"records:{copy}")
+    for content in (b'"cut', b"\xff", b"null"):
+        (copy / "plan.json").write_bytes(content)
+        with pytest.raises(UserError, match=r"plan.json' (is damaged|cannot be read)"):
+            write_tfrecords(load(f"folder:{image_folder}"), copy, images_per_shard=5)
+
+
+def test_a_damaged_shard_cannot_be_packed_again(copy, tmp_path):
+    shard = copy / "train-00003-of-00005.tfrecord"
+    content = bytearray(shard.read_bytes())
+    content[200] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(UserError, match="train-00003-of-00005.tfrecord' is damaged: corrupted"):
+        write_tfrecords(load(f"records:{copy}"), tmp_path / "again", threads=1)

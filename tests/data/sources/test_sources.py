@@ -1,3 +1,6 @@
+import os
+import shutil
+
 import numpy as np
 import pytest
 
@@ -99,6 +102,28 @@ def test_tfds_by_its_name(tfds_folder):
     numbers = images.numpy()[:, 0, 0, 0]
     assert sorted(numbers) == list(range(20, 30))
     np.testing.assert_array_equal(numbers % 2, labels)
+
+
+def test_damaged_files_and_unknown_versions_of_tfds_are_told(tfds_folder, tmp_path, monkeypatch):
+    def copy(name):
+        shutil.copytree(tfds_folder, tmp_path / name)
+        (shard,) = (tmp_path / name).rglob("*train.tfrecord*")
+        return shard
+
+    shard = copy("turned")
+    content = bytearray(shard.read_bytes())
+    content[150] ^= 1
+    shard.write_bytes(content)
+    shard = copy("cut")
+    os.truncate(shard, shard.stat().st_size - 20)
+    copy("gone").unlink()
+    for budget in (2**30, 0):
+        monkeypatch.setattr("kerasnets.data.sources.tfds.MEMORY_BYTES", budget)
+        for name in ("turned", "cut", "gone"):
+            with pytest.raises(UserError, match=f"tfds:tiny_numbers in .*{name}.* is damaged: "):
+                load("tfds:tiny_numbers", data_dir=tmp_path / name)
+    with pytest.raises(UserError, match="tfds:tiny_numbers:9.9.9 cannot be opened: .*9.9.9"):
+        load("tfds:tiny_numbers:9.9.9", data_dir=tfds_folder)
 
 
 @pytest.mark.parametrize(
