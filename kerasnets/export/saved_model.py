@@ -19,7 +19,7 @@ from kerasnets.export.folding import folded, in_precision, logits_of
 from kerasnets.export.form import Form
 from kerasnets.export.pixels import fewer_pixels
 from kerasnets.export.signatures import signatures
-from kerasnets.export.versions import FILES, next_version, prune
+from kerasnets.export.versions import FILES, prune, write_version
 from kerasnets.export.warmup import write_warmup
 from kerasnets.inputs import Preprocessing, with_preprocessing
 
@@ -71,7 +71,8 @@ def export(
     if form.format != "savedmodel":
         device_formats.check_installed(form.format)
     inference = for_inference(network, form)
-    with next_version(folder, form.format) as (partial, version):
+
+    def write(partial: pathlib.Path) -> None:
         try:
             if form.format == "savedmodel":
                 check = _write(network, inference, preprocessing, class_names, partial, form)
@@ -87,6 +88,8 @@ def export(
             _write_extras(network, preprocessing, class_names, extras, described)
         except tf.errors.OpError as error:
             raise OSError(error.message) from error
+
+    version = write_version(folder, form.format, write)
     if form.keep:
         prune(version.parent, form.format, form.keep)
     return version

@@ -22,14 +22,10 @@ import tensorflow as tf
 
 from kerasnets.data import images
 from kerasnets.export.folding import classifying_layer, logits_of
+from kerasnets.export.names import ANSWER, MARKS
 from kerasnets.inputs import Preprocessing, with_preprocessing
 
 TOP = 5
-# Outputs of `serving_default` and `images`: (N, classes), and the best k names and probabilities.
-ANSWER = ("probabilities", "top_classes", "top_scores")
-
-# How files of the formats begin: JPEG, PNG, GIF, BMP, WebP.
-MARKS = (b"\xff\xd8\xff", b"\x89PN", b"GIF8", b"BM", b"RIFF")
 
 Answer = dict[str, tf.Tensor]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable
 
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder
@@ -15,55 +16,99 @@ from kerasnets.files import make_folder
 FILES = {"savedmodel": "saved_model.pb", "litert": "model.tflite", "onnx": "model.onnx"}
 
 
-def versions(folder: str | os.PathLike, format: str = "savedmodel") -> list[int]:
-    """Numbers of a format's versions under a folder, ascending."""
-    paths = pathlib.Path(folder).glob(f"*/{FILES[format]}")
-    return sorted(int(path.parent.name) for path in paths if path.parent.name.isdigit())
+def numbered(folder: str | os.PathLike) -> dict[int, pathlib.Path]:
+    """The folders of versions, by number, ascending; zeros may stand in front, as in ``0007``."""
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        return {}
+    # Of `7` and `07` the latter sorts first, and the former counts.
+    paths = [path for path in sorted(folder.iterdir()) if _is_number(path.name) and path.is_dir()]
+    return dict(sorted((int(path.name), path) for path in paths))
 
 
-@contextlib.contextmanager
-def next_version(
-    folder: str | os.PathLike, format: str
-) -> Iterator[tuple[pathlib.Path, pathlib.Path]]:
-    """A folder to write into that becomes the next version at the end, or vanishes on an error.
+def versions(folder: str | os.PathLike, format: str = "savedmodel") -> dict[int, pathlib.Path]:
+    """The folders of a format's versions, by number, ascending."""
+    found = numbered(folder).items()
+    return {number: path for number, path in found if (path / FILES[format]).is_file()}
+
+
+def write_version(
+    folder: str | os.PathLike, format: str, write: Callable[[pathlib.Path], None]
+) -> pathlib.Path:
+    """Writes the next version, whole or not at all.
 
     Args:
         folder: Of the versions; made where there is none.
         format: A key of `FILES`.
+        write: Fills the folder that it is given. A server that watches `folder` passes over this
+            one until it gets its number, since its name is none.
 
     Returns:
-        The folder to write into, and what it becomes. A server that watches `folder` passes over
-        the former, since its name is no number.
+        The folder of the version, with the next number that is free at the end.
 
     Raises:
         UserError: When the folder cannot be written, or holds versions of another format.
     """
     folder = make_folder(folder)
+    # A name of its own: other processes may export into the same folder.
+    partial = folder / f".partial-{uuid.uuid4().hex}"
+    try:
+        _check_format(folder, format)
+        partial.mkdir()
+        write(partial)
+        return _publish(partial)
+    except OSError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"No version was written into {str(folder)!r}: {reason}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check_format(folder: pathlib.Path, format: str) -> None:
     for other in FILES:
         if other != format and versions(folder, other):
             raise UserError(
                 f"{str(folder)!r} holds versions of the format {other}; a server would stumble "
                 f"over one of {format}. Give another folder."
             )
-    numbers = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
-    version = folder / str(max(numbers, default=0) + 1)
-    partial = folder / f".partial-{version.name}"
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir()
-        yield partial, version
-        partial.rename(version)
-    except OSError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{str(version)!r} was not written: {reason}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _publish(partial: pathlib.Path) -> pathlib.Path:
+    """Gives a folder the next number, and one more where another process was faster."""
+    while True:
+        try:
+            return partial.rename(_next_free(partial.parent))
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+
+
+def _next_free(folder: pathlib.Path) -> pathlib.Path:
+    numbers = [int(path.name) for path in folder.iterdir() if _is_number(path.name)]
+    return folder / str(max(numbers, default=0) + 1)
+
+
+def _is_number(name: str) -> bool:
+    """Whether a name is made of ASCII digits; `str.isdigit` alone takes ``²`` too."""
+    return name.isascii() and name.isdigit()
 
 
 def prune(folder: pathlib.Path, format: str, keep: int) -> None:
-    """Removes all but the newest `keep` versions."""
-    for number in versions(folder, format)[:-keep]:
-        gone = folder / f".removed-{number}"
-        shutil.rmtree(gone, ignore_errors=True)
-        (folder / str(number)).rename(gone)
-        shutil.rmtree(gone)
+    """Removes all but the newest `keep` versions.
+
+    Raises:
+        UserError: When one cannot be removed.
+    """
+    for path in list(versions(folder, format).values())[:-keep]:
+        gone = folder / f".removed-{path.name}"
+        try:
+            shutil.rmtree(gone, ignore_errors=True)
+            path.rename(gone)
+            shutil.rmtree(gone)
+        except FileNotFoundError:
+            continue  # another export into this folder was faster
+        except OSError as error:
+            raise UserError(
+                f"The new version is written, but the old {str(path)!r} was not removed: "
+                f"{error.strerror or error}."
+            ) from error

@@ -8,12 +8,11 @@ import sys
 
 from PIL import Image
 
+from kerasnets.export.names import MARKS
 from kerasnets.serving.status import invalid
 
-# How files of the formats begin that the networks' graphs decode.
-STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
 # TensorFlow decodes JPEG XL too, whose headers Pillow cannot read: it is refused.
-STARTS += (b"\xff\x0a", b"\x00\x00\x00\x0cJXL")
+STARTS = (*MARKS, b"\xff\x0a", b"\x00\x00\x00\x0cJXL")
 
 
 def pixels(encoded: bytes) -> int:

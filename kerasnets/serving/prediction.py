@@ -40,3 +40,15 @@ def image_files(images: Sequence[str | os.PathLike]) -> list[pathlib.Path]:
     if missing:
         raise UserError(f"There is no image file {missing[0]!r}.")
     return paths
+
+
+def read_image(path: pathlib.Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        UserError: When it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -9,17 +10,22 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from kerasnets.errors import UserError
-from kerasnets.export.signatures import ANSWER, classifier
-from kerasnets.export.versions import versions
-from kerasnets.serving.prediction import Prediction, image_files
+from kerasnets.export.names import ANSWER
+from kerasnets.export.signatures import classifier
+from kerasnets.export.versions import numbered, versions
+from kerasnets.serving.prediction import Prediction, image_files, read_image
+from kerasnets.serving.status import summary
 from kerasnets.training.run import Run
+
+log = logging.getLogger("kerasnets")
 
 
 def predict(model: str | os.PathLike, images: Sequence[str | os.PathLike]) -> list[Prediction]:
     """Predictions on image files, in their order.
 
     Args:
-        model: A SavedModel (or the folder of its versions: the newest counts), or a run folder.
+        model: A SavedModel (or the folder of its versions: the newest that can be
+            loaded counts), or a run folder.
         images: Image files.
 
     Raises:
@@ -34,27 +40,15 @@ def load_classifier(model: str | os.PathLike) -> Callable[[tf.Tensor], dict[str,
     """The function from image files to answers of a SavedModel or a run.
 
     Raises:
-        UserError: When the folder is neither.
+        UserError: When the folder is neither, or what is in it cannot be loaded.
     """
     folder = pathlib.Path(model)
     if not folder.is_dir():
         raise UserError(f"There is no SavedModel or run folder {str(folder)!r}.")
     if versions(folder):
-        folder = folder / str(versions(folder)[-1])
+        return _of_newest(folder)
     if (folder / "saved_model.pb").is_file():
-        try:
-            loaded = tf.saved_model.load(folder)
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"{str(folder)!r} is a damaged SavedModel: {reason}") from error
-        signature = loaded.signatures.get("serving_default")
-        if signature is None or not set(ANSWER) <= set(signature.structured_outputs):
-            raise UserError(
-                f"{str(folder)!r} was not exported by kerasnets: its signature serving_default "
-                f"must give {', '.join(ANSWER)}."
-            )
-        # The signature's function does not keep the model it belongs to alive.
-        return lambda image_bytes, keep=loaded: signature(image_bytes=image_bytes)
+        return _of_saved_model(folder, _load(folder))
     if (folder / "config.json").is_file():
         run = Run.load(folder)
         return classifier(run.network(), run.preprocessing, run.class_names)
@@ -64,9 +58,41 @@ def load_classifier(model: str | os.PathLike) -> Callable[[tf.Tensor], dict[str,
     )
 
 
-def _predict_one(answer: Callable, path: pathlib.Path) -> Prediction:
+def _of_newest(folder: pathlib.Path) -> Callable:
+    """The function of the newest version that can be loaded, as the server takes it."""
+    for number, path in reversed(numbered(folder).items()):
+        try:
+            loaded = _load(path)
+        except UserError as error:
+            log.warning("version %d is passed over: %s", number, error)
+            continue
+        return _of_saved_model(path, loaded)
+    raise UserError(f"No version in {str(folder)!r} can be loaded.")
+
+
+def _load(folder: pathlib.Path) -> object:
     try:
-        found = answer(tf.constant([path.read_bytes()]))
+        return tf.saved_model.load(folder)
+    # A broken SavedModel can make TensorFlow raise anything.
+    except Exception as error:
+        raise UserError(f"{str(folder)!r} is a damaged SavedModel: {summary(error)}") from error
+
+
+def _of_saved_model(folder: pathlib.Path, loaded: object) -> Callable:
+    signature = loaded.signatures.get("serving_default")
+    if signature is None or not set(ANSWER) <= set(signature.structured_outputs):
+        raise UserError(
+            f"{str(folder)!r} was not exported by kerasnets: its signature serving_default "
+            f"must give {', '.join(ANSWER)}."
+        )
+    # The signature's function does not keep the model it belongs to alive.
+    return lambda image_bytes, keep=loaded: signature(image_bytes=image_bytes)
+
+
+def _predict_one(answer: Callable, path: pathlib.Path) -> Prediction:
+    image = read_image(path)
+    try:
+        found = answer(tf.constant([image]))
     # The last: TensorFlow's Python part cannot word an error that quotes what is no UTF-8.
     except (
         tf.errors.InvalidArgumentError,

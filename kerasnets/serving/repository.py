@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kerasnets.errors import UserError
+from kerasnets.export.versions import numbered
 from kerasnets.serving.config import ServerConfig
 from kerasnets.serving.servable import Servable
 from kerasnets.serving.status import RequestError, invalid, summary
@@ -206,14 +207,6 @@ class Repository:
             folders = [path for path in folders if numbered(path) or path.name in self.models]
         found = (ModelSource(path.name, path, newest=self._config.versions) for path in folders)
         return {source.name: source for source in found}
-
-
-def numbered(folder: pathlib.Path) -> dict[int, pathlib.Path]:
-    """The folders of versions, by number."""
-    if not folder.is_dir():
-        return {}
-    paths = [path for path in folder.iterdir() if path.name.isascii() and path.name.isdigit()]
-    return {int(path.name): path for path in paths if path.is_dir()}
 
 
 def _files(folder: pathlib.Path) -> tuple:

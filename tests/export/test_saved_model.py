@@ -12,6 +12,7 @@ import kerasnets
 from kerasnets import UserError
 from kerasnets.cli.commands.export import Export
 from kerasnets.export import Form, classifier, export, export_network, export_run
+from kerasnets.export.versions import numbered, prune, versions, write_version
 from kerasnets.weights import save_weights
 
 ALONE = pathlib.Path(__file__).with_name("answer_alone.py")
@@ -112,7 +113,8 @@ def test_a_server_never_sees_half_a_version(small, tmp_path, monkeypatch):
 
     monkeypatch.setattr(saved_model, "write_warmup", watch)
     export(*small, tmp_path)
-    assert seen == [".partial-1"]
+    (name,) = seen
+    assert name.startswith(".partial-")
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
@@ -141,9 +143,57 @@ def test_a_failed_export_leaves_nothing(small, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(saved_model, "_write_extras", full)
-    with pytest.raises(UserError, match="1' was not written: .* No space left on device"):
+    with pytest.raises(UserError, match="No version was written into .* No space left on device"):
         export(*small, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_exports_at_once_get_a_number_each(tmp_path):
+    def write_after_another(partial):
+        (partial / "saved_model.pb").touch()
+        if not numbered(tmp_path):
+            other = write_version(tmp_path, "savedmodel", write_after_another_is_there)
+            assert other.name == "1"
+
+    def write_after_another_is_there(partial):
+        assert len(list(tmp_path.iterdir())) == 2
+        (partial / "saved_model.pb").touch()
+
+    assert write_version(tmp_path, "savedmodel", write_after_another) == tmp_path / "2"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+
+
+def test_a_number_that_is_taken_at_the_last_moment(tmp_path, monkeypatch):
+    (tmp_path / "1" / "full").mkdir(parents=True)
+    free = iter([tmp_path / "1", tmp_path / "2"])
+    monkeypatch.setattr("kerasnets.export.versions._next_free", lambda _: next(free))
+    assert write_version(tmp_path, "savedmodel", lambda _: None).name == "2"
+
+
+def test_versions_have_ascii_digits_and_perhaps_zeros_in_front(tmp_path):
+    for name in ("00000123", "9", "²", "x1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").touch()
+    (tmp_path / "200").touch()
+    assert list(versions(tmp_path).items()) == [(9, tmp_path / "9"), (123, tmp_path / "00000123")]
+    (tmp_path / "200").unlink()
+    written = write_version(tmp_path, "savedmodel", lambda new: (new / "saved_model.pb").touch())
+    assert written.name == "124"
+    prune(tmp_path, "savedmodel", keep=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["124", "x1", "²"]
+
+
+def test_a_version_that_cannot_be_removed_is_named(tmp_path, monkeypatch):
+    for name in ("1", "2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").touch()
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.rename", refuse)
+    with pytest.raises(UserError, match="the old .*1' was not removed: Permission denied"):
+        prune(tmp_path, "savedmodel", keep=1)
 
 
 def test_a_network_with_a_weight_file(tmp_path):

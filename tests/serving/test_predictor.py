@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import numpy as np
@@ -56,3 +57,28 @@ def test_a_damaged_saved_model_is_told(exported, images, tmp_path):
 def test_the_saved_model_of_another_program_is_told(images, tmp_path):
     with pytest.raises(UserError, match="2' was not exported by kerasnets: its signature serving"):
         predict(half_plus(1.0, tmp_path / "2"), images)
+
+
+def test_a_damaged_version_is_passed_over_for_an_older_one(exported, images, tmp_path, caplog):
+    expected = predict(exported, images)
+    shutil.copytree(exported, tmp_path / "00000123")
+    for broken in ("124", "125"):
+        (tmp_path / broken).mkdir()
+    (tmp_path / "124" / "saved_model.pb").write_bytes(b"\x00" * 50)
+    found = predict(tmp_path, images)
+    assert [answer.classes for answer in found] == [answer.classes for answer in expected]
+    assert "version 125 is passed over" in caplog.text
+    assert re.search("version 124 is passed over: .*124' is a damaged SavedModel: ", caplog.text)
+    shutil.rmtree(tmp_path / "00000123")
+    with pytest.raises(UserError, match="No version in .* can be loaded"):
+        predict(tmp_path, images)
+
+
+def test_an_image_without_permission_is_told(exported, images, monkeypatch):
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    # Its mode would not stop root.
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    with pytest.raises(UserError, match="one.png' cannot be read: Permission denied"):
+        predict(exported, images)
