@@ -27,6 +27,7 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
         (["train", "--out", "/none", "--resume"], "'/none' is no run folder"),
         (["predict"], "Missing from kerasnets predict: PATH"),
         (["evaluate", "lenet5", "--batch-size", "0"], "--batch-size must be at least 1"),
+        (["evaluate", "runs/none"], "'runs/none' is no run folder: there is no config.json"),
         (["evaluate", "lenet5"], "give --weights SOURCE and --data DATA"),
         (["export", "lenet5"], "give --weights SOURCE"),
         (["export", "lenet7"], "Unknown network 'lenet7'"),
@@ -160,6 +161,40 @@ def test_evaluate_refuses_other_classes(short_run, image_folder, capsys):
     with pytest.raises(SystemExit):
         command_line.main(["evaluate", str(short_run.folder), "--data", f"folder:{image_folder}"])
     assert "was trained on the classes 10: 0, 1, 2, 3, ...;" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [("--weights", "imagenet"), ("--options", "pool", "average")])
+def test_evaluate_refuses_what_a_run_has_in_itself(flags, tmp_path, capsys):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(SystemExit):
+        command_line.main(["evaluate", str(tmp_path), *flags])
+    assert f"{flags[0]} is for a network's name; " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), ("digits", "own")),
+        (("--data-dir", "other"), ("digits", "other")),
+        (("--data", "mnist"), ("mnist", "own")),
+    ],
+)
+def test_evaluate_a_run_on_its_own_data_but_for_what_is_given(flags, expected, monkeypatch):
+    from kerasnets.training import run
+
+    class Loaded(Exception):  # noqa: N818, nothing is wrong
+        pass
+
+    def load_data(config):
+        raise Loaded(config.data, str(config.data_dir))
+
+    own = run.TrainConfig(data_dir=pathlib.Path("own"))
+    monkeypatch.setattr("kerasnets.cli.commands.evaluate.is_run", lambda _: True)
+    monkeypatch.setattr(run.Run, "load", lambda folder: run.Run(folder, own, ()))
+    monkeypatch.setattr(run, "load_data", load_data)
+    with pytest.raises(Loaded) as found:
+        parse(["evaluate", "runs/mine", *flags]).run()
+    assert found.value.args == expected
 
 
 def test_evaluate_a_network_with_weights(short_run, capsys):

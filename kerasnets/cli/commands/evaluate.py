@@ -13,6 +13,7 @@ from tyro.conf import Positional
 
 import kerasnets
 from kerasnets import registry
+from kerasnets.cli.runs import check_alone, is_run
 from kerasnets.errors import UserError
 
 if typing.TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Evaluate:
     split: str | None = None
     """train, validation or test; the held-out one if not given."""
     data_dir: pathlib.Path | None = None
-    """Where TFDS keeps its data."""
+    """Where TFDS keeps its data; of a run: its own."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Options of the network, as NAME VALUE pairs."""
     batch_size: int = 250
@@ -99,11 +100,12 @@ class Evaluate:
         from kerasnets.training.networks import any_size, parse_options
         from kerasnets.training.run import Run, load_data
 
-        if (pathlib.Path(self.model) / "config.json").is_file():
+        if is_run(self.model):
+            check_alone(self, "weights", "options")
             run = Run.load(self.model)
-            config = run.config
-            if self.data is not None:
-                config = dataclasses.replace(config, data=self.data, data_dir=self.data_dir)
+            given = {"data": self.data, "data_dir": self.data_dir}
+            given = {name: value for name, value in given.items() if value is not None}
+            config = dataclasses.replace(run.config, **given)
             dataset = load_data(config)
             if not self.labels:
                 run.check_classes(dataset)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tyro.conf import OmitArgPrefixes, Positional
 
 from kerasnets import registry
+from kerasnets.cli.runs import check_alone, is_run
 from kerasnets.errors import UserError
 from kerasnets.export.form import Form
 
@@ -49,13 +50,11 @@ class Export:
             "calibration": self.calibration,
             "data_dir": self.data_dir,
         }
-        if (pathlib.Path(self.model) / "config.json").is_file():
-            self._check_alone()
+        if is_run(self.model):
+            check_alone(self, "weights", "labels", "options")
             run = Run.load(self.model)
             print(export_run(run, self.to or self.form.folder(run.config.model), **shared))
             return
-        if pathlib.Path(self.model).parent != pathlib.Path():
-            raise UserError(f"{self.model!r} is no run folder: there is no config.json in it.")
         facts = registry.info(self.model)
         if self.weights is None:
             raise UserError(
@@ -71,9 +70,3 @@ class Export:
                 **parse_options(self.options, GIVEN),
             )
         )
-
-    def _check_alone(self) -> None:
-        """Raises a `UserError` where something is given that a run has in itself."""
-        for flag in ("weights", "labels", "options"):
-            if getattr(self, flag):
-                raise UserError(f"--{flag} is for a network's name; {self.model!r} is a run.")
