@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasnets.data import evaluation_batches, load
+from kerasnets.data.bad_images import naming_bad_images
 from kerasnets.errors import UserError
 from kerasnets.export.folding import logits_of
 from kerasnets.export.form import Form
@@ -55,6 +56,9 @@ def export_run(
         network,
         run.preprocessing,
         data_dir=data_dir or run.config.data_dir,
+        # So that none of the images that the run held out gives a scale.
+        test_fraction=run.config.test_fraction,
+        validation_fraction=run.config.recipe.validation_fraction,
     )
     facts = {
         "data": run.config.data,
@@ -118,16 +122,27 @@ def calibration_pixels(
     data: str | None,
     network: keras.Model,
     before: Preprocessing,
-    *,
-    data_dir: str | os.PathLike | None,
+    **where,
 ) -> np.ndarray | None:
-    """Training images as the network's export takes them, (N, H, W, C); ``None`` but for int8."""
+    """Training images as the network's export takes them, (N, H, W, C); ``None`` but for int8.
+
+    Args:
+        form: Of the export.
+        data: As `kerasnets.data.load` takes it.
+        network: The network.
+        before: Its preprocessing.
+        **where: Other arguments of `kerasnets.data.load`.
+
+    Raises:
+        UserError: When there is no such data, or an image cannot be read; the message names it.
+    """
     if form is None or form.quantize == "none":
         return None
     if data is None:
         raise UserError("--quantize int8 needs --calibration DATA, whose images give the scales.")
-    split = load(data, data_dir=data_dir).split("train")
+    split = load(data, **where).split("train")
     split = split.take(np.linspace(0, split.size - 1, CALIBRATION_IMAGES).astype(int))
     channels = network.input_shape[-1]
     batches = evaluation_batches(split, before, channels, batch_size=CALIBRATION_IMAGES)
-    return next(iter(batches))[0].numpy().astype("float32")
+    with naming_bad_images([split], channels):
+        return next(iter(batches))[0].numpy().astype("float32")

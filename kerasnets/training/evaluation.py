@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnets.data.bad_images import naming_bad_images
 from kerasnets.data.pipeline import dense_batches, evaluation_batches
 from kerasnets.data.sources import Split
 from kerasnets.errors import UserError
@@ -46,15 +47,16 @@ def evaluate(
 
     Raises:
         UserError: When the split has labels that the network has no class for, or is empty, or
-            there are no such crops.
+            there are no such crops, or an image cannot be read; the message names it.
     """
     network = without_side_classifiers(network)
     _check(split, name, network.output_shape[-1])
     model = with_preprocessing(network, preprocessing)
-    if crops == "dense":
-        logits = _dense(model, split, preprocessing, scales or (preprocessing.resize_to,))
-    else:
-        logits = _in_crops(model, split, preprocessing, crops, batch_size)
+    with naming_bad_images([split], model.input_shape[-1]):
+        if crops == "dense":
+            logits = _dense(model, split, preprocessing, scales or (preprocessing.resize_to,))
+        else:
+            logits = _in_crops(model, split, preprocessing, crops, batch_size)
     return measure(name, logits, split.labels, real=real)
 
 

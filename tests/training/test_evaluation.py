@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kerasnets import UserError
+from kerasnets.data import load
 from kerasnets.data.sources import Split
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.training import evaluate
@@ -90,6 +91,17 @@ def test_what_cannot_be_measured_is_told(rng):
         evaluate(network(), split(rng, 0), PREPROCESSING)
     with pytest.raises(UserError, match="Unknown way of cropping '12'"):
         evaluate(network(), split(rng), PREPROCESSING, crops="12")
+
+
+@pytest.mark.parametrize("crops", ["ten", "dense"])
+def test_an_image_that_cannot_be_read_is_named(tmp_path, crops):
+    for label in ("ant", "bee"):
+        (tmp_path / "train" / label).mkdir(parents=True)
+        (tmp_path / "train" / label / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    torn = load(f"folder:{tmp_path}").split("train")
+    anything = network(size=None) if crops == "dense" else network()
+    with pytest.raises(UserError, match="torn.png' cannot be read as an image"):
+        evaluate(anything, torn, PREPROCESSING, crops=crops)
 
 
 def test_the_report_has_every_table_and_picture(rng, tmp_path):
