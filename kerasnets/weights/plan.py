@@ -11,10 +11,12 @@ import keras
 from kerasnets.errors import UserError
 from kerasnets.registry import Layout, Registration
 from kerasnets.weights.files import Stored, WeightFile
-from kerasnets.weights.layouts import Tensor, flattened_shape, layout_tensors, own_tensors
+from kerasnets.weights.layouts import FORMS, Tensor, flattened_shape, layout_tensors, own_tensors
 
 # How Keras itself saves one of our networks.
 OWN_IN_KERAS = Layout(names=str, framework="keras")
+# LeNet-5's classifier has a row of codes for each class; all others have a column of a kernel.
+IN_ROWS = ("rbf",)
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,17 @@ def plan_loading(
     """
     project, tensors = recognise(model, file, entry)
     found = _of_built_heads(model, file, entry, project)
-    fresh, tensors, found = _set_fresh_apart(tensors, found) if fresh_head else ([], tensors, found)
+    fresh = []
+    if fresh_head:
+        fresh, tensors, found = _set_fresh_apart(tensors, found, entry)
     tensors, notes = _with_channels(model, tensors, found, project, entry)
     if fresh:
         names = ", ".join(layer.name for layer in fresh)
-        notes.append(f"{str(file.path)!r} is for other classes; {names} starts with random weights")
+        notes.append(f"{str(file.path)!r} is for other classes; {names} starts anew")
     if faults := _faults(tensors, found):
         raise UserError(
             f"{str(file.path)!r} does not fit {entry.info.name}: {faults}"
-            f"{_reason(tensors, found)}{_closest(file, entry.info.name)}"
+            f"{_reason(tensors, found, entry)}{_closest(file, entry.info.name)}"
         )
     return Plan(tuple(tensors), tuple(fresh), tuple(notes), project)
 
@@ -61,7 +65,7 @@ def fits(model: keras.Model, file: WeightFile, entry: Registration) -> bool:
     """Whether the file is for this network: all its tensors, but perhaps for the classifier's."""
     project, tensors = recognise(model, file, entry)
     found = _of_built_heads(model, file, entry, project)
-    _, tensors, found = _set_fresh_apart(tensors, found)
+    _, tensors, found = _set_fresh_apart(tensors, found, entry)
     body = [
         tensor
         for tensor in tensors
@@ -74,15 +78,20 @@ def fits(model: keras.Model, file: WeightFile, entry: Registration) -> bool:
 def classes_of(file: WeightFile, entry: Registration) -> int | None:
     """How many classes the file's classifier is for; ``None`` where it has none."""
     name = entry.head_layers[-1]
-    layouts = [*entry.layouts.values(), OWN_IN_KERAS]
-    ends = {"torch": (".weight", ".bias"), "keras": ("/0", "/kernel")}
-    for layout in layouts:
-        names = layout.names(name)
+    ends = {"torch": (".weight", ".bias"), "keras": ("/0", "/kernel", "/codes")}
+    named = [(layout.names(name), layout.framework) for layout in entry.layouts.values()]
+    for names, framework in [*named, (name, "keras"), (FORMS.get(name, name), "keras")]:
         prefix = names if isinstance(names, str) else names[0]
-        for end in ends[layout.framework]:
+        for end in ends[framework]:
             if stored := file.tensors.get(prefix + end):
-                return stored.shape[0 if layout.framework == "torch" else -1]
+                return stored.shape[0 if framework == "torch" or name in IN_ROWS else -1]
     return None
+
+
+def _classifiers(entry: Registration) -> set[str]:
+    """Names of the layers whose weights are for a number of classes."""
+    last = entry.head_layers[-1]
+    return {last, FORMS.get(last, last)} | {f"{name}_logits" for name in entry.auxiliary_heads}
 
 
 def recognise(
@@ -128,14 +137,14 @@ def _of_built_heads(
 
 
 def _set_fresh_apart(
-    tensors: list[Tensor], found: Mapping[str, Stored]
+    tensors: list[Tensor], found: Mapping[str, Stored], entry: Registration
 ) -> tuple[list[keras.layers.Layer], list[Tensor], dict[str, Stored]]:
     """Takes out the classifiers that the file has for other classes, or does not have."""
-    fresh = []
+    fresh, classifiers = [], _classifiers(entry)
     for tensor in tensors:
         stored = found.get(tensor.name)
         if (
-            tensor.layer.name.endswith("logits")
+            tensor.layer.name in classifiers
             and tensor.layer not in fresh
             and (stored is None or stored.shape != tensor.shape)
         ):
@@ -215,15 +224,16 @@ def _first(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
-def _reason(tensors: list[Tensor], found: Mapping[str, Stored]) -> str:
+def _reason(tensors: list[Tensor], found: Mapping[str, Stored], entry: Registration) -> str:
     """What the user can do about shapes that come from the arguments of `build`."""
+    classifiers = _classifiers(entry)
     wrong = _misshapen(tensors, found)
     missing = [tensor for tensor in tensors if tensor.name not in found]
-    if not wrong and missing and all(each.layer.name.endswith("logits") for each in missing):
+    if not wrong and missing and all(each.layer.name in classifiers for each in missing):
         return ". It has no classifier: include_top=False builds none, classes=N starts a new one"
     for tensor in wrong:
         is_dense = isinstance(tensor.layer, keras.layers.Dense)
-        if tensor.layer.name.endswith("logits"):
+        if tensor.layer.name in classifiers:
             return ". Its classifier is for other classes; classes=N starts a new one"
         if is_dense and flattened_shape(tensor.layer):
             height, width, _ = flattened_shape(tensor.layer)

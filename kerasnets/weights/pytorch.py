@@ -75,8 +75,12 @@ def save(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) -> None:
     torch = _torch(f"Writing the PyTorch file {os.fspath(path)!r}")
     # A scalar's ascontiguousarray has one axis; its copy has none.
     state = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
-    with whole(path) as partial:
-        torch.save(state, partial)
+    with whole(path) as partial, partial.open("wb") as file:
+        try:
+            torch.save(state, file)
+        # What PyTorch makes of a full disk.
+        except RuntimeError as error:
+            raise OSError(str(error).partition("\n")[0]) from error
 
 
 def _torch(what: str) -> object:

@@ -1,5 +1,7 @@
 """From one format to another, and to PyTorch and back."""
 
+import types
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -7,7 +9,7 @@ import safetensors.numpy
 from kerasnets import UserError, build
 from kerasnets.cli.main import main
 from kerasnets.registry import registration
-from kerasnets.weights import save_weights
+from kerasnets.weights import pytorch, save_weights
 from kerasnets.weights.convert import convert_weights, project_tensors
 from tests.golden import manifest
 from tests.models.keras_applications import randomize
@@ -65,6 +67,17 @@ def test_the_command_finds_the_network_and_the_classes(tmp_path, capsys) -> None
     np.testing.assert_array_equal(state["conv1.weight"].numpy(), kernel.transpose(3, 2, 0, 1))
 
 
+@pytest.mark.parametrize(("name", "classes"), [("lenet5", 10), ("lenet5", 26)])
+def test_a_classifier_of_any_name_tells_the_classes(name, classes, tmp_path) -> None:
+    """LeNet-5's is called rbf and holds a row of codes for each class."""
+    network = build(name, classes=classes)
+    save_weights(network, tmp_path / "own.weights.h5")
+    assert convert_weights(tmp_path / "own.weights.h5", tmp_path / "own.safetensors") == name
+    loaded = build(name, classes=classes, weights=tmp_path / "own.safetensors")
+    for one, other in zip(network.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
 @pytest.mark.parametrize(
     ("target", "arguments", "message"),
     [
@@ -81,6 +94,24 @@ def test_what_cannot_be_written_is_told(target, arguments, message, tmp_path) ->
             tmp_path / "own.safetensors", tmp_path / target, **{"network": "lenet5", **arguments}
         )
     assert not (tmp_path / target).exists()
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("[enforce fail] cut off\nframe #0"), OSError(28, "full")]
+)
+def test_a_pickle_that_cannot_be_written_is_told(error, tmp_path, monkeypatch) -> None:
+    """PyTorch raises RuntimeError where the disk is full, with its stack behind the first line."""
+
+    def save(*_):
+        raise error
+
+    torch = types.SimpleNamespace(from_numpy=lambda array: array, save=save)
+    monkeypatch.setattr(pytorch, "_torch", lambda _: torch)
+    with pytest.raises(UserError, match="out.pth' was not written: (.*cut off|full)") as found:
+        pytorch.save(tmp_path / "out.pth", {})
+    assert "\n" not in str(found.value)
+    with pytest.raises(UserError, match="out.pth' was not written: No such file or directory"):
+        pytorch.save(tmp_path / "none" / "out.pth", {})
 
 
 def test_weights_of_unknown_networks_are_told(tmp_path) -> None:

@@ -166,7 +166,7 @@ def test_a_file_for_other_classes_is_told(tmp_path):
 def test_other_classes_that_are_asked_for_start_anew(published, caplog):
     """The backbone is the file's, the classifier random, and the log says so."""
     model = build("resnet20_cifar", classes=5, weights=published)
-    assert "logits starts with random weights" in caplog.text
+    assert "logits starts anew" in caplog.text
     tensors = safetensors.numpy.load_file(published)
     kernel = model.get_layer("stem_conv").kernel.numpy()
     np.testing.assert_array_equal(kernel, tensors["conv1.weight"].transpose(2, 3, 1, 0))
@@ -174,6 +174,27 @@ def test_other_classes_that_are_asked_for_start_anew(published, caplog):
     assert head.kernel.shape == (64, 5)
     assert head.kernel.numpy().std() > 0
     assert "Deferred" not in str(model.get_config())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "last"),
+    [
+        ("lenet5", {}, "rbf"),
+        ("nin_cifar10", {}, "class_maps"),
+        ("alexnet_owt", {"dense_head": "conv", "width": 0.125}, "fc8"),
+    ],
+)
+def test_a_classifier_of_any_name_starts_anew(name, options, last, tmp_path, caplog):
+    trained = build(name, **options)
+    save_weights(trained, tmp_path / "own.safetensors")
+    model = build(name, classes=26, weights=tmp_path / "own.safetensors", **options)
+    assert f"{last} starts anew" in caplog.text
+    expected = {weight.path: weight.numpy() for weight in trained.weights}
+    for layer in model.layers:
+        for weight in layer.weights:
+            if layer.name != last:
+                np.testing.assert_array_equal(weight.numpy(), expected[weight.path])
+    assert model.get_layer(last).weights[0].numpy().std() > 0
 
 
 def test_without_the_top_a_files_classifier_is_left_out(published):
