@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import types
 from collections.abc import Callable
 
@@ -21,6 +22,11 @@ class LazyModule(types.ModuleType):
 keras = LazyModule("keras")
 tf = LazyModule("tensorflow")
 layers = LazyModule("kerasnets.layers")
+
+
+def installed(module: str) -> bool:
+    """Whether a module can be imported; it is not imported."""
+    return importlib.util.find_spec(module) is not None
 
 
 def exports(package: str, modules: dict[str, str]) -> Callable[[str], object]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal
 
 from kerasnets import registry
 from kerasnets.benchmark.networks import NEEDS, PEERS, twin
 from kerasnets.errors import UserError, unknown
+from kerasnets.lazy import installed
 
 # What can be asked for, and the jobs that a peer's process then does. The first step and the peak
 # memory come with every job.
@@ -122,7 +122,7 @@ def _check_peer(peer: str) -> None:
 
 
 def _installed(peer: str) -> bool:
-    return peer not in NEEDS or find_spec(NEEDS[peer]) is not None
+    return peer not in NEEDS or installed(NEEDS[peer])
 
 
 def input_shape(network: str, size: int | None) -> tuple[int, int, int]:

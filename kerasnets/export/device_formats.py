@@ -7,7 +7,6 @@ Both take ``images`` (N, H, W, C) float32, raw pixels of the network's size in 0
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import pathlib
 import warnings
@@ -19,6 +18,7 @@ import tensorflow as tf
 from kerasnets.errors import UserError
 from kerasnets.export.checks import Answer
 from kerasnets.inputs import Preprocessing, with_preprocessing
+from kerasnets.lazy import installed
 
 # What writing a format needs, by the names to install and to import.
 NEEDED = {"litert": {}, "onnx": {"tf2onnx": "tf2onnx", "onnx": "onnx"}}
@@ -26,7 +26,7 @@ NEEDED = {"litert": {}, "onnx": {"tf2onnx": "tf2onnx", "onnx": "onnx"}}
 
 def check_installed(format: str) -> None:
     """Raises a `UserError` where a format's exporter is not installed."""
-    missing = [name for name, module in NEEDED[format].items() if not _has(module)]
+    missing = [name for name, module in NEEDED[format].items() if not installed(module)]
     if missing:
         raise UserError(
             f"--format {format} needs {', '.join(missing)}; pip install 'kerasnets[{format}]'"
@@ -83,7 +83,7 @@ def _hold_constants_as_arrays(model: keras.Model) -> None:
 
 def run_litert(path: pathlib.Path) -> Answer:
     """Logits by a LiteRT file, run by ai-edge-litert where it is installed."""
-    if _has("ai_edge_litert"):
+    if installed("ai_edge_litert"):
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(str(path))
@@ -102,7 +102,7 @@ def run_litert(path: pathlib.Path) -> Answer:
 
 def run_onnx(path: pathlib.Path) -> Answer | None:
     """Logits by an ONNX file; ``None`` where onnxruntime is not installed."""
-    if not _has("onnxruntime"):
+    if not installed("onnxruntime"):
         return None
     import onnxruntime
 
@@ -113,10 +113,6 @@ def run_onnx(path: pathlib.Path) -> Answer | None:
 def _input(model: keras.Model, batch: int | None) -> list[keras.InputSpec]:
     shape = (batch, *model.input_shape[1:])
     return [keras.InputSpec(shape=shape, dtype="float32", name="images")]
-
-
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
 
 
 @contextlib.contextmanager

@@ -6,13 +6,20 @@ what is kept), others by Keras beside those of keras.applications (``KERAS_HOME`
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import importlib.util
+import logging
+import os
 import pathlib
 import re
+from collections.abc import Iterator
+
+import filelock
 
 from kerasnets.errors import UserError
-from kerasnets.lazy import keras
+from kerasnets.lazy import installed, keras
+
+log = logging.getLogger("kerasnets")
 
 # Looked for in this order in a repository of the hub, where no file is named.
 HUB_FILES = ("model.safetensors", "weights.safetensors", "pytorch_model.bin", "model.weights.h5")
@@ -28,7 +35,7 @@ def download(location: str, checksum: str = "") -> pathlib.Path:
     Raises:
         UserError: When it cannot be had, or is not what was published.
     """
-    if location.endswith((".pth", ".pt", ".th")) and importlib.util.find_spec("torch") is None:
+    if location.endswith((".pth", ".pt", ".th")) and not installed("torch"):
         raise UserError(
             f"{location!r} is a PyTorch file; reading it needs torch: "
             "pip install 'kerasnets[torch]'. Weights from keras or timm do not."
@@ -53,6 +60,29 @@ def parse_hub(location: str) -> tuple[str, str | None, str | None]:
 
 
 def _from_url(url: str, checksum: str) -> pathlib.Path:
+    with _locked(url.rpartition("/")[2]):
+        return _checked(url, checksum)
+
+
+@contextlib.contextmanager
+def _locked(name: str) -> Iterator[None]:
+    """While inside, other processes wait that want the file of this name.
+
+    Keras writes a file under its own name from the start.
+    """
+    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+    folder = pathlib.Path(home) / "locks"
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(filelock.FileLock(folder / f"{name}.lock"))
+        except OSError:
+            # What is kept can still be read there.
+            log.debug("%s cannot be written; downloads are not locked", folder)
+        yield
+
+
+def _checked(url: str, checksum: str) -> pathlib.Path:
     path = _get_file(url)
     if _matches(path, checksum):
         return path
@@ -94,13 +124,15 @@ def _from_hub(location: str) -> pathlib.Path:
     from huggingface_hub import errors, hf_hub_download
 
     repo, revision, file = parse_hub(location)
+    kept = False
     for name in (file,) if file else HUB_FILES:
         try:
-            return pathlib.Path(hf_hub_download(repo, name, revision=revision))
+            path = hf_hub_download(repo, name, revision=revision, local_files_only=kept)
+            return pathlib.Path(path)
         except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
             reason = "the hub cannot be reached, and no earlier download is kept"
-            failure = error
-            break
+            # It would not answer for the next name either, which may be kept.
+            failure, kept = error, True
         except errors.EntryNotFoundError as error:
             reason = f"it has no file {file or ' or '.join(HUB_FILES)}"
             failure = error

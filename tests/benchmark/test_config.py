@@ -1,5 +1,3 @@
-import importlib.util
-
 import pytest
 
 from kerasnets import UserError
@@ -32,9 +30,8 @@ def test_wrong_values_are_named(values, message):
 
 
 def test_a_peer_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr(
-        module, "find_spec", lambda name: None if name == "timm" else importlib.util.find_spec(name)
-    )
+    installed = module.installed
+    monkeypatch.setattr(module, "installed", lambda name: name != "timm" and installed(name))
     with pytest.raises(UserError, match="'timm' needs timm, which is not installed"):
         BenchmarkConfig(peers=("timm",)).resolved()
     assert "timm" not in BenchmarkConfig().resolved().peers

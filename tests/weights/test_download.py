@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import http.server
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 
+import filelock
 import numpy as np
 import pytest
 
@@ -70,6 +72,7 @@ def server():
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> pathlib.Path:
     """Where Keras keeps its downloads; it reads KERAS_HOME once, when it is imported."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path / "keras"))
     folder = tmp_path / "keras" / "models"
     folder.mkdir(parents=True)
@@ -83,6 +86,26 @@ def test_a_file_is_downloaded_once(server, cache):
         assert path == cache / "weights.h5"
         assert path.read_bytes() == CONTENT
     assert server.asked == ["GET /weights.h5"]
+
+
+def test_two_processes_do_not_download_one_file_at_once(server, cache):
+    """The lock, held here as another process would, is waited for."""
+    server.pages["/weights.h5"] = (CONTENT, "application/octet-stream")
+    (cache.parent / "locks").mkdir()
+    lock = filelock.FileLock(cache.parent / "locks" / "weights.h5.lock")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        with lock:
+            download_here = pool.submit(download, f"{server.url}/weights.h5")
+            with pytest.raises(TimeoutError):
+                download_here.result(0.3)
+            assert server.asked == []
+        assert download_here.result(60).read_bytes() == CONTENT
+
+
+def test_a_folder_for_locks_that_cannot_be_made_stops_nothing(server, cache):
+    server.pages["/weights.h5"] = (CONTENT, "application/octet-stream")
+    (cache.parent / "locks").touch()
+    assert download(f"{server.url}/weights.h5").read_bytes() == CONTENT
 
 
 def test_what_is_left_of_a_killed_download_is_fetched_anew(server, cache):
@@ -202,7 +225,9 @@ def test_a_file_of_the_hub_is_kept_for_when_there_is_no_network(server, from_hub
 
 def test_the_usual_files_are_looked_for_in_a_repository(server, from_hub):
     server.pages[f"{RESOLVE}/weights.safetensors"] = (CONTENT, "application/octet-stream")
-    assert from_hub("hf:me/mine").endswith("/weights.safetensors")
+    path = from_hub("hf:me/mine")
+    assert path.endswith("/weights.safetensors")
+    assert from_hub("hf:me/mine", HF_HUB_OFFLINE="1") == path
     assert from_hub("hf:me/mine/other.h5").startswith(
         "refused: 'hf:me/mine/other.h5' was not downloaded: it has no file other.h5"
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pathlib
 from dataclasses import dataclass
 
 from tyro.conf import OmitArgPrefixes, Positional
 
 from kerasnets.errors import UserError
+from kerasnets.lazy import installed
 from kerasnets.serving.config import ServerConfig
 
 
@@ -28,7 +28,8 @@ class Serve:
             raise UserError(
                 "Give the folder of SavedModels: kerasnets serve savedmodels; or --config FILE."
             )
-        missing = [name for name in ("fastapi", "uvicorn", "tensorflow_serving") if not _has(name)]
+        needed = ("fastapi", "uvicorn", "tensorflow_serving")
+        missing = [name for name in needed if not installed(name)]
         if missing:
             raise UserError(
                 f"kerasnets serve needs {', '.join(missing)}: pip install 'kerasnets[serving]'."
@@ -36,7 +37,3 @@ class Serve:
         from kerasnets.serving.app import serve
 
         serve(self.folder, self.server)
-
-
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
