@@ -20,6 +20,7 @@ from fastapi import Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 from PIL import Image
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kerasnets.errors import UserError
@@ -28,7 +29,7 @@ from kerasnets.serving.metrics import Metrics
 from kerasnets.serving.protocol import Protocol
 from kerasnets.serving.repository import Repository
 from kerasnets.serving.rest import RestApi
-from kerasnets.serving.status import BodyError, RequestError
+from kerasnets.serving.status import HTTP_CODES, BodyError, RequestError
 
 log = logging.getLogger("kerasnets")
 
@@ -154,6 +155,9 @@ def _rest_endpoint(
         except RequestError as error:
             status = error.code
             response = _answer(error.http_code, {"error": error.message}, error.headers)
+        except ClientDisconnect:
+            # Nobody is there to read the answer.
+            status, response = "CANCELLED", Response(status_code=HTTP_CODES["CANCELLED"])
         except TimeoutError:
             status = "DEADLINE_EXCEEDED"
             message = f"The answer took longer than {config.timeout_s:g} s."
@@ -216,25 +220,28 @@ def serve(folder: pathlib.Path | None, config: ServerConfig) -> None:
     # How large an image may be is checked, without Pillow's own warning.
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     repository.start()
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(repository, config),
-            log_level="warning",
-            access_log=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            http=Protocol,
-            ws="none",
-            server_header=False,
-            limit_concurrency=config.max_connections,
-            timeout_graceful_shutdown=int(config.timeout_s) + 1,
-        )
-    )
+    server = uvicorn.Server(_uvicorn_config(create_app(repository, config), config))
     # From here on connections wait until the server takes them.
     listener.listen(server.config.backlog)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     log.info("serving %s on http://%s:%d", ", ".join(repository.models), shown, port)
     server.run(sockets=[listener])
+
+
+def _uvicorn_config(app: ASGIApp, config: ServerConfig) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        http=Protocol,
+        ws="none",
+        server_header=False,
+        # uvicorn refuses the connection that reaches its limit.
+        limit_concurrency=config.max_connections + 1,
+        timeout_graceful_shutdown=int(config.timeout_s) + 1,
+    )
 
 
 def _bind(config: ServerConfig) -> socket.socket:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -14,8 +16,9 @@ import numpy as np
 import urllib3
 
 from kerasnets.errors import UserError
+from kerasnets.export.names import ANSWER
 from kerasnets.serving.config import ClientConfig
-from kerasnets.serving.prediction import Prediction, image_files
+from kerasnets.serving.prediction import Prediction, image_files, read_image
 
 MODEL_URL = re.compile(r"https?://[^/]+(/.*)?/v1/models/[^/:]+(/(versions|labels)/[^/:]+)?")
 # A busy server, or the proxy before it, asks to come back later.
@@ -52,10 +55,9 @@ def predict_rest(
         allowed_methods=None,
         raise_on_status=False,
     )
-    http = urllib3.PoolManager(maxsize=config.concurrency, timeout=config.timeout_s, block=True)
 
-    def ask(path: pathlib.Path) -> Prediction:
-        encoded = base64.b64encode(path.read_bytes()).decode()
+    def ask(http: urllib3.PoolManager, path: pathlib.Path) -> Prediction:
+        encoded = base64.b64encode(read_image(path)).decode()
         try:
             response = http.request(
                 "POST", f"{url}:predict", json={"instances": [{"b64": encoded}]}, retries=retries
@@ -67,7 +69,10 @@ def predict_rest(
             raise UserError(f"{str(path)!r}: HTTP {response.status}: {_error(response.data)}")
         return _rest_prediction(url, path, response.data)
 
-    return _in_parallel(ask, paths, config)
+    def connect() -> urllib3.PoolManager:
+        return urllib3.PoolManager(maxsize=config.concurrency, timeout=config.timeout_s, block=True)
+
+    return _in_parallel(connect, ask, paths, config)
 
 
 def predict_grpc(
@@ -96,35 +101,55 @@ def predict_grpc(
 
     config = config or ClientConfig()
     paths = image_files(images)
-    channel = grpc.insecure_channel(target, options=_grpc_options(config))
-    service = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
-    def ask(path: pathlib.Path) -> Prediction:
+    def ask(channel: grpc.Channel, path: pathlib.Path) -> Prediction:
         request = predict_pb2.PredictRequest()
         request.model_spec.name = model
-        request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([path.read_bytes()]))
+        request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([read_image(path)]))
+        service = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         try:
             answer = service.Predict(request, timeout=config.timeout_s)
         except grpc.RpcError as error:
             where = target if error.code() == grpc.StatusCode.UNAVAILABLE else repr(str(path))
             reason = " ".join(error.details().split())
             raise UserError(f"{where}: gRPC {error.code().name}: {reason}") from error
-        found = {name: tf.make_ndarray(tensor)[0] for name, tensor in answer.outputs.items()}
+        return _grpc_prediction(target, path, answer)
+
+    def connect() -> grpc.Channel:
+        return grpc.insecure_channel(target, options=_grpc_options(config))
+
+    return _in_parallel(connect, ask, paths, config)
+
+
+def _in_parallel(
+    connect: Callable[[], contextlib.AbstractContextManager],
+    ask: Callable[[object, pathlib.Path], Prediction],
+    paths: Sequence[pathlib.Path],
+    config: ClientConfig,
+) -> Iterator[Prediction]:
+    """Asks about several images at a time; the connection ends with the last answer."""
+    with (
+        connect() as connection,
+        concurrent.futures.ThreadPoolExecutor(config.concurrency) as pool,
+    ):
+        yield from pool.map(functools.partial(ask, connection), paths)
+
+
+def _grpc_prediction(target: str, path: pathlib.Path, answer: object) -> Prediction:
+    import tensorflow as tf
+
+    # The message itself makes an empty tensor of a name that it does not have.
+    outputs = dict(answer.outputs)
+    try:
+        found = {name: tf.make_ndarray(outputs[name])[0] for name in ANSWER}
         return Prediction(
             image=path,
             classes=tuple(name.decode() for name in found["top_classes"].tolist()),
             scores=tuple(found["top_scores"].tolist()),
             probabilities=found["probabilities"],
         )
-
-    return _in_parallel(ask, paths, config)
-
-
-def _in_parallel(
-    ask: Callable[[pathlib.Path], Prediction], paths: Sequence[pathlib.Path], config: ClientConfig
-) -> Iterator[Prediction]:
-    with concurrent.futures.ThreadPoolExecutor(config.concurrency) as pool:
-        yield from pool.map(ask, paths)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise _other_program(target, ", ".join(sorted(outputs))) from error
 
 
 def _rest_prediction(url: str, path: pathlib.Path, body: bytes) -> Prediction:
@@ -137,10 +162,14 @@ def _rest_prediction(url: str, path: pathlib.Path, body: bytes) -> Prediction:
             probabilities=np.array(found["probabilities"], np.float32),
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{url} answers otherwise than a SavedModel of kerasnets: expected probabilities, "
-            f"top_classes, top_scores. Received: {body[:80].decode('utf-8', 'replace')}"
-        ) from error
+        raise _other_program(url, body[:80].decode("utf-8", "replace")) from error
+
+
+def _other_program(where: str, received: str) -> UserError:
+    return UserError(
+        f"{where} answers otherwise than a SavedModel of kerasnets: expected {', '.join(ANSWER)}. "
+        f"Received: {received}"
+    )
 
 
 def _error(body: bytes) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerasnets import UserError
-from kerasnets.serving import ClientConfig, predict, predict_grpc, predict_rest
+from kerasnets.serving import ClientConfig, client, predict, predict_grpc, predict_rest
 from tests.serving.conftest import image_bytes
 
 
@@ -135,6 +135,41 @@ def test_grpc_gives_the_same_answers_and_tries_again(models_folder, images):
             list(predict_grpc(target, "other", images[:1]))
     with pytest.raises(UserError, match=f"{target}: gRPC UNAVAILABLE"):
         list(predict_grpc(target, "lenet", images[:1], ClientConfig(retries=0)))
+
+
+@pytest.mark.parametrize(
+    "outputs", [{"y": [[1.0]]}, {"probabilities": 1.0, "top_classes": b"a", "top_scores": 1.0}]
+)
+def test_grpc_answers_of_another_program_are_told(outputs, images):
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    answer = predict_pb2.PredictResponse()
+    for name, value in outputs.items():
+        answer.outputs[name].CopyFrom(tf.make_tensor_proto(value))
+    received = ", ".join(outputs)
+    with pytest.raises(UserError, match=f"h:1 answers otherwise than .* Received: {received}"):
+        client._grpc_prediction("h:1", images[0], answer)
+
+
+def test_the_connection_ends_with_the_last_answer_and_with_an_error(images):
+    ended = []
+
+    @contextlib.contextmanager
+    def connect():
+        try:
+            yield "connection"
+        finally:
+            ended.append(True)
+
+    def ask(connection, path):
+        return connection, client.read_image(path)[:4]
+
+    found = client._in_parallel(connect, ask, images[:2], ClientConfig())
+    assert list(found) == [("connection", b"\x89PNG")] * 2
+    with pytest.raises(UserError, match="none.png' cannot be read: "):
+        list(client._in_parallel(connect, ask, [images[0] / "none.png"], ClientConfig()))
+    assert len(ended) == 2
 
 
 def test_the_command_asks_a_server_without_tensorflow(server, images, kerasnets_command):
