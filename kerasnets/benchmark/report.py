@@ -129,7 +129,8 @@ def _cells(row: Row, results: Results) -> list[str]:
     if row.median is None:
         return [row.network, row.what, size, f"failed: {row.error}", "", "", "", ""]
     speed = "" if row.what == "build" else f"{row.batch / row.median:.1f}"
-    first, memory = f"{row.first_s:.1f}", f"{row.memory_mib:.0f}"
+    first = "" if row.first_s is None else f"{row.first_s:.1f}"
+    memory = "" if row.memory_mib is None else f"{row.memory_mib:.0f}"
     return [row.network, row.what, size, _spread(row), speed, share, first, memory]
 
 

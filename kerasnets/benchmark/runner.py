@@ -79,6 +79,7 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.process.stdout.close()
         self.errors.close()
 
 
@@ -198,15 +199,21 @@ def _take_turns(
         # Each goes first in its turn.
         first = number % max(1, len(order))
         for peer in order[first:] + order[:first]:
-            try:
-                answer = workers[peer].ask("round", steps=steps[peer])
-                found[peer]["seconds"].append(answer["seconds"])
-            except PeerError as error:
-                found[peer] |= {"error": str(error), "seconds": []}
-    for peer in order:
+            if "error" not in found[peer]:
+                _add_round(workers[peer], steps[peer], found[peer])
+    # What one has prepared, though it failed then, would be in the next job's memory.
+    for peer, worker in workers.items():
         with contextlib.suppress(PeerError):  # its error is in the row already
-            found[peer] |= workers[peer].ask("end")
+            found.get(peer, {}).update(worker.ask("end"))
     return [Row(**{**row, "seconds": tuple(row["seconds"])}) for row in found.values()]
+
+
+def _add_round(worker: Worker, steps: int, row: dict) -> None:
+    """Adds the time of a step to a row, or the error in place of all its times."""
+    try:
+        row["seconds"].append(worker.ask("round", steps=steps)["seconds"])
+    except PeerError as error:
+        row |= {"error": str(error), "seconds": []}
 
 
 def _line(row: Row) -> str:

@@ -40,6 +40,13 @@ def test_the_table_has_a_row_for_each_of_ours(results):
     assert cells[0][header.index("torchvision") + 1].startswith("0.50* ")
 
 
+def test_a_row_without_memory_has_an_empty_cell(results):
+    row = dataclasses.replace(ROW, memory_mib=None, first_s=None)
+    header, (cells,) = report.table(Results(results.machine, [row], results.peaks))
+    shown = dict(zip(header, cells, strict=True))
+    assert (shown["MiB"], shown["first s"]) == ("", "")
+
+
 def test_means_tell_the_same_networks_from_the_nearest(results):
     rows = [(row[0], row[1], row[2], row[4]) for row in report.means(results)[1]]
     assert ("keras.applications", "train", "the same", "2.00") in rows

@@ -26,6 +26,10 @@ PEER = """
         )[do]
         if do == "prepare" and request["job"] == "{broken}":
             answer = dict(error="it is broken", unsupported=False)
+        if do == "round" and "{broken}" == "round" and steps > 1:
+            answer = dict(error=f"asked for round {{steps}}", unsupported=False)
+        if do == "end":
+            steps = 0
         if do == "prepare" and request["job"] == "xla":
             answer = dict(error="no XLA", unsupported=True)
         print(json.dumps(answer), flush=True)
@@ -56,6 +60,27 @@ def test_a_round_is_as_long_as_asked_for(tmp_path, monkeypatch):
 def test_what_fails_is_kept_with_its_reason(tmp_path, monkeypatch):
     rows = measured(tmp_path, monkeypatch, broken="train", what="graph,train").rows
     assert [(row.what, row.error) for row in rows] == [("graph", None), ("train", "it is broken")]
+
+
+def test_a_peer_that_failed_in_a_round_is_not_asked_again(tmp_path, monkeypatch):
+    (row,) = measured(tmp_path, monkeypatch, broken="round", what="train").rows
+    assert row.error == "asked for round 5"  # the first of 3; a step before it was all right
+    assert row.seconds == ()
+    assert row.memory_mib == 5
+
+
+def test_what_a_failed_peer_has_prepared_is_ended(tmp_path, monkeypatch):
+    results = measured(tmp_path, monkeypatch, broken="graph", what="graph,train")
+    assert [(row.what, row.memory_mib) for row in results.rows] == [("graph", 0), ("train", 13)]
+
+
+def test_a_worker_that_is_closed_leaves_nothing_open(tmp_path, monkeypatch):
+    (tmp_path / "__main__.py").write_text(textwrap.dedent(PEER.format(broken="")))
+    monkeypatch.setattr(runner, "PEERS_FOLDER", tmp_path)
+    worker = runner.Worker("kerasnets", "cpu")
+    worker.close()
+    streams = (worker.process.stdin, worker.process.stdout, worker.errors)
+    assert all(stream.closed for stream in streams)
 
 
 def test_a_process_that_ends_is_told_with_its_last_words(tmp_path, monkeypatch):
