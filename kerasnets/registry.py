@@ -145,7 +145,7 @@ class Registration:
         head_layers: Names of the head's layers with weights, in order.
         variant: The options that make this variant what it is.
         style: Defaults of the options that every layer shares (`kerasnets.models.blocks.Style`).
-        fixed: Options of the style that this network does not take.
+        fixed: Options of the style that this network does not take, and why.
         stages: The stage outputs by name, ``{"stage1": "LAYER", ...}``, from large maps to small.
         auxiliary_heads: Where side classifiers of the training network sit: ``{"aux1": "LAYER"}``.
         auxiliary_head: ``auxiliary_head(x, classes, name="aux1", **options)`` returns the logits.
@@ -159,7 +159,7 @@ class Registration:
     head_layers: tuple[str, ...] = ("logits",)
     variant: Mapping[str, object] = field(default_factory=dict)
     style: Mapping[str, object] = field(default_factory=dict)
-    fixed: tuple[str, ...] = ()
+    fixed: Mapping[str, str] = field(default_factory=dict)
     stages: Mapping[str, str] = field(default_factory=dict)
     auxiliary_heads: Mapping[str, str] = field(default_factory=dict)
     auxiliary_head: Callable | None = None
@@ -179,7 +179,7 @@ def register(
     head_layers: tuple[str, ...] = ("logits",),
     variant: Mapping[str, object] | None = None,
     style: Mapping[str, object] | None = None,
-    fixed: tuple[str, ...] = (),
+    fixed: Mapping[str, str] | None = None,
     stages: Mapping[str, str] | None = None,
     auxiliary_heads: Mapping[str, str] | None = None,
     auxiliary_head: Callable | None = None,
@@ -211,7 +211,7 @@ def register(
         head_layers=head_layers,
         variant=dict(variant or {}),
         style=dict(style or {}),
-        fixed=fixed,
+        fixed=dict(fixed or {}),
         stages=dict(stages or {}),
         auxiliary_heads=dict(auxiliary_heads or {}),
         auxiliary_head=auxiliary_head,

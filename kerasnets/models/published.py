@@ -72,19 +72,20 @@ KERAS = {
         "resnet/resnet152", "100835be76be38e30d865e96f2aaae62", "ee4c566cf9a93f14d82f913c2dc6dd0c",
         "caffe", "MIT", 76.6, 93.1,
     )],
+    # Keras' documentation names Facebook's BSD licence; the scaling is TF-slim's (Apache-2.0).
     "resnet50_v2": [(
         "resnet/resnet50v2", "3ef43a0b657b3be2300d5770ece849e0", "fac2f116257151a9d068a22e544a4917",
-        "tf", "Apache-2.0", 76.0, 93.0,
+        "tf", "BSD-3-Clause", 76.0, 93.0,
     )],
     "resnet101_v2": [(
         "resnet/resnet101v2",
         "6343647c601c52e1368623803854d971", "c0ed64b8031c3730f411d2eb4eea35b5",
-        "tf", "Apache-2.0", 77.2, 93.8,
+        "tf", "BSD-3-Clause", 77.2, 93.8,
     )],
     "resnet152_v2": [(
         "resnet/resnet152v2",
         "a49b44d1979771252814e80f8ec446f9", "ed17cf2e0169df9d443503ef94b23b33",
-        "tf", "Apache-2.0", 78.0, 94.2,
+        "tf", "BSD-3-Clause", 78.0, 94.2,
     )],
     "inception_v3": [(
         "inception_v3/inception_v3",

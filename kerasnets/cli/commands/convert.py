@@ -28,7 +28,7 @@ class Convert:
     """Options of the network, as NAME VALUE pairs."""
 
     def run(self) -> None:
-        from kerasnets.training.run import parse_options
+        from kerasnets.training.networks import parse_options
         from kerasnets.weights.convert import convert_weights
 
         network = convert_weights(

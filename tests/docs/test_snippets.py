@@ -1,0 +1,32 @@
+"""The Python that docs/data.md has the reader run."""
+
+import re
+
+import pytest
+
+from tests.docs.pages import DOCS
+
+
+def snippets() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (DOCS / "data.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(snippets())))
+def test_a_snippet_runs_by_itself(number, image_folder):
+    scope: dict[str, object] = {}
+    exec(snippets()[number].replace("folder:flowers", f"folder:{image_folder}"), scope)
+    assert "augment" in scope
+    if "batches" in scope:
+        images, labels = next(iter(scope["batches"]))
+        assert images.shape[1:] == (224, 224, 3)
+        assert labels.shape[1:] == (2,)
+
+
+def test_every_option_has_a_value_on_the_command_line():
+    """README's example of ``--options``."""
+    from kerasnets.cli.main import parse
+
+    text = (DOCS.parent / "README.md").read_text()
+    (words,) = re.findall(r"`kerasnets (summary [^`]*--options [^`]*)`", text)
+    command = parse(words.split())
+    assert dict(command.options) == {"stem": "small", "remat": "true"}
