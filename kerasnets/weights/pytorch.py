@@ -78,9 +78,11 @@ def save(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) -> None:
     with whole(path) as partial, partial.open("wb") as file:
         try:
             torch.save(state, file)
-        # What PyTorch makes of a full disk.
         except RuntimeError as error:
-            raise OSError(str(error).partition("\n")[0]) from error
+            # PyTorch raises it while it ends the file, whatever the disk said before.
+            before = error.__context__
+            said = before.strerror if isinstance(before, OSError) else None
+            raise OSError(said or str(error).partition("\n")[0]) from error
 
 
 def _torch(what: str) -> object:
