@@ -268,9 +268,10 @@ class Guard(keras.callbacks.Callback):
         self.saved_at = time.monotonic()
         # Keras forgets the figures of the epoch so far when it goes on with the epoch.
         self.figures = [variable.value.numpy() for variable in self.model.metrics_variables]
-        self.close()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.previous[number] = signal.signal(number, self._ask)
+        # Kept from one `fit` to the next: nothing must be lost between them either.
+        if not self.previous and not self.stop_asked:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.previous[number] = signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: types.FrameType | None) -> None:
         self.stop_asked = True
@@ -320,9 +321,6 @@ class Guard(keras.callbacks.Callback):
         # A signal during the validation is one worker's alone: all of them hear of it a step later.
         if self.stop_agreed or (self.stop_asked and not self.shared):
             raise Interrupted(self.loss.step, self.folder.parent)
-
-    def on_train_end(self, logs: dict | None = None) -> None:
-        self.close()
 
 
 class KeepBest(keras.callbacks.Callback):

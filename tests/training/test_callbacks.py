@@ -1,3 +1,4 @@
+import signal
 import types
 
 import numpy as np
@@ -34,6 +35,23 @@ def test_a_stop_at_an_epochs_last_step_waits_for_the_validation(tmp_path, monkey
     assert saved == [8]
     with pytest.raises(Interrupted):
         guard.on_train_batch_end(0)
+
+
+def test_a_signal_between_two_fits_is_kept(tmp_path):
+    """A resumed epoch is a fit of its own; a stop asked behind it holds in the next one."""
+    before = signal.getsignal(signal.SIGTERM)
+    guard = Guard(FiniteLoss(tmp_path / "checkpoints", 8), minutes=1e9)
+    guard.set_model(types.SimpleNamespace(metrics_variables=[]))
+    guard.on_train_begin()
+    try:
+        guard.on_train_end()
+        signal.raise_signal(signal.SIGTERM)
+        guard.on_train_begin()
+        assert guard.stop_asked
+        # A second signal acts as usual.
+        assert signal.getsignal(signal.SIGTERM) == before
+    finally:
+        guard.close()
 
 
 ROW = "epoch,loss,accuracy,learning_rate\n1,0.5,0.9,0.1\n"
