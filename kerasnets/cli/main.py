@@ -70,9 +70,9 @@ def _words(error: OSError) -> str:
     """``FILE: reason``, of a file that is full, protected, gone..."""
     reason, name = error.strerror or str(error), error.filename
     if name is None:
-        # What writes to an open file does not name it; the one that is always open is asked.
+        # What writes to an open file does not name it; the one that is always open is tried again.
         try:
-            sys.stdout.flush()
+            print(flush=True)
         except OSError:
             _discard_output()
             name = "standard output"

@@ -60,7 +60,7 @@ def test_a_run_with_other_classes_gives_all_but_the_classifier(tmp_path):
 def test_the_finished_network_has_no_side_classifiers(tmp_path):
     options = {"width": "0.1", "auxiliary_heads": "true", "dropout": "0.3"}
     run = finished_run(tmp_path / "a", "googlenet", 3, **options)
-    assert run.network(trained=False).output_shape.keys() == {"predictions", "aux1", "aux2"}
+    assert run.network(trained=False).output.keys() == {"predictions", "aux1", "aux2"}
     assert run.network().output_shape == (None, 3)
     # So has the one that another run, or an evaluation, takes from its folder.
     assert build("googlenet", weights=run.folder, classes=3).output_shape == (None, 3)

@@ -77,7 +77,8 @@ def _csv_rows(path: str, text: str) -> Iterator[Mapping[str, object]]:
     try:
         yield from reader
     except csv.Error as error:
-        raise UserError(f"{path!r}, line {reader.line_num} is no CSV: {error}.") from error
+        # The line that failed is not counted yet.
+        raise UserError(f"{path!r}, line {reader.line_num + 1} is no CSV: {error}.") from error
 
 
 def _json_lines(path: str, text: str) -> Iterator[Mapping[str, object]]:

@@ -1,11 +1,13 @@
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
 
 from kerasnets import UserError
 from kerasnets.data import load
+from kerasnets.data.sources import tfds
 
 
 def test_digits_are_described_and_split_the_same_way_each_time():
@@ -118,7 +120,8 @@ def test_damaged_files_and_unknown_versions_of_tfds_are_told(tfds_folder, tmp_pa
     os.truncate(shard, shard.stat().st_size - 20)
     copy("gone").unlink()
     for budget in (2**30, 0):
-        monkeypatch.setattr("kerasnets.data.sources.tfds.MEMORY_BYTES", budget)
+        # The function has the module's name.
+        monkeypatch.setattr(sys.modules[tfds.__module__], "MEMORY_BYTES", budget)
         for name in ("turned", "cut", "gone"):
             with pytest.raises(UserError, match=f"tfds:tiny_numbers in .*{name}.* is damaged: "):
                 load("tfds:tiny_numbers", data_dir=tmp_path / name)
