@@ -73,7 +73,7 @@ def test_batch_norms_agree_and_a_killed_worker_costs_nothing(image_folder, tmp_p
         "--epochs", 12, "--validation-fraction", 0, "--out", tmp_path / "run",
     )  # fmt: skip
     processes = start(2, *flags)
-    while not (tmp_path / "run" / "history.csv").exists():
+    while not list((tmp_path / "run").glob("checkpoints/step_*.safetensors")):
         assert processes[0].poll() is None, processes[0].stderr.read()
         time.sleep(0.05)
     processes[1].kill()
