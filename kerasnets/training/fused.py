@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -17,17 +18,28 @@ import tensorflow as tf
 BatchNorm = keras.layers.BatchNormalization
 
 
+# Replicas trace in threads of their own, one beginning before another has ended.
+_TRACES = threading.Lock()
+
+
 @contextlib.contextmanager
 def fused_batch_norms(layers: Iterable[BatchNorm]) -> Iterator[None]:
     """Lets batch norms compute by TensorFlow's kernel in the step that is traced inside."""
     fitting = [layer for layer in layers if _fits(layer)]
-    for layer in fitting:
-        layer.call = functools.partial(_normalized, layer, layer.call)
+    with _TRACES:
+        for layer in fitting:
+            if "call" not in vars(layer):
+                layer.call = functools.partial(_normalized, layer, layer.call)
+                layer.call.traces = 0
+            layer.call.traces += 1
     try:
         yield
     finally:
-        for layer in fitting:
-            del layer.call
+        with _TRACES:
+            for layer in fitting:
+                layer.call.traces -= 1
+                if not layer.call.traces:
+                    del layer.call
 
 
 def _fits(layer: BatchNorm) -> bool:

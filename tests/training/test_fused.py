@@ -55,6 +55,19 @@ def test_what_the_kernel_cannot_do_is_left_to_keras(shape, options, rng):
         np.testing.assert_array_equal(layer(x, training=True), expected)
 
 
+def test_replicas_may_begin_before_others_have_ended():
+    layer = keras.layers.BatchNormalization()
+    layer.build((2, 4, 4, 3))
+    first, second = fused_batch_norms([layer]), fused_batch_norms([layer])
+    first.__enter__()
+    fused = layer.call
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert layer.call is fused
+    second.__exit__(None, None, None)
+    assert "call" not in vars(layer)
+
+
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_one_kernel_does_what_keras_sgd_does(nesterov, rng):
     start, gradient = rng.normal(size=(2, 3, 50)).astype("float32")
