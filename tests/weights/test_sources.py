@@ -240,5 +240,8 @@ def test_a_run_keeps_what_its_first_weights_were_used_to(tmp_path):
     np.testing.assert_array_equal(again.weights[-1], network.weights[-1])
     assert kerasnets.preprocessing(again).mean == (0.5,) * 3
     (run.folder / RUN_FACTS).write_text(json.dumps({"network": "mobilenet_v1"}))
-    with pytest.raises(UserError, match=r"network.json' does not describe a network: 'preproc"):
+    with pytest.raises(
+        UserError,
+        match=r"network.json' does not describe a network: it is no object with the preprocessing",
+    ):
         kerasnets.build("mobilenet_v1", classes=2, weights=run.folder)
