@@ -93,6 +93,8 @@ def _environment(peer: str, device: str) -> dict[str, str]:
     else:
         # Importing kerasnets sets it; the others are measured with TensorFlow's own choice.
         environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    # The processes share a GPU; JAX would take most of its memory for the first.
+    environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if device == "cpu":
         environment |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     return environment
@@ -186,9 +188,7 @@ def _take_turns(
         found[peer] = {**rows[peer], "what": job, "seconds": []}
         try:
             found[peer] |= worker.ask("prepare", job=job)
-            # The first step compiles; the second tells how many make a round.
-            seconds = worker.ask("round", steps=1)["seconds"]
-            steps[peer] = max(1, math.ceil(config.round_seconds / max(seconds, 1e-6)))
+            steps[peer] = _steps_of_round(config.round_seconds, worker)
         except NoSuchJobError as error:
             del found[peer]
             log.debug("%s", error)
@@ -206,6 +206,16 @@ def _take_turns(
         with contextlib.suppress(PeerError):  # its error is in the row already
             found.get(peer, {}).update(worker.ask("end"))
     return [Row(**{**row, "seconds": tuple(row["seconds"])}) for row in found.values()]
+
+
+def _steps_of_round(round_seconds: float, worker: Worker) -> int:
+    """How many steps make a round; starting a `fit` counts little in it."""
+    steps = 1
+    # One step's time is mostly the start's; a round of that many tells better.
+    for _ in range(2):
+        seconds = worker.ask("round", steps=steps)["seconds"]
+        steps = max(steps, math.ceil(round_seconds / max(seconds, 1e-6)))
+    return steps
 
 
 def _add_round(worker: Worker, steps: int, row: dict) -> None:

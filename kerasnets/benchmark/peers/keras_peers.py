@@ -20,8 +20,6 @@ class KerasPeer:
         self.backend = keras.backend.backend()
         if setting.device == "gpu" and not _accelerators(self.backend):
             raise UnsupportedError(f"Keras' {self.backend} backend finds no GPU")
-        if setting.precision == "bfloat16":
-            keras.config.set_dtype_policy("mixed_bfloat16")
 
     def make(self) -> keras.Model:
         """The network with its initial weights; it returns logits."""
@@ -29,6 +27,9 @@ class KerasPeer:
 
     def build(self) -> None:
         keras.backend.clear_session()
+        # Set each time: a session that is cleared forgets it.
+        mixed = self.setting.precision == "bfloat16"
+        keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
         self.model = self.make()
 
     def facts(self) -> dict:
@@ -74,17 +75,36 @@ class KerasPeer:
             batches = batches.with_options(options)
         else:
             batches = SameBatch(images, labels)
-        return lambda steps: model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False)
+        last = model.trainable_variables[-1]
+
+        def run(steps: int) -> None:
+            model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False)
+            # On JAX `fit` returns while the device still computes.
+            ops.convert_to_numpy(last)
+
+        return run
 
     def inference(self, form: str) -> Callable[[], object]:
         if form == "exported":
             return self.exported()
-        images = self.setting.images()
+        images = ops.convert_to_tensor(self.setting.images())
         if form == "eager":
-            x = ops.convert_to_tensor(images)
-            return lambda: ops.convert_to_numpy(self.model(x, training=False))
+            return lambda: ops.convert_to_numpy(self.model(images, training=False))
+        if self.backend == "jax":
+            return self._jitted(images)
         self.model.compile(**({"jit_compile": True} if form == "xla" else {}))
         return lambda: self.model.predict_on_batch(images)
+
+    def _jitted(self, images: object) -> Callable[[], object]:
+        """What JAX compiles; `predict_on_batch` would hand all weights back after each batch."""
+        import jax
+
+        weights = [
+            [variable.value for variable in variables]
+            for variables in (self.model.trainable_variables, self.model.non_trainable_variables)
+        ]
+        call = jax.jit(lambda weights, x: self.model.stateless_call(*weights, x, training=False)[0])
+        return lambda: ops.convert_to_numpy(call(weights, images))
 
     def exported(self) -> Callable[[], object]:
         """A SavedModel, loaded again."""
@@ -106,8 +126,8 @@ class KerasPeer:
         dtype = self.setting.precision
         a = ops.cast(keras.random.normal((side, side)), dtype)
         multiply = _compiled(self.backend)
-        # One number waits for all and is quick to copy.
-        return lambda: ops.convert_to_numpy(multiply(a, a)[0, 0])
+        # One number waits for all and is quick to copy; TensorFlow gives no scalar of bfloat16.
+        return lambda: ops.convert_to_numpy(multiply(a, a)[:1, :1])
 
     def device_memory(self) -> float | None:
         """Peak of the device since the last call, in MiB; ``None`` for a CPU."""

@@ -51,8 +51,10 @@ class TorchPeer:
             self.build()
 
     def _images(self) -> torch.Tensor:
+        """On the host, where a loader with ``pin_memory`` would have put them."""
         images = torch.from_numpy(self.setting.images()).permute(0, 3, 1, 2)
-        return images.contiguous(memory_format=self.format)
+        images = images.contiguous(memory_format=self.format)
+        return images.pin_memory() if self.device == "cuda" else images
 
     def _precision(self) -> torch.autocast:
         mixed = self.setting.precision == "bfloat16"
@@ -61,14 +63,15 @@ class TorchPeer:
     def _training(self, call: Callable) -> Callable[[int], None]:
         self.model.train()
         optimizer = torch.optim.SGD(self.model.parameters(), LEARNING_RATE, momentum=MOMENTUM)
-        images, labels = self._images(), torch.from_numpy(self.setting.labels()).long()
+        images = self._images()
+        labels = torch.from_numpy(self.setting.labels()).long().to(self.device)
 
         def run(steps: int) -> None:
             for _ in range(steps):
                 optimizer.zero_grad()
                 with self._precision():
                     logits = call(images.to(self.device, non_blocking=True))
-                    loss = torch.nn.functional.cross_entropy(logits, labels.to(self.device))
+                    loss = torch.nn.functional.cross_entropy(logits, labels)
                 loss.backward()
                 optimizer.step()
             loss.item()
@@ -77,12 +80,12 @@ class TorchPeer:
 
     def _inference(self, call: Callable) -> Callable[[int], None]:
         self.model.eval()
-        images = self._images()
+        images = self._images().to(self.device)
 
         def run(steps: int) -> None:
             with torch.inference_mode(), self._precision():
                 for _ in range(steps):
-                    call(images.to(self.device)).float().cpu()
+                    call(images).float().cpu()
 
         return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pathlib
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -10,6 +11,9 @@ from tyro.conf import OmitArgPrefixes
 
 from kerasnets.benchmark.config import BenchmarkConfig
 from kerasnets.errors import UserError
+from kerasnets.lazy import installed
+
+log = logging.getLogger("kerasnets")
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,9 @@ class Benchmark:
                 save(results, self.out)
 
         measure(config, results, keep)
-        if self.out:
+        if self.out and not installed("matplotlib"):
+            log.info("no picture of the results: matplotlib is not installed")
+        elif self.out:
             save_plot(results, self.out.with_suffix(".png"))
         return results
 
