@@ -29,7 +29,7 @@ LEGEND = (
 )
 # Where no results of a GPU are there yet.
 ON_A_GPU = """
-No GPU was at hand. On one, with keras, jax[cuda], torch and torchvision:
+On a GPU, with keras, jax[cuda], torch and torchvision:
 
     KERAS_BACKEND=jax kerasnets benchmark --networks resnet50_v1_5 --what train,graph --sizes 224 \\
         --batch-sizes 256 --precisions bfloat16 --devices gpu \\
@@ -218,13 +218,14 @@ def _page(files: dict[str, Results]) -> Iterator[str]:
         yield from (f"- {line}" for line in setting(results))
         yield ""
         yield from _markdown(*table(results))
-        yield "\nTimes as fast as the peer:\n"
-        yield from _markdown(*means(results))
+        header, cells = means(results)
+        if cells:
+            yield "\nTimes as fast as the peer:\n"
+            yield from _markdown(header, cells)
         if found := failures(results):
             yield "\nNot measured:\n"
             yield from (f"- {line}" for line in found)
-    if not any(row.memory_of == "device" for each in files.values() for row in each.rows):
-        yield ON_A_GPU.rstrip()
+    yield ON_A_GPU.rstrip()
 
 
 def _markdown(header: list[str], cells: list[list[str]]) -> Iterator[str]:

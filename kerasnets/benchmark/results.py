@@ -8,7 +8,9 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import statistics
+import subprocess
 import sys
 from dataclasses import dataclass, field
 
@@ -113,13 +115,25 @@ class Results:
 
 
 def describe_machine() -> dict[str, object]:
-    """Processor, cores and memory, without a name that tells whose it is."""
+    """Processor, cores, memory and GPUs, without a name that tells whose it is."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     described = {"processor": _processor(), "cores": cores, "system": platform.system()}
     if hasattr(os, "sysconf"):
         size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         described["memory_gib"] = round(size / 2**30)
+    if gpus := _gpus():
+        described["gpus"] = ", ".join(gpus)
     return {**described, "python": platform.python_version()}
+
+
+def _gpus() -> list[str]:
+    """The names of NVIDIA's GPUs, as the driver's tool gives them; no framework is loaded."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    command = [tool, "--query-gpu=name", "--format=csv,noheader"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.splitlines() if found.returncode == 0 else []
 
 
 def _processor() -> str:
@@ -173,7 +187,8 @@ def load_or_start(path: pathlib.Path | None) -> Results:
         return Results(machine)
     earlier = load(path)
     if earlier.machine != machine:
-        changed = [key for key in machine if machine[key] != earlier.machine.get(key)]
+        keys = {**machine, **earlier.machine}
+        changed = [key for key in keys if machine.get(key) != earlier.machine.get(key)]
         raise UserError(
             f"{str(path)!r} holds results of another machine; it differs in {', '.join(changed)}. "
             "Choose another --out."

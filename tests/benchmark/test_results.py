@@ -67,3 +67,13 @@ def test_a_file_that_holds_no_results_is_named(text, tmp_path):
 
 def test_the_machine_is_described_without_its_name():
     assert platform.node() not in json.dumps(describe_machine())
+
+
+def test_the_machine_is_described_with_its_gpus(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho NVIDIA H200\necho NVIDIA H200\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert describe_machine()["gpus"] == "NVIDIA H200, NVIDIA H200"
+    tool.write_text("#!/bin/sh\necho no driver\nexit 9\n")
+    assert "gpus" not in describe_machine()
