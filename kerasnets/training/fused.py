@@ -9,37 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import keras
 import tensorflow as tf
 
+from kerasnets.training.tracing import replaced
+
 BatchNorm = keras.layers.BatchNormalization
 
 
-# Replicas trace in threads of their own, one beginning before another has ended.
-_TRACES = threading.Lock()
-
-
-@contextlib.contextmanager
-def fused_batch_norms(layers: Iterable[BatchNorm]) -> Iterator[None]:
+def fused_batch_norms(layers: Iterable[BatchNorm]) -> contextlib.AbstractContextManager:
     """Lets batch norms compute by TensorFlow's kernel in the step that is traced inside."""
-    fitting = [layer for layer in layers if _fits(layer)]
-    with _TRACES:
-        for layer in fitting:
-            if "call" not in vars(layer):
-                layer.call = functools.partial(_normalized, layer, layer.call)
-                layer.call.traces = 0
-            layer.call.traces += 1
-    try:
-        yield
-    finally:
-        with _TRACES:
-            for layer in fitting:
-                layer.call.traces -= 1
-                if not layer.call.traces:
-                    del layer.call
+    return replaced(
+        filter(_fits, layers), "call", lambda layer, own: functools.partial(_normalized, layer, own)
+    )
 
 
 def _fits(layer: BatchNorm) -> bool:

@@ -15,6 +15,7 @@ from kerasnets.training.fused import fused_batch_norms
 from kerasnets.training.losses import build_loss, is_soft
 from kerasnets.training.optimization import build_optimizer
 from kerasnets.training.recipe_fields import Recipe
+from kerasnets.training.winograd import winograd_convolutions
 
 
 class Trainee(keras.Model):
@@ -132,8 +133,7 @@ class Trainee(keras.Model):
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One update from one batch."""
-        # XLA joins the simple operations itself.
-        with fused_batch_norms(() if self.jit_compile else self.batch_norms):
+        with self._fast_layers():
             if self.recipe.accumulate > 1:
                 logs = self._step_in_parts(*data)
             else:
@@ -142,6 +142,16 @@ class Trainee(keras.Model):
         if self.recipe.ema:
             self._follow()
         return logs
+
+    @contextlib.contextmanager
+    def _fast_layers(self) -> Iterator[None]:
+        """Lets layers compute in faster ways; XLA joins simple operations itself."""
+        if self.jit_compile:
+            yield
+            return
+        layers = self.network._flatten_layers()
+        with fused_batch_norms(self.batch_norms), winograd_convolutions(layers):
+            yield
 
     def _step_in_parts(self, images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """One update from the average of the parts' gradients."""

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from kerasnets.inputs import Preprocessing
-from kerasnets.training import recipe
+from kerasnets.training import recipe, winograd
 from kerasnets.training.networks import precision
 from kerasnets.training.trainee import Trainee
 
@@ -172,3 +172,32 @@ def test_frozen_batch_norm_keeps_its_statistics(rng):
     frozen.train_on_batch(*batch(rng))
     for a, b in zip(model.network.get_layer("bn").get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_convolutions_in_tiles_learn_what_plain_ones_do(rng, monkeypatch):
+    wide = Preprocessing(size=(12, 12), mean=(0.5,), std=(0.25,))
+    images = rng.integers(0, 256, (16, 12, 12, 3)).astype(np.uint8)
+    labels = rng.integers(0, 5, 16).astype(np.int32)
+    tiled = []
+
+    def counted(*arguments):
+        tiled.append(arguments)
+        return winograd_convolution(*arguments)
+
+    winograd_convolution = winograd.convolution
+    monkeypatch.setattr(winograd, "convolution", counted)
+    learned = []
+    for share in (winograd.SHARE, 0.0):
+        monkeypatch.setattr(winograd, "SHARE", share)
+        keras.utils.set_random_seed(3)
+        x = inputs = keras.Input((12, 12, 3))
+        for number in (1, 2, 3):
+            x = keras.layers.Conv2D(128, 3, padding="same", activation="relu", name=f"c{number}")(x)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        model = Trainee(keras.Model(inputs, keras.layers.Dense(5)(x)), wide, CHOSEN, 10)
+        for _ in range(3):
+            fit(model, [(images, labels)])
+        learned.append(weights(model))
+    assert len(tiled) == 2  # once traced; the first convolution has 3 channels
+    for a, b in zip(*learned, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * np.abs(b).max())
