@@ -31,6 +31,10 @@ CLASSES = "classes.json"
 SPLITS = "splits.json"
 
 
+class FolderTakenError(UserError):
+    """Another run began in the folder meanwhile."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A training run, under way or finished.
@@ -62,7 +66,8 @@ class Run:
             sizes: The number of images of each split, if they are known.
 
         Raises:
-            UserError: When the folder cannot be made, or another run began in it meanwhile.
+            FolderTakenError: When another run began in the folder meanwhile.
+            UserError: When the folder cannot be made.
         """
         make_folder(folder)
         try:
@@ -73,7 +78,7 @@ class Run:
         except OSError as error:
             raise UserError(f"{str(folder)!r} cannot be written: {error.strerror}.") from error
         if began:
-            raise UserError(
+            raise FolderTakenError(
                 f"Another run began in {str(folder)!r} meanwhile; choose another --out."
             )
         write_text(folder / CLASSES, json.dumps(class_names, indent=2) + "\n")
