@@ -87,6 +87,20 @@ def read_json(path: str | os.PathLike, kind: object, what: str) -> object:
         raise UserError(f"{str(path)!r} is damaged: it must hold {what} ({reason}).") from error
 
 
+def check_writable(path: str | os.PathLike) -> None:
+    """Tells before long work that its folder, made or not yet, cannot be written.
+
+    Raises:
+        UserError: When it, or the first above it that is there, is a file or is protected.
+    """
+    path = pathlib.Path(path)
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir():
+        raise UserError(f"The folder {str(path)!r} cannot be made: {str(there)!r} is a file.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"The folder {str(path)!r} cannot be written: {str(there)!r} is protected.")
+
+
 def make_folder(path: str | os.PathLike) -> pathlib.Path:
     """Makes a folder and those above it.
 

@@ -25,6 +25,7 @@ from kerasnets.data.bad_images import (
 from kerasnets.data.pipeline import evaluation_batches, read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
 from kerasnets.errors import UserError
+from kerasnets.files import check_writable
 from kerasnets.registry import info
 from kerasnets.training import checkpoints, plots
 from kerasnets.training.callbacks import (
@@ -88,6 +89,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     numbered = config.out is None and not resume
     folder = run_folder(config, resume)
     config = dataclasses.replace(config, out=folder)
+    if where.chief:
+        check_writable(folder)
     # The next number is nobody's; a folder of it that is there by now is another run's.
     earlier = None if numbered else _check_folder(folder, config, resume, where.in_cluster)
     # What is there later is of another run that begins.
