@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -146,7 +147,7 @@ class Run:
         if trained and not self.finished:
             raise UserError(
                 f"The run in {str(self.folder)!r} has not finished; go on with: "
-                f"kerasnets train --out {self.folder} --resume"
+                f"kerasnets train --out {shlex.quote(str(self.folder))} --resume"
             )
         if not trained:
             return starting_network(self.config, len(self.class_names))
