@@ -110,6 +110,8 @@ def make_folder(path: str | os.PathLike) -> pathlib.Path:
     path = pathlib.Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"The folder {str(path)!r} cannot be made: it is a file.") from error
     except OSError as error:
         raise UserError(f"The folder {str(path)!r} cannot be made: {error.strerror}.") from error
     return path

@@ -22,6 +22,8 @@ def test_a_folder_that_is_a_file_is_named(tmp_path):
     (tmp_path / "runs").write_text("")
     with pytest.raises(UserError, match="runs/one"):
         make_folder(tmp_path / "runs" / "one")
+    with pytest.raises(UserError, match="runs' cannot be made: it is a file"):
+        make_folder(tmp_path / "runs")
     with pytest.raises(UserError, match="was not written"):
         write_text(tmp_path / "runs" / "x.txt", "")
 

@@ -34,6 +34,7 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
         (["evaluate", "lenet5"], "give --weights SOURCE and --data DATA"),
         (["export", "lenet5"], "give --weights SOURCE"),
         (["export", "lenet7"], "Unknown network 'lenet7'"),
+        (["export", "lenet5", "--calibration", "digits"], "goes with --quantize int8"),
         (["predict", "/none", "a.png", "--top", "9"], "--top must be 1 to 5. Received: 9"),
         (["predict", "/none"], "Give one image file at least"),
         (["list", "vit*"], "No network's name matches 'vit"),
