@@ -20,11 +20,16 @@ def whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """A path to write to that becomes `path` at the end, or vanishes where writing failed.
 
     Raises:
-        UserError: When the disk is full or the folder cannot be written.
+        UserError: When the disk is full, or the folder is not there or cannot be written.
     """
     path = pathlib.Path(path)
     partial = path.with_name(f".partial-{path.name}")
     try:
+        # Some writers word this at length.
+        if not path.parent.is_dir():
+            raise UserError(
+                f"{str(path)!r} was not written: there is no folder {str(path.parent)!r}."
+            )
         yield partial
         # Some writers make files for the owner alone.
         partial.chmod(0o666 & ~_umask())
