@@ -20,11 +20,16 @@ def whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """A path to write to that becomes `path` at the end, or vanishes where writing failed.
 
     Raises:
-        UserError: When the disk is full or the folder cannot be written.
+        UserError: When the disk is full, or the folder is not there or cannot be written.
     """
     path = pathlib.Path(path)
     partial = path.with_name(f".partial-{path.name}")
     try:
+        # Some writers word this at length.
+        if not path.parent.is_dir():
+            raise UserError(
+                f"{str(path)!r} was not written: there is no folder {str(path.parent)!r}."
+            )
         yield partial
         # Some writers make files for the owner alone.
         partial.chmod(0o666 & ~_umask())
@@ -87,6 +92,20 @@ def read_json(path: str | os.PathLike, kind: object, what: str) -> object:
         raise UserError(f"{str(path)!r} is damaged: it must hold {what} ({reason}).") from error
 
 
+def check_writable(path: str | os.PathLike) -> None:
+    """Tells before long work that its folder, made or not yet, cannot be written.
+
+    Raises:
+        UserError: When it, or the first above it that is there, is a file or is protected.
+    """
+    path = pathlib.Path(path)
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir():
+        raise UserError(f"The folder {str(path)!r} cannot be made: {str(there)!r} is a file.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"The folder {str(path)!r} cannot be written: {str(there)!r} is protected.")
+
+
 def make_folder(path: str | os.PathLike) -> pathlib.Path:
     """Makes a folder and those above it.
 
@@ -96,6 +115,8 @@ def make_folder(path: str | os.PathLike) -> pathlib.Path:
     path = pathlib.Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"The folder {str(path)!r} cannot be made: it is a file.") from error
     except OSError as error:
         raise UserError(f"The folder {str(path)!r} cannot be made: {error.strerror}.") from error
     return path

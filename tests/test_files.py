@@ -6,7 +6,7 @@ import time
 import pytest
 
 from kerasnets.errors import UserError
-from kerasnets.files import make_folder, read_json, whole, write_text
+from kerasnets.files import check_writable, make_folder, read_json, whole, write_text
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -22,8 +22,23 @@ def test_a_folder_that_is_a_file_is_named(tmp_path):
     (tmp_path / "runs").write_text("")
     with pytest.raises(UserError, match="runs/one"):
         make_folder(tmp_path / "runs" / "one")
-    with pytest.raises(UserError, match="was not written"):
+    with pytest.raises(UserError, match="runs' cannot be made: it is a file"):
+        make_folder(tmp_path / "runs")
+    with pytest.raises(UserError, match="x.txt' was not written: there is no folder '.*runs'"):
         write_text(tmp_path / "runs" / "x.txt", "")
+
+
+def test_a_folder_that_cannot_be_made_is_told_beforehand(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    check_writable(tmp_path)
+    check_writable(tmp_path / "new" / "run")
+    assert os.listdir(tmp_path) == ["file"]
+    for path in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(UserError, match=f"{path}' cannot be made: .*file' is a file"):
+            check_writable(path)
+    monkeypatch.setattr(os, "access", lambda path, how: False)
+    with pytest.raises(UserError, match=f"new/run' cannot be written: '{tmp_path}' is protected"):
+        check_writable(tmp_path / "new" / "run")
 
 
 def test_written_files_follow_the_umask(tmp_path):

@@ -70,6 +70,8 @@ def test_pictures_leave_the_backend_of_matplotlib_alone():
     [
         "import kerasnets; kerasnets.list_models(); kerasnets.info('lenet5')",
         "from kerasnets.cli.main import parse; parse(['list'])",
+        # What a resumed run's own values are read with.
+        "import kerasnets.training.run",
         "import kerasnets.data, kerasnets.training, kerasnets.export, kerasnets.serving",
     ],
 )

@@ -131,7 +131,8 @@ def parse(arguments: list[str]) -> Command:
     except SystemExit as stop:
         if stop.code == 0:
             raise
-        raise UserError(f"{one_line(shown.getvalue())} (see kerasnets {name} --help)") from None
+        message = _reworded(one_line(shown.getvalue()))
+        raise UserError(f"{message} (see kerasnets {name} --help)") from None
 
 
 def _help() -> str:
@@ -153,6 +154,13 @@ def one_line(box: str) -> str:
     below_title = itertools.dropwhile(_is_rule, lines)
     message = itertools.takewhile(lambda line: not _is_rule(line), below_title)
     return " ".join(" ".join(message).split())
+
+
+def _reworded(message: str) -> str:
+    """tyro's message without what only its programmers know."""
+    # The name of a group of flags, such as config.recipe, which nobody has typed.
+    message = re.sub(r"^Error parsing (?!-)[\w.]+: ", "", message)
+    return message.replace("Failed to parse key-value pairs!", "expected pairs, NAME VALUE ...")
 
 
 def _is_rule(line: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 
 from kerasnets.errors import UserError
+from kerasnets.registry import info
 
 
 def is_run(model: str) -> bool:
@@ -15,9 +16,17 @@ def is_run(model: str) -> bool:
     """
     if (pathlib.Path(model) / "config.json").is_file():
         return True
-    if pathlib.Path(model).parent != pathlib.Path():
+    path = pathlib.Path(model)
+    if path.parent != pathlib.Path() or (path.is_dir() and not _is_network(model)):
         raise UserError(f"{model!r} is no run folder: there is no config.json in it.")
     return False
+
+
+def _is_network(name: str) -> bool:
+    try:
+        return bool(info(name))
+    except UserError:
+        return False
 
 
 def check_alone(command: object, *flags: str) -> None:

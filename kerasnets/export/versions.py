@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pathlib
+import re
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # Windows
+
 # The file that makes a version one of its format.
 FILES = {"savedmodel": "saved_model.pb", "litert": "model.tflite", "onnx": "model.onnx"}
+# What a version's folder is called while it is written.
+PARTIAL = re.compile(r"\.partial-[0-9a-f]{32}")
 
 
 def numbered(folder: str | os.PathLike) -> dict[int, pathlib.Path]:
@@ -37,6 +46,8 @@ def write_version(
 ) -> pathlib.Path:
     """Writes the next version, whole or not at all.
 
+    Clears what killed exports left in `folder`, unless another export into it is under way.
+
     Args:
         folder: Of the versions; made where there is none.
         format: A key of `FILES`.
@@ -54,14 +65,46 @@ def write_version(
     partial = folder / f".partial-{uuid.uuid4().hex}"
     try:
         _check_format(folder, format)
-        partial.mkdir()
-        write(partial)
-        return _publish(partial)
+        with _exporting(folder):
+            partial.mkdir()
+            write(partial)
+            return _publish(partial)
     except OSError as error:
         reason = " ".join(str(error).split())
         raise UserError(f"No version was written into {str(folder)!r}: {reason}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _exporting(folder: pathlib.Path) -> Iterator[None]:
+    """Clears what killed exports left in a folder and keeps others from clearing what comes now.
+
+    All exports into a folder share a lock on it, which ends with its process, however that ends.
+    Whoever gets it alone knows that no other export is alive. Where there are no such locks,
+    nothing is cleared.
+    """
+    if fcntl is None:
+        yield
+        return
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        if _locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            for path in folder.iterdir():
+                if PARTIAL.fullmatch(path.name):
+                    shutil.rmtree(path, ignore_errors=True)
+        _locked(lock, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _locked(file: int, how: int) -> bool:
+    try:
+        fcntl.flock(file, how)
+    except OSError:
+        return False  # held by another, or none on this file system
+    return True
 
 
 def _check_format(folder: pathlib.Path, format: str) -> None:

@@ -7,7 +7,7 @@ import keras
 
 @keras.saving.register_keras_serializable(package="kerasnets")
 def scaled_tanh(x: keras.KerasTensor) -> keras.KerasTensor:
-    """``1.7159 * tanh(2/3 * x)``: unit gain at ±1, saturation at ±1.7159.
+    """``1.7159 * tanh(2/3 * x)``: ±1 at ±1, saturation at ±1.7159.
 
     Source: LeCun et al. 1998, section II.B and appendix A.
     """
@@ -26,8 +26,9 @@ class RandomizedReLU(keras.layers.Layer):
         upper: Largest slope, not below `lower`.
         seed: Of the slopes; ``None`` draws one.
 
-    Source: Xu, Wang, Chen, Li 2015, arXiv 1505.00853, section 2.4 (its slopes are the reciprocals
-    1/8 and 1/3).
+    Source: Xu, Wang, Chen, Li 2015, arXiv 1505.00853, section 2.4. The form is that of
+    ``torch.nn.RReLU``; in the experiments of the paper ``y = x / a`` with ``a ~ U(3, 8)``, and
+    ``y = x / 5.5`` in inference.
     """
 
     def __init__(

@@ -53,7 +53,7 @@ RESPONSE_NORMALIZATION = {
     "caffe": {"k": 1.0, "alpha_convention": "mean"},  # the Caffe zoo's AlexNet and CaffeNet
 }
 
-# Outputs of the four sizes of maps, before pooling.
+# The last convolution's output at each size of the maps; the smallest has a pooling alone.
 STAGES = {"stage1": "conv1_act", "stage2": "conv2_act", "stage3": "conv5_act", "stage4": "pool5"}
 
 

@@ -8,10 +8,12 @@ Ten Inception blocks for images of 224x224 pixels. Against GoogLeNet, the 5x5 co
 become two of 3x3; 3c and 4e halve the map themselves, with strides in their last convolutions and
 beside them a max pooling that is passed on as it is; the other blocks pool by averages, except 5b.
 
-Deviations: the first convolution is followed by batch normalisation, as all others are; in the
-released network it has a bias instead (``stem="separable_bias"``). Strided windows are padded alike
-on both sides, not as TensorFlow pads them. The paper gives no initial weights; these are TF-Slim's
-for the Inception networks, but for its deviations of single layers of this one.
+Deviations: figure 5 prints 128 projected maps in 4c and 4d too, with which its own outputs of 576
+maps would be 608; here they are 96, as in TF-Slim's release. The first convolution is followed by
+batch normalisation, as all others are; in the released network it has a bias instead
+(``stem="separable_bias"``). Strided windows are padded alike on both sides, not as TensorFlow pads
+them. The paper gives no initial weights; these are TF-Slim's for the Inception networks, but for
+its deviations of single layers of this one.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ PAPER = Paper(
     url="https://arxiv.org/abs/1502.03167",
 )
 
-# Figure 5: #1x1, #3x3 reduce, #3x3, double #3x3 reduce, double #3x3, pool, pool proj.
+# Figure 5: #1x1, #3x3 reduce, #3x3, double #3x3 reduce, double #3x3, pool, pool proj (of 4c and 4d:
+# see the deviations).
 FIGURE_5 = {
     "3a": (64, 64, 64, 64, 96, "avg", 32),
     "3b": (64, 64, 96, 64, 96, "avg", 64),

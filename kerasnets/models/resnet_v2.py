@@ -37,6 +37,7 @@ from kerasnets.models.blocks import (
 )
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.published import published
+from kerasnets.models.resnet import BLOCKS as V1_BLOCKS
 from kerasnets.models.resnet import (
     STAGE_FILTERS,
     STYLE,
@@ -55,15 +56,8 @@ PAPER = Paper(
     url="https://arxiv.org/abs/1603.05027",
 )
 
-# Blocks at 56, 28, 14 and 7 pixels; bottlenecks from 50 layers on.
-BLOCKS = {
-    18: (2, 2, 2, 2),
-    34: (3, 4, 6, 3),
-    50: (3, 4, 6, 3),
-    101: (3, 4, 23, 3),
-    152: (3, 8, 36, 3),
-    200: (3, 24, 36, 3),
-}
+# Blocks at 56, 28, 14 and 7 pixels: those of v1, and 16 more at 28 pixels than 152 layers have.
+BLOCKS = {**V1_BLOCKS, 200: (3, 24, 36, 3)}
 
 # Depth: trainable parameters, batch-norm statistics, multiply-adds.
 COUNTS = {

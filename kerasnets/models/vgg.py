@@ -86,7 +86,7 @@ def block(
     """Convolutions and pooling; (N, H, W, C) to (N, H // 2, W // 2, filters)."""
     for number, row in enumerate(rows, start=1):
         if row == LRN:
-            # Section 2.3: its constants are those of AlexNet.
+            # Section 2.1: its constants are those of AlexNet.
             x = layers.LocalResponseNormalization(name=f"{name}_norm")(x)
             continue
         filters, size = (row.filters, 1) if isinstance(row, Conv1) else (row, 3)

@@ -9,9 +9,8 @@ import logging
 import pathlib
 from collections.abc import Collection, Iterator, Mapping
 
-import keras
-
 from kerasnets.errors import UserError
+from kerasnets.lazy import keras
 from kerasnets.models import build, freeze
 from kerasnets.registry import info, registration
 from kerasnets.training.config import TrainConfig

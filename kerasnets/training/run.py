@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,10 @@ CONFIG = "config.json"
 CLASSES = "classes.json"
 # The number of images of each split, by which a run that goes on knows its data again.
 SPLITS = "splits.json"
+
+
+class FolderTakenError(UserError):
+    """Another run began in the folder meanwhile."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +67,8 @@ class Run:
             sizes: The number of images of each split, if they are known.
 
         Raises:
-            UserError: When the folder cannot be made, or another run began in it meanwhile.
+            FolderTakenError: When another run began in the folder meanwhile.
+            UserError: When the folder cannot be made.
         """
         make_folder(folder)
         try:
@@ -73,7 +79,7 @@ class Run:
         except OSError as error:
             raise UserError(f"{str(folder)!r} cannot be written: {error.strerror}.") from error
         if began:
-            raise UserError(
+            raise FolderTakenError(
                 f"Another run began in {str(folder)!r} meanwhile; choose another --out."
             )
         write_text(folder / CLASSES, json.dumps(class_names, indent=2) + "\n")
@@ -141,7 +147,7 @@ class Run:
         if trained and not self.finished:
             raise UserError(
                 f"The run in {str(self.folder)!r} has not finished; go on with: "
-                f"kerasnets train --out {self.folder} --resume"
+                f"kerasnets train --out {shlex.quote(str(self.folder))} --resume"
             )
         if not trained:
             return starting_network(self.config, len(self.class_names))

@@ -8,7 +8,7 @@ import logging
 import math
 import pathlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
@@ -25,6 +25,7 @@ from kerasnets.data.bad_images import (
 from kerasnets.data.pipeline import evaluation_batches, read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
 from kerasnets.errors import UserError
+from kerasnets.files import check_writable
 from kerasnets.registry import info
 from kerasnets.training import checkpoints, plots
 from kerasnets.training.callbacks import (
@@ -39,7 +40,14 @@ from kerasnets.training.config import TrainConfig, differences
 from kerasnets.training.distribution import Place, check, place
 from kerasnets.training.evaluation import evaluate
 from kerasnets.training.report import write_report
-from kerasnets.training.run import Run, clear, is_free, load_data, run_folder
+from kerasnets.training.run import (
+    FolderTakenError,
+    Run,
+    clear,
+    is_free,
+    load_data,
+    run_folder,
+)
 from kerasnets.training.trackers import check_trackers, trackers
 from kerasnets.training.validation import (
     MeasureAverages,
@@ -78,11 +86,15 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     where = place(config)
     check(config, where)
     check_trackers(config)
+    numbered = config.out is None and not resume
     folder = run_folder(config, resume)
     config = dataclasses.replace(config, out=folder)
-    earlier = _check_folder(folder, config, resume, where.in_cluster)
+    if where.chief:
+        check_writable(folder)
+    # The next number is nobody's; a folder of it that is there by now is another run's.
+    earlier = None if numbered else _check_folder(folder, config, resume, where.in_cluster)
     # What is there later is of another run that begins.
-    was_left = earlier is None and folder.exists() and any(folder.iterdir())
+    was_left = not numbered and earlier is None and folder.exists() and any(folder.iterdir())
     keras.utils.set_random_seed(config.seed)
     dataset = load_data(config)
     # The one that nothing works without.
@@ -105,10 +117,10 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     if where.chief and earlier is None:
         if was_left:
             clear(folder)
-        Run.create(folder, config, dataset.class_names, dataset.sizes)
-    with _logging_to(folder / "train.log") if where.chief else contextlib.nullcontext():
+        run = _create(run, dataset.sizes, numbered=numbered)
+    with _logging_to(run.folder / "train.log") if where.chief else contextlib.nullcontext():
         if where.chief and bad:
-            write_list(folder / BAD_IMAGES, bad)
+            write_list(run.folder / BAD_IMAGES, bad)
             log.info("%d images cannot be read and are left out, see %s", len(bad), BAD_IMAGES)
         if not run.finished:
             with naming_bad_images(splits.values(), channels):
@@ -150,6 +162,19 @@ def _check_folder(
             "--out."
         )
     return earlier
+
+
+def _create(run: Run, sizes: Mapping[str, int], *, numbered: bool) -> Run:
+    """Begins a new run, under the next number where another run took its numbered folder."""
+    while True:
+        try:
+            return Run.create(run.folder, run.config, run.class_names, sizes)
+        except FolderTakenError:
+            if not numbered:
+                raise
+        folder = run_folder(dataclasses.replace(run.config, out=None), resume=False)
+        config = dataclasses.replace(run.config, out=folder)
+        run = dataclasses.replace(run, folder=folder, config=config)
 
 
 def _read_splits(

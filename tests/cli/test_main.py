@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import pathlib
 import re
@@ -22,15 +23,18 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
         (["train", "--recipe", "fast"], "Unknown recipe 'fast'"),
         (["train", "--epochs", "many"], "--epochs: .*'many'"),
         (["train", "--epoch", "3"], "Unrecognized options: --epoch"),
-        (["train", "--epochs", "0"], "epochs must be at least 1. Received: 0"),
+        (["train", "--epochs", "0"], "^kerasnets: epochs must be at least 1. Received: 0"),
+        (["train", "--options", "pool"], "--options: expected pairs, NAME VALUE"),
         (["train", "--model"], "--model: expected one argument"),
         (["train", "--out", "/none", "--resume"], "'/none' is no run folder"),
         (["predict"], "Missing from kerasnets predict: PATH"),
         (["evaluate", "lenet5", "--batch-size", "0"], "--batch-size must be at least 1"),
         (["evaluate", "runs/none"], "'runs/none' is no run folder: there is no config.json"),
+        (["evaluate", "."], "'.' is no run folder: there is no config.json"),
         (["evaluate", "lenet5"], "give --weights SOURCE and --data DATA"),
         (["export", "lenet5"], "give --weights SOURCE"),
         (["export", "lenet7"], "Unknown network 'lenet7'"),
+        (["export", "lenet5", "--calibration", "digits"], "goes with --quantize int8"),
         (["predict", "/none", "a.png", "--top", "9"], "--top must be 1 to 5. Received: 9"),
         (["predict", "/none"], "Give one image file at least"),
         (["list", "vit*"], "No network's name matches 'vit"),
@@ -139,6 +143,46 @@ def test_summary_holds_the_papers_totals(capsys, tmp_path):
 def test_summary_takes_options(capsys):
     command_line.main(["summary", "resnet20_cifar", "--options", "shortcut", "projection"])
     assert "272,474" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--out", "file"],
+        ["train", "--out", "file/run"],
+        ["train", "--savedmodels", "file"],
+        ["evaluate", "RUN", "--out", "file/figures"],
+        ["data", "check", "digits", "--out", "file"],
+    ],
+)
+def test_folders_are_looked_at_before_the_work(arguments, short_run, capsys, tmp_path, monkeypatch):
+    def read(*_, **__):
+        pytest.fail("the data are read")
+
+    monkeypatch.setattr("kerasnets.data.load", read)
+    monkeypatch.setattr("kerasnets.training.trainer.load_data", read)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as stop:
+        command_line.main([str(short_run.folder) if each == "RUN" else each for each in arguments])
+    assert stop.value.code == 2
+    shown = capsys.readouterr().err
+    assert re.fullmatch(
+        r"kerasnets: The folder 'file.*' cannot be made: 'file' is a file.\n", shown
+    )
+
+
+def test_a_network_is_found_though_a_folder_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lenet5").mkdir()
+    with pytest.raises(UserError, match="To evaluate the network lenet5 give --weights"):
+        parse(["evaluate", "lenet5"]).run()
+
+
+def test_what_to_type_next_can_be_typed(short_run, tmp_path):
+    run = dataclasses.replace(short_run, folder=tmp_path / "my run")
+    with pytest.raises(UserError, match=r"kerasnets train --out '/.*/my run' --resume"):
+        run.network()
 
 
 def test_evaluate_and_predict_a_run(short_run, capsys, tmp_path):

@@ -16,6 +16,7 @@ from kerasnets.export.versions import numbered, prune, versions, write_version
 from kerasnets.weights import save_weights
 
 ALONE = pathlib.Path(__file__).with_name("answer_alone.py")
+ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +162,39 @@ def test_two_exports_at_once_get_a_number_each(tmp_path):
 
     assert write_version(tmp_path, "savedmodel", write_after_another) == tmp_path / "2"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+
+
+def test_the_next_export_clears_what_a_killed_one_left(tmp_path):
+    """Not before: while it lives, its folder is its own. Nothing else is touched."""
+    others = (".partial-notes", ".partial-" + "0" * 31, "x", "7")
+    for name in others:
+        (tmp_path / name).mkdir()
+    code = (
+        "import sys, time; from kerasnets.export.versions import write_version\n"
+        "def write(partial): (partial / 'half').touch(); print('here', flush=True); time.sleep(600)\n"
+        "write_version(sys.argv[1], 'savedmodel', write)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as alive:
+        assert alive.stdout.readline() == b"here\n"
+        (left,) = (path for path in tmp_path.iterdir() if path.name not in others)
+        assert write_version(tmp_path, "savedmodel", lambda _: None).name == "8"
+        assert (left / "half").exists()
+        alive.kill()
+    assert (left / "half").exists()
+    assert write_version(tmp_path, "savedmodel", lambda _: None).name == "9"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "8", "9"])
+
+
+def test_where_folders_cannot_be_locked_nothing_is_cleared(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(38, "Function not implemented")
+
+    left = tmp_path / f".partial-{'0' * 32}"
+    left.mkdir()
+    monkeypatch.setattr("kerasnets.export.versions.fcntl.flock", refuse)
+    assert write_version(tmp_path, "savedmodel", lambda _: None).name == "1"
+    assert left.exists()
 
 
 def test_a_number_that_is_taken_at_the_last_moment(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@ import dataclasses
 import json
 import logging
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -270,6 +271,30 @@ def test_two_runs_cannot_begin_in_one_folder(short_run, tmp_path):
     assert not is_free(folder)
     with pytest.raises(UserError, match="Another run began in .*run' meanwhile"):
         Run.create(folder, config(folder), short_run.class_names)
+
+
+def test_a_run_whose_number_another_has_taken_takes_the_next(short_run, tmp_path, monkeypatch):
+    """Others begin after the folder was chosen, while the data are read."""
+    monkeypatch.chdir(tmp_path)
+
+    def others_begin(given):
+        for folder in (given.out, given.out.with_name("lenet5_modern-digits-2")):
+            Run.create(folder, dataclasses.replace(given, seed=5), short_run.class_names)
+        return load_data(given)
+
+    monkeypatch.setattr("kerasnets.training.trainer.load_data", others_begin)
+    plan = recipe("digits", epochs=1, warmup_epochs=0)
+    run = train(config(None, recipe=plan))
+    assert run.folder == run.config.out == pathlib.Path("runs/lenet5_modern-digits-3")
+    assert Run.load(run.folder) == run
+    assert run.finished
+    for number in (1, 2):
+        taken = run.folder.with_name(f"lenet5_modern-digits-{number}")
+        assert Run.load(taken).config.seed == 5
+        assert not (taken / "train.log").exists()
+    # A folder that was asked for is not changed for another.
+    with pytest.raises(UserError, match="Another run began in .*mine' meanwhile; choose another"):
+        train(config(tmp_path / "mine", recipe=plan))
 
 
 def test_changed_data_and_data_without_training_images_are_told(short_run, tmp_path, monkeypatch):

@@ -55,11 +55,12 @@ class Check(_Source):
         from kerasnets.data import augmentation, check
         from kerasnets.data.bad_images import write_list
         from kerasnets.data.pictures import save_augmented, save_samples
-        from kerasnets.files import make_folder, write_text
+        from kerasnets.files import check_writable, make_folder, write_text
 
         augment = augmentation(self.augment)
         if self.size is not None and self.size < 1:
             raise UserError(f"--size must be at least 1. Received: {self.size}.")
+        check_writable(self.out)
         dataset = self.load()
         report = check(dataset)
         out = make_folder(self.out)

@@ -54,12 +54,14 @@ class Evaluate:
 
     def run(self) -> None:
         from kerasnets.data.pipeline import read
-        from kerasnets.files import make_folder
+        from kerasnets.files import check_writable, make_folder
         from kerasnets.training.evaluation import evaluate, without_side_classifiers
         from kerasnets.training.labels import real_labels, relabelled
         from kerasnets.training.report import FILES, write_report
 
         self._check()
+        if self.out:
+            check_writable(self.out)
         network, preprocessing, dataset = self._subject()
         network = without_side_classifiers(network)
         channels, classes = network.input_shape[-1], network.output_shape[-1]

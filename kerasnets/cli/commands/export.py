@@ -45,6 +45,8 @@ class Export:
         from kerasnets.training.networks import parse_options
         from kerasnets.training.run import Run
 
+        if self.calibration and self.form.quantize == "none":
+            raise UserError("--calibration goes with --quantize int8.")
         shared = {
             "form": self.form,
             "calibration": self.calibration,

@@ -50,7 +50,7 @@ class Info:
     """Say what is known of a network."""
 
     name: Positional[str]
-    """Of the network."""
+    """Name of the network, as `kerasnets list` has it."""
 
     def run(self) -> None:
         facts = dataclasses.asdict(registry.info(self.name))
@@ -89,11 +89,11 @@ class Summary:
     """Print a network's layers as a table to hold against the paper's."""
 
     name: Positional[str]
-    """Of the network."""
+    """Name of the network, as `kerasnets list` has it."""
     input_shape: tuple[int, int, int] | None = None
     """Height, width and channels; the paper's if not given."""
     classes: int | None = None
-    """Of the classifier; the paper's if not given."""
+    """Classes of the classifier; the paper's if not given."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Options of the network, as NAME VALUE pairs."""
     csv: pathlib.Path | None = None

@@ -17,7 +17,7 @@ class Recipes:
     """List the training recipes, or print one whole."""
 
     name: Positional[str | None] = None
-    """Of one recipe."""
+    """Name of the recipe to print whole."""
 
     def run(self) -> None:
         if self.name is None:

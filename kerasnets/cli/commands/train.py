@@ -6,11 +6,14 @@ import argparse
 import dataclasses
 import logging
 import pathlib
+import shlex
 from dataclasses import dataclass
 
 from tyro.conf import AvoidSubcommands, OmitArgPrefixes
 
 from kerasnets.errors import UserError
+from kerasnets.files import check_writable
+from kerasnets.registry import info
 from kerasnets.training.config import TrainConfig, default_recipe
 from kerasnets.training.recipes import recipe
 
@@ -56,13 +59,16 @@ class Train:
         from kerasnets.training.distribution import is_chief
         from kerasnets.training.trainer import train
 
+        chief = is_chief(self.config)
+        if chief and self.export:
+            check_writable(self.savedmodels / info(self.config.model).name)
         try:
             run = train(self.config, resume=self.resume)
         except Interrupted as stop:
             log.info("Stopped after step %d; everything is saved. Go on with:", stop.step)
-            log.info("  kerasnets train --out %s --resume", stop.folder)
+            log.info("  kerasnets train --out %s --resume", shlex.quote(str(stop.folder)))
             raise KeyboardInterrupt from None
-        if not is_chief(self.config):
+        if not chief:
             return
         log.info("The run is in %s: curves.png, confusion.png, metrics.json.", run.folder)
         if not self.export:
@@ -71,7 +77,7 @@ class Train:
 
         exported = export_run(run, self.savedmodels / run.config.model)
         log.info("Exported to %s. Next, ask it about an image:", exported)
-        log.info("  kerasnets predict %s IMAGE", exported.parent)
+        log.info("  kerasnets predict %s IMAGE", shlex.quote(str(exported.parent)))
 
 
 def _resumed(config: TrainConfig, out: str | None) -> TrainConfig:

@@ -110,7 +110,9 @@ def read_text(path: str) -> str:
             return tf.io.gfile.GFile(path).read()
         except tf.errors.OpError as error:
             raise UserError(f"{path!r} cannot be read: {error.message}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path!r} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
         raise UserError(f"{path!r} cannot be read: {error}.") from error
 
 
