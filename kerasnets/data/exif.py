@@ -26,7 +26,7 @@ def is_plain_jpeg(encoded: tf.Tensor) -> tf.Tensor:
     """Whether it is a JPEG that tells no orientation: most there are, and quickly found.
 
     Args:
-        encoded: A scalar string.
+        encoded: A string, or several.
     """
     head = tf.strings.substr(encoded, 0, _WITHIN_BYTES)
     return (tf.strings.substr(head, 0, 3) == b"\xff\xd8\xff") & ~_is_marked(head)
