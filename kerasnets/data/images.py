@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -91,7 +91,7 @@ def decode_window(
 
 
 def decode_windows(
-    encoded: tf.Tensor,
+    files: Sequence[tf.Tensor],
     channels: int,
     choose: Callable[[tf.Tensor, slice], tf.Tensor],
     size: tuple[int, int],
@@ -99,7 +99,7 @@ def decode_windows(
     """A window of each of some images, as `decode_window` gives it.
 
     Args:
-        encoded: (N,) strings; N is known when the graph is made.
+        files: N scalar strings.
         channels: 1 for grayscale, 3 for RGB.
         choose: From (n, 2) int32, heights and widths, and a slice that tells of which of the
             images, to windows (n, 4) int32.
@@ -108,7 +108,6 @@ def decode_windows(
     Returns:
         N times (height, width, channels) uint8.
     """
-    files = tf.unstack(encoded)
 
     def plain_jpegs() -> list[tf.Tensor]:
         sides = formats.limited(tf.stack([tf.io.extract_jpeg_shape(file)[:2] for file in files]))
@@ -122,8 +121,7 @@ def decode_windows(
 
         return [decode_window(file, channels, chosen(at), size) for at, file in enumerate(files)]
 
-    all_plain = tf.reduce_all(exif.is_plain_jpeg(encoded))
-    found = tf.cond(all_plain, plain_jpegs, one_node(one_by_one))
+    found = tf.cond(exif.are_plain_jpegs(files), plain_jpegs, one_node(one_by_one))
     return [tf.ensure_shape(image, (None, None, channels)) for image in found]
 
 

@@ -238,8 +238,8 @@ class Loader:
             windows = tf.unstack(choose(sides, slice(None)), len(found))
             found = [images.cut(*one) for one in zip(found, windows, strict=True)]
         else:
-            encoded = tf.stack([self.reader.encoded(*one) for one in each])
-            found = images.decode_windows(encoded, self.channels, choose, size)
+            files = [self.reader.encoded(*one) for one in each]
+            found = images.decode_windows(files, self.channels, choose, size)
         return [images.resize_crop(image, size) for image in found]
 
     def _transformed(self, pixels: tf.Tensor, random: tf.Tensor) -> tf.Tensor:

@@ -185,11 +185,11 @@ def test_windows_of_several_files_are_those_of_each(photograph, kinds):
     exif[0x0112] = 6
     files = {**variants(photograph), "turned": encoded(photograph, "JPEG", exif=exif)}
     windows = tf.constant([[5 + n, 7 - n, 20 + n, 30 - n] for n in range(len(kinds))])
-    contents = tf.constant([files[kind] for kind in kinds])
+    contents = [tf.constant(files[kind]) for kind in kinds]
     together = tf.function(
-        lambda contents: decode_windows(contents, 3, lambda sides, which: windows[which], (20, 30))
+        lambda *contents: decode_windows(contents, 3, lambda sides, which: windows[which], (20, 30))
     )
-    for content, window, found in zip(contents, windows, together(contents), strict=True):
+    for content, window, found in zip(contents, windows, together(*contents), strict=True):
         alone = decode_window(content, 3, lambda sides, window=window: window, (20, 30))
         np.testing.assert_array_equal(found, alone)
 
@@ -215,9 +215,9 @@ def test_pixels_beyond_the_limit_are_refused_undecoded(in_graph, kind):
 
 
 def test_one_image_beyond_the_limit_among_several_is_refused():
-    contents = tf.constant(
-        [encoded(Image.new("L", sides), "JPEG") for sides in ((9, 9), (20_000, 4_500))]
-    )
+    contents = [
+        tf.constant(encoded(Image.new("L", sides), "JPEG")) for sides in ((9, 9), (20_000, 4_500))
+    ]
     window = tf.constant([[0, 0, 1, 1]] * 2)
     with pytest.raises(tf.errors.InvalidArgumentError, match="larger than the limit of 89,478,485"):
         decode_windows(contents, 3, lambda sides, which: window[which], (8, 8))
