@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from kerasnets.data.graphs import apart
@@ -28,8 +30,19 @@ def is_plain_jpeg(encoded: tf.Tensor) -> tf.Tensor:
     Args:
         encoded: A scalar string.
     """
-    head = tf.strings.substr(encoded, 0, _WITHIN_BYTES)
-    return (tf.strings.substr(head, 0, 3) == b"\xff\xd8\xff") & ~_is_marked(head)
+    return are_plain_jpegs([encoded])
+
+
+def are_plain_jpegs(files: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Whether all are as `is_plain_jpeg` asks for.
+
+    Args:
+        files: Scalar strings.
+    """
+    # Whole files would be copied to stack them.
+    heads = tf.stack([tf.strings.substr(file, 0, _WITHIN_BYTES) for file in files])
+    are_jpegs = tf.strings.substr(heads, 0, 3) == b"\xff\xd8\xff"
+    return tf.reduce_all(are_jpegs & ~_is_marked(heads))
 
 
 def _is_marked(head: tf.Tensor) -> tf.Tensor:

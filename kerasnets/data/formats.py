@@ -14,9 +14,9 @@ def limited(sides: tf.Tensor) -> tf.Tensor:
     """Height and width, refused where they make more than `MAX_PIXELS`.
 
     Args:
-        sides: (2,) int32.
+        sides: (..., 2) int32, of one image or of several.
     """
-    pixels = tf.reduce_prod(tf.cast(sides, tf.int64))
+    pixels = tf.reduce_max(tf.reduce_prod(tf.cast(sides, tf.int64), axis=-1))
     message = tf.constant(f"larger than the limit of {MAX_PIXELS:,} pixels; its sides:")
     # `tf.debugging.Assert` makes a condition of it, ten nodes more.
     check = tf.raw_ops.Assert(condition=pixels <= MAX_PIXELS, data=[message, sides])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -88,6 +88,41 @@ def decode_window(
 
     image = tf.cond(exif.is_plain_jpeg(encoded), plain_jpeg, one_node(other))
     return tf.ensure_shape(image, (None, None, channels))
+
+
+def decode_windows(
+    files: Sequence[tf.Tensor],
+    channels: int,
+    choose: Callable[[tf.Tensor, slice], tf.Tensor],
+    size: tuple[int, int],
+) -> list[tf.Tensor]:
+    """A window of each of some images, as `decode_window` gives it.
+
+    Args:
+        files: N scalar strings.
+        channels: 1 for grayscale, 3 for RGB.
+        choose: From (n, 2) int32, heights and widths, and a slice that tells of which of the
+            images, to windows (n, 4) int32.
+        size: As in `decode_window`.
+
+    Returns:
+        N times (height, width, channels) uint8.
+    """
+
+    def plain_jpegs() -> list[tf.Tensor]:
+        sides = formats.limited(tf.stack([tf.io.extract_jpeg_shape(file)[:2] for file in files]))
+        windows = tf.unstack(choose(sides, slice(None)), len(files))
+        found = zip(files, windows, strict=True)
+        return [_jpeg_window(*each, channels, tf.constant(size)) for each in found]
+
+    def one_by_one() -> list[tf.Tensor]:
+        def chosen(at: int) -> Callable[[tf.Tensor], tf.Tensor]:
+            return lambda sides: choose(sides[tf.newaxis], slice(at, at + 1))[0]
+
+        return [decode_window(file, channels, chosen(at), size) for at, file in enumerate(files)]
+
+    found = tf.cond(exif.are_plain_jpegs(files), plain_jpegs, one_node(one_by_one))
+    return [tf.ensure_shape(image, (None, None, channels)) for image in found]
 
 
 def _jpeg_window(

@@ -182,15 +182,29 @@ class Loader:
         self, draws: tf.Tensor, number: tf.Tensor, record: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """One image, (H, W, C) uint8 of the network's size, and its label."""
+        found, label = self.several(draws[tf.newaxis], number[tf.newaxis], record[tf.newaxis])
+        return found[0], label[0]
+
+    def several(
+        self, draws: tf.Tensor, numbers: tf.Tensor, records: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """As `batch`, but each image is read and transformed by itself.
+
+        Their number must be known when the graph is made. A call for each image would cost more.
+        """
         crop = self.augment.crop
-        used = crop.numbers if crop else 0
+        each = list(zip(tf.unstack(numbers), tf.unstack(records), strict=True))
         if crop:
-            image = self._cropped(number, record, draws[:used])
+            found = self._cropped(each, draws[:, : crop.numbers])
+            draws = draws[:, crop.numbers :]
         else:
-            image = images.fit(self.whole(number, record), self.preprocessing)
-        if self.augment.transforms:
-            image = self._transformed(image[tf.newaxis], draws[tf.newaxis, used:])[0]
-        return image, self.label(number)
+            found = [images.fit(self.whole(*one), self.preprocessing) for one in each]
+        rows = tf.split(draws, len(each))
+        found = [
+            self._transformed(image[tf.newaxis], row)
+            for image, row in zip(found, rows, strict=True)
+        ]
+        return tf.concat(found, axis=0), self.label(numbers)
 
     def draws(self, random: tf.Tensor) -> tf.Tensor:
         """What `batch` and `one` take, of random numbers (N, `Augment.numbers`)."""
@@ -209,19 +223,24 @@ class Loader:
             return images.match_channels(self.reader.pixels(number), self.channels)
         return images.decode(self.reader.encoded(number, record), self.channels)
 
-    def _cropped(self, number: tf.Tensor, record: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+    def _cropped(
+        self, each: list[tuple[tf.Tensor, tf.Tensor]], draws: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """The crops of images, given by number and record."""
         size = self.preprocessing.size
 
-        def choose(sides: tf.Tensor) -> tf.Tensor:
-            return self.augment.crop.window(sides, size, draw)
+        def choose(sides: tf.Tensor, which: slice) -> tf.Tensor:
+            return self.augment.crop.windows(sides, size, draws[which])
 
         if self.reader.holds_pixels:
-            image = self.whole(number, record)
-            image = images.cut(image, choose(tf.shape(image)[:2]))
+            found = [self.whole(*one) for one in each]
+            sides = tf.stack([tf.shape(image)[:2] for image in found])
+            windows = tf.unstack(choose(sides, slice(None)), len(found))
+            found = [images.cut(*one) for one in zip(found, windows, strict=True)]
         else:
-            encoded = self.reader.encoded(number, record)
-            image = images.decode_window(encoded, self.channels, choose, size)
-        return images.resize_crop(image, size)
+            files = [self.reader.encoded(*one) for one in each]
+            found = images.decode_windows(files, self.channels, choose, size)
+        return [images.resize_crop(image, size) for image in found]
 
     def _transformed(self, pixels: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         at = 0

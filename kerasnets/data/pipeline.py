@@ -27,6 +27,11 @@ log = logging.getLogger("kerasnets")
 # otherwise they are decoded every epoch.
 MEMORY_BUDGET_BYTES = 2 * 2**30
 DISK_SHARE = 0.5
+# Images that one call reads, since calls cost too; the graph grows with them.
+READ_TOGETHER = 4
+# Calls on their way for each thread: with one alone a thread waits for the next. A fixed number
+# saves the seconds in which TensorFlow looks for one.
+CALLS_PER_THREAD = 2
 # What tf.data may hold in its buffers.
 BUFFER_BUDGET_BYTES = 2**30
 
@@ -116,9 +121,10 @@ def training_batches(
     else:
         elements = elements.skip(first_step % steps * batch_size)
         # Drawn for many images in one step, which costs less.
-        elements = elements.batch(batch_size).map(draw).prefetch(tf.data.AUTOTUNE).unbatch()
-        batches = elements.map(loader.one, tf.data.AUTOTUNE)
-        batches = batches.batch(batch_size, drop_remainder=True)
+        elements = elements.batch(batch_size).map(draw).prefetch(tf.data.AUTOTUNE)
+        elements = elements.rebatch(READ_TOGETHER, drop_remainder=True)
+        batches = elements.map(loader.several, CALLS_PER_THREAD * (threads or os.cpu_count()))
+        batches = batches.rebatch(batch_size, drop_remainder=True)
     if augment.mix:
         batches = _mixed(batches, augment, seed, first_step, classes)
     return batches.prefetch(tf.data.AUTOTUNE).with_options(_options(threads))

@@ -6,7 +6,14 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from kerasnets.data.formats import MAX_PIXELS
-from kerasnets.data.images import decode, decode_window, fit, match_channels, resize_crop
+from kerasnets.data.images import (
+    decode,
+    decode_window,
+    decode_windows,
+    fit,
+    match_channels,
+    resize_crop,
+)
 from kerasnets.inputs import Preprocessing
 
 
@@ -172,6 +179,21 @@ def test_large_windows_of_jpegs_are_decoded_smaller(rng, times, orientation):
     assert np.abs(found - np.array(expected)).mean() <= 2
 
 
+@pytest.mark.parametrize("kinds", [("JPEG", "JPEG 4:4:4"), ("JPEG", "turned", "PNG", "BMP")])
+def test_windows_of_several_files_are_those_of_each(photograph, kinds):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    files = {**variants(photograph), "turned": encoded(photograph, "JPEG", exif=exif)}
+    windows = tf.constant([[5 + n, 7 - n, 20 + n, 30 - n] for n in range(len(kinds))])
+    contents = [tf.constant(files[kind]) for kind in kinds]
+    together = tf.function(
+        lambda *contents: decode_windows(contents, 3, lambda sides, which: windows[which], (20, 30))
+    )
+    for content, window, found in zip(contents, windows, together(*contents), strict=True):
+        alone = decode_window(content, 3, lambda sides, window=window: window, (20, 30))
+        np.testing.assert_array_equal(found, alone)
+
+
 def test_a_damaged_orientation_is_none(photograph, in_graph):
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -190,6 +212,15 @@ def test_pixels_beyond_the_limit_are_refused_undecoded(in_graph, kind):
     content = encoded(Image.new("L", sides), kind)
     with pytest.raises(tf.errors.InvalidArgumentError, match="larger than the limit of 89,478,485"):
         in_graph(tf.constant(content))
+
+
+def test_one_image_beyond_the_limit_among_several_is_refused():
+    contents = [
+        tf.constant(encoded(Image.new("L", sides), "JPEG")) for sides in ((9, 9), (20_000, 4_500))
+    ]
+    window = tf.constant([[0, 0, 1, 1]] * 2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="larger than the limit of 89,478,485"):
+        decode_windows(contents, 3, lambda sides, which: window[which], (8, 8))
 
 
 def test_images_of_extreme_sides_are_fitted(in_graph):

@@ -3,8 +3,8 @@
 All are frozen dataclasses of their paper's numbers; making one loads no framework. There are
 three kinds:
 
-- A crop chooses the window of an image that is decoded and resized: ``window(sides, size,
-  random)``.
+- A crop chooses the windows of images that are decoded and resized: ``windows(sides, size,
+  draws)``, where ``draws(random)`` are its random numbers.
 - A transform changes a batch: ``transform(images, random)``, (N, H, W, C) uint8 to the same.
 - A mix blends the images of a batch and their labels: ``mix(images, labels, key)``.
 

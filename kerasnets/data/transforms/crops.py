@@ -45,22 +45,26 @@ class InceptionCrop:
         aspects = tf.exp(low + (high - low) * aspects)
         return tf.concat([tf.sqrt(areas / aspects), tf.sqrt(areas * aspects), place], axis=1)
 
-    def window(self, sides: tf.Tensor, size: tuple[int, int], draw: tf.Tensor) -> tf.Tensor:
-        """Top, left, height and width of the window.
+    def windows(self, sides: tf.Tensor, size: tuple[int, int], draws: tf.Tensor) -> tf.Tensor:
+        """Top, left, height and width of the window of each image.
 
         Args:
-            sides: (2,) int32, height and width of the image.
+            sides: (N, 2) int32, heights and widths of the images.
             size: Height and width that the network takes; not used.
-            draw: A row of `draws`.
+            draws: Of these images, what `draws` gives.
+
+        Returns:
+            (N, 4) int32.
         """
         exact = tf.cast(sides, tf.float32)
         # The widest or highest window within the aspects, for images that no window fits into.
-        last = tf.minimum(exact, exact[::-1] * (1 / self.aspect[0], self.aspect[1]))
-        drawn = tf.reshape(draw[:-2], (2, TRIES)) * tf.sqrt(tf.reduce_prod(exact))
-        candidates = tf.round(tf.concat([drawn, last[:, tf.newaxis]], axis=1))
-        fits = tf.reduce_all(candidates <= exact[:, tf.newaxis], axis=0)
-        chosen = tf.gather(candidates, tf.argmax(fits), axis=1)
-        return _place(sides, chosen, draw[-2:])
+        last = tf.minimum(exact, exact[:, ::-1] * (1 / self.aspect[0], self.aspect[1]))
+        root = tf.sqrt(tf.reduce_prod(exact, axis=1))
+        drawn = tf.reshape(draws[:, :-2], (-1, 2, TRIES)) * root[:, tf.newaxis, tf.newaxis]
+        candidates = tf.round(tf.concat([drawn, last[..., tf.newaxis]], axis=2))
+        fits = tf.reduce_all(candidates <= exact[..., tf.newaxis], axis=1)
+        chosen = tf.gather(candidates, tf.argmax(fits, axis=1), axis=2, batch_dims=1)
+        return _place(sides, chosen, draws[:, -2:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,23 +99,26 @@ class ScaleJitterCrop:
         length = self.shortest + tf.floor(random[:, :1] * (self.longest - self.shortest + 1))
         return tf.concat([length, random[:, 1:]], axis=1)
 
-    def window(self, sides: tf.Tensor, size: tuple[int, int], draw: tf.Tensor) -> tf.Tensor:
-        """Top, left, height and width of the window.
+    def windows(self, sides: tf.Tensor, size: tuple[int, int], draws: tf.Tensor) -> tf.Tensor:
+        """Top, left, height and width of the window of each image.
 
         Args:
-            sides: (2,) int32, height and width of the image.
+            sides: (N, 2) int32, heights and widths of the images.
             size: Height and width that the network takes.
-            draw: A row of `draws`.
+            draws: Of these images, what `draws` gives.
+
+        Returns:
+            (N, 4) int32.
         """
-        short = draw[0] * (min(size) / self.crop)
-        scale = tf.cast(tf.reduce_min(sides), tf.float32) / short
-        return _place(sides, tf.round(scale * tf.constant(size, tf.float32)), draw[1:])
+        short = draws[:, :1] * (min(size) / self.crop)
+        scale = tf.cast(tf.reduce_min(sides, axis=1, keepdims=True), tf.float32) / short
+        return _place(sides, tf.round(scale * tf.constant(size, tf.float32)), draws[:, 1:])
 
 
 def _place(sides: tf.Tensor, wanted: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-    """A window of the wanted height and width, float32, at a random place inside the image."""
+    """Windows of the wanted heights and widths, float32, at random places inside the images."""
     window = tf.clip_by_value(tf.cast(wanted, tf.int32), 1, sides)
     room = sides - window
     # Rounding may make of the largest number below 1 one place too many.
     corner = tf.minimum(tf.cast(place * tf.cast(room + 1, tf.float32), tf.int32), room)
-    return tf.concat([corner, window], axis=0)
+    return tf.concat([corner, window], axis=1)

@@ -104,7 +104,8 @@ def equalize(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     below = tf.cumsum(counts, axis=1, exclusive=True)
     table = (below + step // 2) // tf.maximum(step, 1)
     table = tf.where(step > 0, tf.minimum(table, 255), tf.range(256))
-    found = tf.gather(tf.reshape(tf.cast(table, tf.uint8), [-1]), values)
+    # A quarter quicker than `tf.gather`.
+    found = tf.gather_nd(tf.reshape(tf.cast(table, tf.uint8), [-1]), values[..., tf.newaxis])
     return tf.reshape(found, image.shape)
 
 
@@ -209,10 +210,18 @@ def _moved(image: tf.Tensor, signed: tf.Tensor, axis: int) -> tf.Tensor:
     length = image.shape[axis]
     shift = tf.cast(tf.round(signed * length * 150 / 331), tf.int32)
     room = round(length * 150 / 331)
-    sides = [[room, room] if each == axis else [0, 0] for each in range(3)]
-    padded = tf.pad(image, sides, constant_values=tf.cast(FILL, tf.uint8))
-    begin = [room + shift if each == axis else 0 for each in range(3)]
-    return tf.slice(padded, begin, image.shape)
+    height, width, channels = image.shape
+    framed = _framed(image, *((room, 0) if axis == 0 else (0, room)))
+    begin = (room + shift, 0) if axis == 0 else (0, (room + shift) * channels)
+    return tf.reshape(tf.slice(framed, begin, (height, width * channels)), image.shape)
+
+
+def _framed(image: tf.Tensor, down: int, across: int) -> tf.Tensor:
+    """Grey about an image, as rows (H, W * C), which are padded in a fraction of the time."""
+    height, width, channels = image.shape
+    rows = tf.reshape(image, (height, width * channels))
+    sides = [[down, down], [across * channels, across * channels]]
+    return tf.pad(rows, sides, constant_values=tf.cast(FILL, tf.uint8))
 
 
 def _warp(image: tf.Tensor, *matrix: tf.Tensor | float) -> tf.Tensor:
@@ -222,12 +231,12 @@ def _warp(image: tf.Tensor, *matrix: tf.Tensor | float) -> tf.Tensor:
     """
     a, b, c, d, e, f = matrix
     height, width, channels = image.shape
-    sides = [[1, 1], [1, 1], [0, 0]]
-    framed = tf.pad(image, sides, constant_values=tf.cast(FILL, tf.uint8))
+    framed = _framed(image, 1, 1)
     x = tf.range(width, dtype=tf.float32)
     y = tf.range(height, dtype=tf.float32)[:, tf.newaxis]
     # A half to round, and one for the frame, which stands for all that lies outside.
     column = tf.clip_by_value(tf.floor(a * x + (b * y + (c + 1.5))), 0, width + 1)
     row = tf.clip_by_value(tf.floor(d * x + (e * y + (f + 1.5))), 0, height + 1)
     place = tf.cast(row * (width + 2) + column, tf.int32)
-    return tf.gather(tf.reshape(framed, (-1, channels)), place)
+    # Quicker than `tf.gather`, as in `equalize`.
+    return tf.gather_nd(tf.reshape(framed, (-1, channels)), place[..., tf.newaxis])

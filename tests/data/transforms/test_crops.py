@@ -11,8 +11,7 @@ DRAWS = 5_000
 
 def windows(crop, sides, size=(224, 224)):
     random = uniform(7, tf.zeros(DRAWS, tf.int64), tf.range(DRAWS), crop.numbers)
-    window = tf.function(lambda row: crop.window(tf.constant(sides), size, row))
-    found = tf.map_fn(window, crop.draws(random), fn_output_signature=tf.int32).numpy()
+    found = crop.windows(tf.tile([sides], (DRAWS, 1)), size, crop.draws(random)).numpy()
     top, left, height, width = found.T
     assert (top >= 0).all()
     assert (left >= 0).all()
@@ -74,6 +73,18 @@ def test_scale_jitter_of_other_sizes_is_in_proportion():
     assert set(found[:, 0]) == set(range(30))
     half = windows(crop, (256, 400), (114, 114))
     assert set(half[:, 2]) == {227}
+
+
+def test_each_image_has_the_window_of_its_own_sides():
+    sides = np.array([(100, 300), (2240, 3000), (5, 5)])
+    for crop in (InceptionCrop(), ScaleJitterCrop(shortest=256, longest=480)):
+        draws = crop.draws(uniform(1, tf.zeros(3, tf.int64), tf.range(3), crop.numbers))
+        together = crop.windows(tf.constant(sides, tf.int32), (224, 224), draws).numpy()
+        for row, side in enumerate(sides):
+            alone = crop.windows(
+                tf.constant(side[None], tf.int32), (224, 224), draws[row : row + 1]
+            )
+            np.testing.assert_array_equal(alone[0], together[row])
 
 
 def test_images_smaller_than_the_crop_are_taken_whole():
