@@ -105,14 +105,17 @@ def stored_window(window: tf.Tensor, sides: tf.Tensor, orientation: tf.Tensor) -
     mirrored = tf.stack(_mirrored(orientation))
     corner = tf.where(mirrored, sides - corner - extent, corner)
     turned = orientation >= 5
+    # Slices of stride -1 would make TensorFlow's layout optimizer print an error.
     return tf.where(
-        turned, tf.concat([corner[::-1], extent[::-1]], 0), tf.concat([corner, extent], 0)
+        turned,
+        tf.concat([tf.reverse(corner, [0]), tf.reverse(extent, [0])], 0),
+        tf.concat([corner, extent], 0),
     )
 
 
 def upright_sides(sides: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Height and width of the upright image, from those of the stored one."""
-    return tf.where(orientation >= 5, sides[::-1], sides)
+    return tf.where(orientation >= 5, tf.reverse(sides, [0]), sides)
 
 
 def _mirrored(orientation: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
