@@ -31,18 +31,20 @@ def available(server, version):
 def test_no_request_fails_while_versions_change(server):
     stop = False
     body = json.dumps({"inputs": [0]}).encode()
+    answers = [[] for _ in range(4)]
 
-    def client() -> list[tuple[int, float]]:
-        answers = []
+    def client(answers: list[tuple[int, list[float]]]) -> None:
         with contextlib.closing(server.connect()) as connection:
             while not stop:
                 connection.request("POST", f"{CHANGING}:predict", body)
                 answer = connection.getresponse()
                 answers.append((answer.status, json.loads(answer.read()).get("outputs")))
-        return answers
+
+    def all_see(version: int) -> bool:
+        return all(found and found[-1][1] == [version] for found in answers)
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        clients = [pool.submit(client) for _ in range(4)]
+        clients = [pool.submit(client, found) for found in answers]
         try:
             for version in (2, 3):
                 half_plus(float(version), server.folder / "changing" / str(version))
@@ -50,9 +52,11 @@ def test_no_request_fails_while_versions_change(server):
                 wait_for(
                     lambda version=version: state(server, version - 1)["state"] == "END",
                 )
+                wait_for(lambda version=version: all_see(version))
         finally:
             stop = True
-        answers = [client.result() for client in clients]
+        for each in clients:
+            each.result()
     for found in answers:
         assert {code for code, _ in found} == {200}
         values = [outputs[0] for _, outputs in found]
