@@ -27,7 +27,7 @@ LEGEND = (
     "beside all forms of ours. `build` builds the network without its weights from a file. "
     "`fastest inference` compares the fastest form of each: what a user can have."
 )
-# Where no results of a GPU are there yet.
+# At the end of the page: the run that any reader with a GPU can add.
 ON_A_GPU = """
 On a GPU, with keras, jax[cuda], torch and torchvision:
 
