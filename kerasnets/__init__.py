@@ -34,6 +34,7 @@ __all__ = [
     "WeightSource",
     "build",
     "features",
+    "for_inference",
     "freeze",
     "info",
     "list_models",
@@ -44,14 +45,20 @@ __all__ = [
     "with_preprocessing",
 ]
 
-_SUBPACKAGES = ("data", "export", "inspection", "layers", "training", "weights")
+_SUBPACKAGES = ("data", "export", "inference", "inspection", "layers", "training", "weights")
 # Named here, loaded when they are used.
-_FROM_TRAINING = ("Run", "TrainConfig", "recipe", "train")
+_LAZY = {
+    "Run": "training",
+    "TrainConfig": "training",
+    "for_inference": "inference",
+    "recipe": "training",
+    "train": "training",
+}
 
 
 def __getattr__(name: str) -> object:
     if name in _SUBPACKAGES:
         return importlib.import_module(f"kerasnets.{name}")
-    if name in _FROM_TRAINING:
-        return getattr(importlib.import_module("kerasnets.training"), name)
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"kerasnets.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'kerasnets' has no attribute {name!r}")

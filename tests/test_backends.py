@@ -35,6 +35,9 @@ for path in sorted(folder.glob("*.json")):
     load_weights(model, path.with_suffix(".safetensors"), network=name)
     result = model.predict(np.load(path.with_suffix(".npy")), verbose=0)
     np.save(path.with_suffix(".out.npy"), result)
+    fast = kerasnets.for_inference(model).predict(np.load(path.with_suffix(".npy")), verbose=0)
+    np.testing.assert_allclose(fast, result, atol=1e-4 * np.abs(result).max(), err_msg=name)
+    assert "tensorflow" not in sys.modules
 """
 
 

@@ -14,7 +14,7 @@ PACKAGE = pathlib.Path(__file__).parent.parent / "kerasnets"
 # From the bottom up; a part may import those before it.
 ORDER = (
     "errors", "lazy", "files", "inputs", "registry", "layers", "models", "weights",
-    "inspection", "data", "export", "training", "serving", "benchmark", "cli",
+    "inspection", "inference", "data", "export", "training", "serving", "benchmark", "cli",
 )  # fmt: skip
 
 
@@ -72,7 +72,8 @@ def test_pictures_leave_the_backend_of_matplotlib_alone():
         "from kerasnets.cli.main import parse; parse(['list'])",
         # What a resumed run's own values are read with.
         "import kerasnets.training.run",
-        "import kerasnets.data, kerasnets.training, kerasnets.export, kerasnets.serving",
+        "import kerasnets.data, kerasnets.training, kerasnets.export, kerasnets.inference, "
+        "kerasnets.serving",
     ],
 )
 def test_importing_loads_no_framework(code):

@@ -16,7 +16,9 @@ class Form:
     format: Literal["savedmodel", "litert", "onnx"] = "savedmodel"
     """savedmodel takes image files; litert (phones) and onnx take raw pixels of the right size."""
     optimize: bool = True
-    """Fold batch norm into the convolutions."""
+    """Fold batch norm into the convolutions, leave out pixels that nothing reads."""
+    device: Literal["any", "cpu"] = "any"
+    """What serves it: cpu also computes wide 3x3 convolutions in tiles, slower on GPUs."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Of a SavedModel's weights and sums; the classifier computes in fp32."""
     quantize: Literal["none", "int8"] = "none"
@@ -31,6 +33,13 @@ class Form:
             raise UserError(
                 f"--quantize {self.quantize} is for --format litert. "
                 f"Received: --format {self.format}."
+            )
+        plain = self.format != "savedmodel" or not self.optimize or self.precision != "fp32"
+        if self.device == "cpu" and plain:
+            raise UserError(
+                "--device cpu is for optimised SavedModels in fp32. "
+                f"Received: --format {self.format}, --precision {self.precision}, "
+                f"optimize={self.optimize}."
             )
         if self.precision != "fp32" and self.format != "savedmodel":
             raise UserError(

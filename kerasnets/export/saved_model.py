@@ -15,12 +15,12 @@ import tensorflow as tf
 from kerasnets.errors import UserError
 from kerasnets.export import device_formats
 from kerasnets.export.checks import compare, random_inputs, random_pixels
-from kerasnets.export.folding import folded, in_precision, logits_of
 from kerasnets.export.form import Form
-from kerasnets.export.pixels import fewer_pixels
 from kerasnets.export.signatures import signatures
 from kerasnets.export.versions import FILES, prune, write_version
 from kerasnets.export.warmup import write_warmup
+from kerasnets.inference import for_inference
+from kerasnets.inference.rewriting import classifying_layer, copied, logits_of, rebuilt
 from kerasnets.inputs import Preprocessing, with_preprocessing
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
@@ -70,7 +70,7 @@ def export(
         raise UserError("int8 needs calibration images. Received: calibration=None.")
     if form.format != "savedmodel":
         device_formats.check_installed(form.format)
-    inference = for_inference(network, form)
+    inference = in_form(network, form)
 
     def write(partial: pathlib.Path) -> None:
         try:
@@ -95,13 +95,27 @@ def export(
     return version
 
 
-def for_inference(network: keras.Model, form: Form) -> keras.Model:
+def in_form(network: keras.Model, form: Form) -> keras.Model:
     """The network as `form` has it computed."""
     if form.optimize:
-        network = fewer_pixels(folded(network))
+        network = for_inference(network, device=form.device)
     if form.precision in DTYPES:
         network = in_precision(network, DTYPES[form.precision])
     return network
+
+
+def in_precision(network: keras.Model, dtype: str) -> keras.Model:
+    """A network whose weights and sums are of another type, but for its classifier.
+
+    Args:
+        network: A functional model; it is not changed.
+        dtype: ``"bfloat16"`` or ``"float16"``.
+    """
+    names = [layer.name for layer in network.layers]
+    kept = names[names.index(classifying_layer(network).name) :]
+    return rebuilt(
+        network, lambda layer: copied(layer, {} if layer.name in kept else {"dtype": dtype})
+    )
 
 
 def _write(
@@ -158,6 +172,7 @@ def _form(form: Form) -> dict[str, object]:
     return {
         "format": form.format,
         "optimize": form.optimize,
+        "device": form.device,
         "precision": form.precision if form.quantize == "none" else form.quantize,
     }
 

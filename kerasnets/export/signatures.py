@@ -21,8 +21,8 @@ import keras
 import tensorflow as tf
 
 from kerasnets.data import images
-from kerasnets.export.folding import classifying_layer, logits_of
 from kerasnets.export.names import ANSWER, MARKS
+from kerasnets.inference.rewriting import classifying_layer, logits_of
 from kerasnets.inputs import Preprocessing, with_preprocessing
 
 TOP = 5

@@ -12,9 +12,9 @@ import numpy as np
 from kerasnets.data import evaluation_batches, load
 from kerasnets.data.bad_images import naming_bad_images
 from kerasnets.errors import UserError
-from kerasnets.export.folding import logits_of
 from kerasnets.export.form import Form
 from kerasnets.export.saved_model import export
+from kerasnets.inference.rewriting import logits_of
 from kerasnets.models import build
 from kerasnets.weights.sources import preprocessing
 

@@ -16,6 +16,7 @@ from kerasnets.layers.padding import PadMinimum
 from kerasnets.layers.rematerialize import Rematerialize
 from kerasnets.layers.shortcuts import ResidualAdd
 from kerasnets.layers.stochastic_depth import StochasticDepth
+from kerasnets.layers.winograd import WinogradConv2D
 
 __all__ = [
     "AdaptiveAveragePooling2D",
@@ -37,5 +38,6 @@ __all__ = [
     "SparseConnectionConv2D",
     "StochasticDepth",
     "TrainableSubsampling",
+    "WinogradConv2D",
     "scaled_tanh",
 ]

@@ -3,6 +3,7 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,8 +13,10 @@ import kerasnets
 from kerasnets import UserError
 from kerasnets.cli.commands.export import Export
 from kerasnets.export import Form, classifier, export, export_network, export_run
+from kerasnets.export.saved_model import in_form
 from kerasnets.export.versions import numbered, prune, versions, write_version
 from kerasnets.weights import save_weights
+from tests.inference.test_folding import agree
 
 ALONE = pathlib.Path(__file__).with_name("answer_alone.py")
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -122,7 +125,7 @@ def test_a_server_never_sees_half_a_version(small, tmp_path, monkeypatch):
 def test_an_export_that_answers_otherwise_is_not_written(small, tmp_path, monkeypatch):
     from kerasnets.export import saved_model
 
-    original = saved_model.folded
+    original = saved_model.for_inference
 
     def wrong(network, **options):
         copy = original(network, **options)
@@ -130,7 +133,7 @@ def test_an_export_that_answers_otherwise_is_not_written(small, tmp_path, monkey
         bias.assign_add([0.01, 0.0])
         return copy
 
-    monkeypatch.setattr(saved_model, "folded", wrong)
+    monkeypatch.setattr(saved_model, "for_inference", wrong)
     with pytest.raises(UserError, match="does not answer as the network does, so it is not writ"):
         export(*small, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -254,3 +257,42 @@ def test_a_folder_that_is_no_run_is_told(tmp_path):
     for folder in (tmp_path, "runs/none"):
         with pytest.raises(UserError, match="is no run folder: there is no config.json"):
             Export(str(folder)).run()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("bfloat16", 0.1), ("float16", 0.02)])
+def test_half_precision_is_for_all_but_the_classifier(dtype, tolerance, rng):
+    network = kerasnets.build("resnet20_cifar", classifier_activation=None)
+    half = in_form(network, Form(precision={"bfloat16": "bf16", "float16": "fp16"}[dtype]))
+    assert {weight.dtype for weight in half.weights} == {dtype, "float32"}
+    assert {weight.dtype for weight in half.get_layer("logits").weights} == {"float32"}
+    agree(network, half, rng, tolerance)
+
+
+def test_an_export_for_cpus_computes_in_tiles(tmp_path):
+    images = keras.Input((28, 28, 3))
+    x = keras.layers.Conv2D(192, 3, activation="relu")(images)
+    x = keras.layers.Conv2D(192, 3, padding="same", activation="relu")(
+        keras.layers.ZeroPadding2D()(x)
+    )
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    network = keras.Model(images, keras.layers.Dense(3, name="logits")(x), name="wide")
+    before = kerasnets.Preprocessing(size=(28, 28))
+    names = ("a", "b", "c")
+    kinds = []
+    for device in ("any", "cpu"):
+        version = export(network, before, names, tmp_path, form=Form(device=device))
+        extras = json.loads((version / "assets.extra" / "model.json").read_text())
+        assert extras["device"] == device
+        loaded = tf.saved_model.load(version)
+        graph = loaded.signatures["tensor"].graph
+        functions = graph.as_graph_def().library.function
+        kinds.append({node.op for function in functions for node in function.node_def})
+    assert "BatchMatMulV2" in kinds[1] - kinds[0]
+
+
+@pytest.mark.parametrize(
+    "others", [{"precision": "bf16"}, {"optimize": False}, {"format": "litert"}], ids=str
+)
+def test_tiles_go_with_optimised_saved_models_in_fp32(others):
+    with pytest.raises(UserError, match="--device cpu is for optimised SavedModels in fp32"):
+        Form(device="cpu", **others)

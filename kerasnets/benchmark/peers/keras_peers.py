@@ -18,7 +18,7 @@ class KerasPeer:
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.backend = keras.backend.backend()
-        if setting.device == "gpu" and not _accelerators(self.backend):
+        if setting.device == "gpu" and not accelerators(self.backend):
             raise UnsupportedError(f"Keras' {self.backend} backend finds no GPU")
 
     def make(self) -> keras.Model:
@@ -87,24 +87,17 @@ class KerasPeer:
     def inference(self, form: str) -> Callable[[], object]:
         if form == "exported":
             return self.exported()
-        images = ops.convert_to_tensor(self.setting.images())
+        model, images = self.predicting(), ops.convert_to_tensor(self.setting.images())
         if form == "eager":
-            return lambda: ops.convert_to_numpy(self.model(images, training=False))
+            return lambda: ops.convert_to_numpy(model(images, training=False))
         if self.backend == "jax":
-            return self._jitted(images)
-        self.model.compile(**({"jit_compile": True} if form == "xla" else {}))
-        return lambda: self.model.predict_on_batch(images)
+            return _jitted(model, images)
+        model.compile(**({"jit_compile": True} if form == "xla" else {}))
+        return lambda: model.predict_on_batch(images)
 
-    def _jitted(self, images: object) -> Callable[[], object]:
-        """What JAX compiles; `predict_on_batch` would hand all weights back after each batch."""
-        import jax
-
-        weights = [
-            [variable.value for variable in variables]
-            for variables in (self.model.trainable_variables, self.model.non_trainable_variables)
-        ]
-        call = jax.jit(lambda weights, x: self.model.stateless_call(*weights, x, training=False)[0])
-        return lambda: ops.convert_to_numpy(call(weights, images))
+    def predicting(self) -> keras.Model:
+        """The model that is called in inference."""
+        return self.model
 
     def exported(self) -> Callable[[], object]:
         """A SavedModel, loaded again."""
@@ -131,7 +124,7 @@ class KerasPeer:
 
     def device_memory(self) -> float | None:
         """Peak of the device since the last call, in MiB; ``None`` for a CPU."""
-        if not _accelerators(self.backend) or self.setting.device == "cpu":
+        if not accelerators(self.backend) or self.setting.device == "cpu":
             return None
         if self.backend == "tensorflow":
             import tensorflow as tf
@@ -218,6 +211,18 @@ class SameBatch(keras.utils.PyDataset):
         return self.batch
 
 
+def _jitted(model: keras.Model, images: object) -> Callable[[], object]:
+    """What JAX compiles; `predict_on_batch` would hand all weights back after each batch."""
+    import jax
+
+    weights = [
+        [variable.value for variable in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    ]
+    call = jax.jit(lambda weights, x: model.stateless_call(*weights, x, training=False)[0])
+    return lambda: ops.convert_to_numpy(call(weights, images))
+
+
 def _compiled(backend: str) -> Callable:
     """A matrix product as the backend compiles it."""
     if backend == "jax":
@@ -227,7 +232,7 @@ def _compiled(backend: str) -> Callable:
     return ops.matmul
 
 
-def _accelerators(backend: str) -> bool:
+def accelerators(backend: str) -> bool:
     """Whether the backend computes on a GPU."""
     if backend == "tensorflow":
         import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Our networks: trained by our trainer's step, exported by our export."""
+"""Our networks: trained by our trainer's step, rewritten for inference, exported by our export."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import kerasnets  # isort: skip
 
 import keras
 from job import CLASSES, LEARNING_RATE, MOMENTUM, Setting
-from keras_peers import KerasPeer
+from keras_peers import KerasPeer, accelerators
 
 
 class Kerasnets(KerasPeer):
@@ -67,6 +67,14 @@ class Kerasnets(KerasPeer):
         self.open.enter_context(repeatable())
         return self.fitting(model, self.setting.pixels())
 
+    def predicting(self) -> keras.Model:
+        return kerasnets.for_inference(self.model, device=self._served_by)
+
+    @property
+    def _served_by(self) -> str:
+        alone = self.setting.device == "cpu" or not accelerators(self.backend)
+        return "cpu" if alone else "any"
+
     def exported(self) -> Callable[[], object]:
         if self.backend != "tensorflow":
             return super().exported()
@@ -74,7 +82,8 @@ class Kerasnets(KerasPeer):
 
         from kerasnets.export import Form, export
 
-        form = Form(precision="bf16" if self.setting.precision == "bfloat16" else "fp32")
+        half = self.setting.precision == "bfloat16"
+        form = Form(precision="bf16") if half else Form(device=self._served_by)
         names = tuple(map(str, range(CLASSES)))
         folder = export(self.model, self.preprocessing, names, self.scratch.name, form=form)
         loaded, x = tf.saved_model.load(folder), tf.constant(self.setting.images())

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 import kerasnets
-from kerasnets.export.folding import folded, in_precision
+from kerasnets.inference.folding import folded
+from kerasnets.inference.kernels import ChannelAffine
 
 
 def randomize(network, rng):
@@ -23,7 +24,8 @@ def randomize(network, rng):
 
 
 def norms(network):
-    return [layer for layer in network.layers if "BatchNorm" in type(layer).__name__]
+    kinds = (keras.layers.BatchNormalization, ChannelAffine)
+    return [layer for layer in network.layers if isinstance(layer, kinds)]
 
 
 def agree(one, other, rng, tolerance=1e-5):
@@ -103,12 +105,3 @@ def test_a_batch_norm_that_stays_may_lack_its_scale_or_shift_or_stand_behind_a_d
     for norm in norms(network):
         norm.set_weights([rng.uniform(0.5, 2, weight.shape) for weight in norm.get_weights()])
     agree(network, folded(network), rng)
-
-
-@pytest.mark.parametrize(("dtype", "tolerance"), [("bfloat16", 0.1), ("float16", 0.02)])
-def test_half_precision_is_for_all_but_the_classifier(dtype, tolerance, rng):
-    network = kerasnets.build("resnet20_cifar", classifier_activation=None)
-    half = in_precision(folded(network), dtype)
-    assert {weight.dtype for weight in half.weights} == {dtype, "float32"}
-    assert {weight.dtype for weight in half.get_layer("logits").weights} == {"float32"}
-    agree(network, half, rng, tolerance)

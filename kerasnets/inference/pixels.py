@@ -1,8 +1,9 @@
 """The same network with convolutions of fewer pixels.
 
-*A 1x1 convolution before an average pooling* (DenseNet's transitions): both are linear and the
-pooling's weights add up to one, so they change places, and the convolution has the pooled pixels
-alone to compute.
+*A 1x1 convolution beside an average pooling*: both are linear and the pooling's weights add up to
+one, so they may change places. In DenseNet's transitions the convolution then has the pooled pixels
+alone to compute; in the Inceptions, whose pooling keeps the pixels, it takes averages of its own
+channels instead of four times as many.
 
 *1x1 convolutions of stride s that alone read a tensor* (the bottlenecks of ResNet v1) look at one
 pixel in s x s. Whatever made the others need not: the stride moves forward through ReLUs and
@@ -16,7 +17,8 @@ from collections.abc import Callable
 
 import keras
 
-from kerasnets.export.folding import copied, is_pointwise, maker_of, readers_of, rebuilt
+from kerasnets.inference.kernels import ChannelAffine
+from kerasnets.inference.rewriting import copied, is_pointwise, maker_of, readers_of, rebuilt
 from kerasnets.layers import ResidualAdd
 
 Layer = keras.layers.Layer
@@ -25,6 +27,7 @@ PIXELWISE = (
     keras.layers.Add,
     keras.layers.BatchNormalization,
     keras.layers.ReLU,
+    ChannelAffine,
 )
 
 
@@ -34,19 +37,28 @@ def fewer_pixels(network: keras.Model) -> keras.Model:
     Args:
         network: A functional model in which each layer is used once; it is not changed.
     """
-    return _moved_strides(_pooled_first(network))
+    return _moved_strides(_swapped(network))
 
 
-def _pooled_first(network: keras.Model) -> keras.Model:
+def _swapped(network: keras.Model) -> keras.Model:
+    """With pairs of 1x1 convolution and average pooling in the cheaper order."""
     readers, others = readers_of(network), {}
     for layer in network.layers:
         behind = readers.get(layer, [])
-        if _is_linear(layer) and len(behind) == 1 and _is_average(behind[0]):
+        if len(behind) == 1 and _is_cheaper_swapped(layer, behind[0]):
             others[layer], others[behind[0]] = behind[0], layer
     return rebuilt(network, lambda layer: copied(others.get(layer, layer)))
 
 
-def _is_linear(layer: Layer) -> bool:
+def _is_cheaper_swapped(first: Layer, second: Layer | None) -> bool:
+    if _is_linear(first) and _is_average(second):
+        return second.strides != (1, 1)
+    fewer = _is_average(first) and first.strides == (1, 1) and _is_linear(second)
+    return fewer and second.filters < first.output.shape[-1]
+
+
+def _is_linear(layer: Layer | None) -> bool:
+    """Whether a layer is a 1x1 convolution of stride 1 and nothing else."""
     linear = is_pointwise(layer) and layer.activation is keras.activations.linear
     return linear and layer.strides == (1, 1)
 

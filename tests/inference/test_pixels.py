@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 import kerasnets
-from kerasnets.export.folding import folded
-from kerasnets.export.pixels import fewer_pixels
-from tests.export.test_folding import agree, randomize
+from kerasnets.inference.folding import folded
+from kerasnets.inference.pixels import fewer_pixels
+from tests.inference.test_folding import agree, randomize
 
 
 def strided(network):
