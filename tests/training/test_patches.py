@@ -6,6 +6,7 @@ import tensorflow as tf
 from kerasnets.inputs import Preprocessing
 from kerasnets.training import patches, recipe
 from kerasnets.training.patches import is_worth_compiling, largest, pooled_convolution
+from kerasnets.training.recipe_fields import Recipe
 from kerasnets.training.trainee import Trainee
 
 AS_IT_IS = Preprocessing(size=(18, 18), mean=(0.5,), std=(0.25,))
@@ -33,9 +34,11 @@ def batches(rng) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((images, labels))
 
 
-def learned(data: tf.data.Dataset, together: int = 4) -> tuple[Trainee, list[np.ndarray]]:
+def learned(
+    data: tf.data.Dataset, together: int = 4, chosen: Recipe = CHOSEN, **options
+) -> tuple[Trainee, list[np.ndarray]]:
     """A trainee after an epoch of 12 steps, and the loss with its weights."""
-    model = Trainee(network(), AS_IT_IS, CHOSEN, 12)
+    model = Trainee(network(**options), AS_IT_IS, chosen, 12)
     starts = model.start_together(together, 12)
     history = model.fit(data, steps_per_epoch=starts, shuffle=False, verbose=0).history
     return model, [history["loss"][-1], *(weight.numpy() for weight in model.network.weights)]
@@ -74,20 +77,29 @@ def test_the_first_of_equal_ones_gets_the_gradient(rng):
     np.testing.assert_array_equal(tape.gradient(loss, x), expected)
 
 
-def test_a_compiled_step_learns_what_a_plain_one_does(rng, monkeypatch):
-    data = batches(rng)
-    plain, expected = learned(data)
+@pytest.mark.parametrize("changes", [{}, {"accumulate": 2}, {"ema": 0.9}])
+def test_a_compiled_step_learns_what_a_plain_one_does(changes, rng, monkeypatch):
+    data, chosen = batches(rng), recipe("lenet_modern", warmup_epochs=0, epochs=3, **changes)
+    plain, expected = learned(data, chosen=chosen)
     monkeypatch.setattr(patches, "STEPS", 36)
-    compiled, found = learned(data)
+    compiled, found = learned(data, chosen=chosen)
+    for model, values in ((plain, expected), (compiled, found)):
+        model.use_averages()
+        values += [weight.numpy() for weight in model.network.weights]
     assert (plain.step_compiled, compiled.step_compiled) == (False, True)
     for ours, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, other, rtol=1e-3, atol=1e-5)
 
 
-def test_a_compiled_step_repeats_bit_by_bit_however_many_start_together(rng, monkeypatch):
+@pytest.mark.parametrize("options", [{}, {"last": keras.layers.Dropout(0.5, seed=1)}])
+def test_a_compiled_step_repeats_bit_by_bit_however_many_start_together(options, rng, monkeypatch):
     monkeypatch.setattr(patches, "STEPS", 36)
     data = batches(rng)
-    for first, *others in zip(*(learned(data, each)[1] for each in (4, 4, 1)), strict=True):
+    runs = []
+    for together in (4, 4, 1):
+        fresh = {name: layer.from_config(layer.get_config()) for name, layer in options.items()}
+        runs.append(learned(data, together, **fresh)[1])
+    for first, *others in zip(*runs, strict=True):
         for other in others:
             np.testing.assert_array_equal(other, first)
 
