@@ -14,6 +14,7 @@ from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.training.fused import fused_batch_norms
 from kerasnets.training.losses import build_loss, is_soft
 from kerasnets.training.optimization import build_optimizer
+from kerasnets.training.patches import is_worth_compiling, pooled_convolutions
 from kerasnets.training.recipe_fields import Recipe
 from kerasnets.training.winograd import winograd_convolutions
 
@@ -69,6 +70,7 @@ class Trainee(keras.Model):
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
             jit_compile=xla,
         )
+        self.step_compiled = xla or is_worth_compiling(network, recipe.epochs * steps_per_epoch)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -101,10 +103,12 @@ class Trainee(keras.Model):
 
     def make_train_function(self, force: bool = False) -> None:
         """As Keras, whose own way would go beyond the end of an epoch."""
-        if self.together == 1 or (self.train_function and not force):
+        # Keras' own would compile the validation too, or nothing.
+        by_keras = self.together == 1 and self.step_compiled == self.jit_compile
+        if by_keras or (self.train_function and not force):
             super().make_train_function(force)
             return
-        step = tf.function(self.train_step, autograph=False, jit_compile=self.jit_compile)
+        step = tf.function(self.train_step, autograph=False, jit_compile=self.step_compiled)
         self._made = tf.Variable(0, trainable=False)
 
         @tf.function
@@ -146,8 +150,9 @@ class Trainee(keras.Model):
     @contextlib.contextmanager
     def _fast_layers(self) -> Iterator[None]:
         """Lets layers compute in faster ways; XLA joins simple operations itself."""
-        if self.jit_compile:
-            yield
+        if self.step_compiled:
+            with pooled_convolutions(self.network):
+                yield
             return
         layers = self.network._flatten_layers()
         with fused_batch_norms(self.batch_norms), winograd_convolutions(layers):
