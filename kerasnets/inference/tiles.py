@@ -8,7 +8,7 @@ import keras
 
 from kerasnets.inference.rewriting import copied, rebuilt
 from kerasnets.layers import WinogradConv2D
-from kerasnets.layers.winograd import TAPS, tiles_along, transformed_kernel
+from kerasnets.layers.winograd import can_be_tiled, tiles_along, transformed_kernel
 
 # Products a tile needs: with fewer, the transforms take what is saved.
 CHANNEL_PAIRS = 128 * 256
@@ -29,17 +29,10 @@ def in_tiles(network: keras.Model) -> keras.Model:
 
 def _fits(layer: keras.layers.Layer) -> bool:
     """Whether a layer is a convolution that is faster in tiles."""
-    if not isinstance(layer, keras.layers.Conv2D):
+    if not can_be_tiled(layer) or math.prod(layer.kernel.shape[2:]) < CHANNEL_PAIRS:
         return False
     sides = layer.output.shape[1:3]
-    return (
-        layer.kernel_size == (TAPS, TAPS)
-        and (layer.strides, layer.dilation_rate, layer.groups) == ((1, 1), (1, 1), 1)
-        and (layer.data_format, layer.compute_dtype) == ("channels_last", "float32")
-        and math.prod(layer.kernel.shape[2:]) >= CHANNEL_PAIRS
-        and None not in sides
-        and math.prod(map(tiles_along, sides)) >= TILES
-    )
+    return None not in sides and math.prod(map(tiles_along, sides)) >= TILES
 
 
 def _tiled(layer: keras.layers.Conv2D) -> WinogradConv2D:

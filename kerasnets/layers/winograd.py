@@ -101,6 +101,16 @@ class WinogradConv2D(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
+def can_be_tiled(layer: keras.layers.Layer) -> bool:
+    """Whether a layer is a convolution that `tiled` computes: 3x3, stride 1, in float32."""
+    return (
+        isinstance(layer, keras.layers.Conv2D)
+        and layer.kernel_size == (TAPS, TAPS)
+        and (layer.strides, layer.dilation_rate, layer.groups) == ((1, 1), (1, 1), 1)
+        and (layer.data_format, layer.compute_dtype) == ("channels_last", "float32")
+    )
+
+
 def transformed_kernel(kernel: np.ndarray) -> np.ndarray:
     """What `tiled` takes of a kernel.
 

@@ -19,6 +19,7 @@ from kerasnets.layers.winograd import (
     INPUTS,
     OUTPUTS,
     TAPS,
+    can_be_tiled,
     from_output_planes,
     input_planes,
     output_sides,
@@ -50,11 +51,9 @@ def winograd_convolutions(
 
 def _fits(layer: keras.layers.Layer) -> bool:
     return (
+        # Not of a subclass, which may compute something else.
         type(layer) is keras.layers.Conv2D
-        and layer.kernel_size == (TAPS, TAPS)
-        and (layer.strides, layer.dilation_rate, layer.groups) == ((1, 1), (1, 1), 1)
-        and layer.data_format == "channels_last"
-        and layer.compute_dtype == "float32"
+        and can_be_tiled(layer)
         and min(layer.kernel.shape[2:]) >= CHANNELS
     )
 
