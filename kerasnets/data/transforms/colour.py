@@ -15,6 +15,8 @@ IMAGENET_VECTORS = (
     (-0.5808, -0.0045, -0.8140),
     (-0.5836, -0.6948, 0.4203),
 )
+# ITU-R 601: what red, green and blue add to grey.
+LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +83,13 @@ class ColourJitter:
 
 
 def grey(images: tf.Tensor) -> tf.Tensor:
-    """ITU-R 601 luma, (N, H, W, 1) float32; a grayscale image as it is."""
+    """ITU-R 601 luma, (..., 1) float32 of (..., C); a grayscale image as it is."""
     images = tf.cast(images, tf.float32)
     if images.shape[-1] == 1:
         return images
     red, green, blue = tf.unstack(images, axis=-1)
     # A third of the time of a product of matrices.
-    return (0.299 * red + 0.587 * green + 0.114 * blue)[..., tf.newaxis]
+    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)[..., tf.newaxis]
 
 
 def _blend(other: tf.Tensor, x: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
