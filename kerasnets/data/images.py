@@ -161,7 +161,7 @@ def cut(image: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
 
 
 def resize_crop(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """A crop at the network's size: bilinear, without aliases where it shrinks to less than half."""
+    """A crop at the network's size: bilinear, in two steps where it shrinks to less than half."""
     sides = tf.shape(image)[:2]
     # TensorFlow resizes float32 in less than half the time it takes for uint8.
     image = tf.cast(image, tf.float32)

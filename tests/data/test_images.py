@@ -179,6 +179,25 @@ def test_large_windows_of_jpegs_are_decoded_smaller(rng, times, orientation):
     assert np.abs(found - np.array(expected)).mean() <= 2
 
 
+@pytest.mark.parametrize(
+    "sides", [(40, 65), (70, 100), (65, 128), (128, 40), (129, 40), (300, 20), (20, 24)]
+)
+def test_crops_shrink_without_aliases(rng, sides):
+    """Noise is averaged, if not as much as by Pillow; bilinear interpolation alone picks from it."""
+    size = (32, 32)
+    noise = rng.integers(0, 256, (*sides, 3), dtype=np.uint8)
+    found = tf.function(lambda image: resize_crop(image, size))(tf.constant(noise))
+    assert found.shape == (*size, 3)
+    assert found.dtype == tf.uint8
+    pillow = Image.fromarray(noise).resize(size[::-1], Image.Resampling.BILINEAR)
+    alone = tf.image.resize(noise, size)
+    errors = [np.abs(np.float32(each) - np.float32(pillow)).mean() for each in (found, alone)]
+    if max(sides[0] / size[0], sides[1] / size[1]) <= 2:
+        assert errors[0] == pytest.approx(errors[1], abs=0.5)
+    else:
+        assert errors[0] < 0.75 * errors[1]
+
+
 @pytest.mark.parametrize("kinds", [("JPEG", "JPEG 4:4:4"), ("JPEG", "turned", "PNG", "BMP")])
 def test_windows_of_several_files_are_those_of_each(photograph, kinds):
     exif = Image.Exif()
