@@ -95,6 +95,7 @@ def decode_windows(
     channels: int,
     choose: Callable[[tf.Tensor, slice], tf.Tensor],
     size: tuple[int, int],
+    sides: tf.Tensor | None = None,
 ) -> list[tf.Tensor]:
     """A window of each of some images, as `decode_window` gives it.
 
@@ -104,14 +105,17 @@ def decode_windows(
         choose: From (n, 2) int32, heights and widths, and a slice that tells of which of the
             images, to windows (n, 4) int32.
         size: As in `decode_window`.
+        sides: (N, 2) int32, what `jpeg_sides` gives of each, where it is known.
 
     Returns:
         N times (height, width, channels) uint8.
     """
 
     def plain_jpegs() -> list[tf.Tensor]:
-        sides = formats.limited(tf.stack([tf.io.extract_jpeg_shape(file)[:2] for file in files]))
-        windows = tf.unstack(choose(sides, slice(None)), len(files))
+        known = sides
+        if known is None:
+            known = tf.stack([tf.io.extract_jpeg_shape(file)[:2] for file in files])
+        windows = tf.unstack(choose(formats.limited(known), slice(None)), len(files))
         found = zip(files, windows, strict=True)
         return [_jpeg_window(*each, channels, tf.constant(size)) for each in found]
 
@@ -121,8 +125,20 @@ def decode_windows(
 
         return [decode_window(file, channels, chosen(at), size) for at, file in enumerate(files)]
 
-    found = tf.cond(exif.are_plain_jpegs(files), plain_jpegs, one_node(one_by_one))
+    are_plain = exif.are_plain_jpegs(files) if sides is None else tf.reduce_all(sides > 0)
+    found = tf.cond(are_plain, plain_jpegs, one_node(one_by_one))
     return [tf.ensure_shape(image, (None, None, channels)) for image in found]
+
+
+def jpeg_sides(encoded: tf.Tensor) -> tf.Tensor:
+    """Height and width, (2,) int32, of a JPEG that is stored upright; zeros of any other image."""
+
+    def sides() -> tf.Tensor:
+        found = tf.io.extract_jpeg_shape(encoded)[:2]
+        return tf.where(exif.orientation(encoded) == 1, found, 0)
+
+    is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
+    return tf.cond(is_jpeg, sides, lambda: tf.zeros((2,), tf.int32))
 
 
 def _jpeg_window(

@@ -149,6 +149,12 @@ class Reader:
             return tf.ensure_shape(found, ())
         return self.split.encoded(record)
 
+    def sides(self, records: list[tf.Tensor]) -> tf.Tensor | None:
+        """Heights and widths (N, 2) int32 of N records; see `ShardedSplit.sides`."""
+        if not isinstance(self.split, ShardedSplit) or self.split.sides is None:
+            return None
+        return tf.cast(tf.stack([self.split.sides(record) for record in records]), tf.int32)
+
 
 class Loader:
     """Reads, crops and transforms the images of a split.
@@ -239,7 +245,8 @@ class Loader:
             found = [images.cut(*one) for one in zip(found, windows, strict=True)]
         else:
             files = [self.reader.encoded(*one) for one in each]
-            found = images.decode_windows(files, self.channels, choose, size)
+            sides = self.reader.sides([record for _, record in each])
+            found = images.decode_windows(files, self.channels, choose, size, sides)
         return [images.resize_crop(image, size) for image in found]
 
     def _transformed(self, pixels: tf.Tensor, random: tf.Tensor) -> tf.Tensor:

@@ -15,9 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnets.data.bad_images import ERRORS, check_shards, plain
+from kerasnets.data.graphs import apart
+from kerasnets.data.images import jpeg_sides
 from kerasnets.data.loading import Reader, numbers
 from kerasnets.data.sources.base import Dataset, ShardedSplit, Split
-from kerasnets.data.sources.records import IMAGE, LABEL, MANIFEST, NAME
+from kerasnets.data.sources.records import IMAGE, LABEL, MANIFEST, NAME, SIDES
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder, read_json, whole, write_text
 
@@ -64,6 +66,7 @@ def write_tfrecords(
     manifest = {
         "class_names": dataset.class_names,
         "image_shape": dataset.image_shape,
+        "has_sides": True,
         "splits": entries,
     }
     write_text(folder / MANIFEST, json.dumps(manifest) + "\n")
@@ -133,8 +136,9 @@ def _write_shard(path: pathlib.Path, split: Split, part: np.ndarray) -> None:
         for index, encoded in zip(part.tolist(), _contents(split, part), strict=True):
             features = {
                 IMAGE: _bytes(encoded),
-                LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[split.labels[index]])),
+                LABEL: _integer(split.labels[index]),
                 NAME: _bytes(os.fsencode(os.path.basename(split.name(index)))),
+                **_sides(encoded),
             }
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString())
@@ -151,6 +155,20 @@ def _naming_what_failed(path: pathlib.Path) -> Iterator[None]:
 
 def _bytes(value: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _integer(value: int) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+
+
+def _sides(encoded: bytes) -> dict[str, tf.train.Feature]:
+    """Height and width, if it is a JPEG that is stored upright."""
+    try:
+        sides = apart(jpeg_sides)(tf.constant(encoded)).numpy()
+    except tf.errors.InvalidArgumentError:
+        # Packed as it is: who reads it is told by name, or leaves it out.
+        return {}
+    return {name: _integer(side) for name, side in zip(SIDES, sides, strict=True) if side}
 
 
 def _contents(split: Split, part: np.ndarray) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from kerasnets.data.images import (
     decode_window,
     decode_windows,
     fit,
+    jpeg_sides,
     match_channels,
     resize_crop,
 )
@@ -198,19 +199,42 @@ def test_crops_shrink_without_aliases(rng, sides):
         assert errors[0] < 0.75 * errors[1]
 
 
-@pytest.mark.parametrize("kinds", [("JPEG", "JPEG 4:4:4"), ("JPEG", "turned", "PNG", "BMP")])
-def test_windows_of_several_files_are_those_of_each(photograph, kinds):
+def oriented(photograph: Image.Image, orientation: int) -> bytes:
     exif = Image.Exif()
-    exif[0x0112] = 6
-    files = {**variants(photograph), "turned": encoded(photograph, "JPEG", exif=exif)}
+    exif[0x0112] = orientation
+    return encoded(photograph, "JPEG", exif=exif)
+
+
+@pytest.mark.parametrize("sides_known", [False, True])
+@pytest.mark.parametrize("kinds", [("JPEG", "JPEG 4:4:4"), ("JPEG", "turned", "PNG", "BMP")])
+def test_windows_of_several_files_are_those_of_each(photograph, kinds, sides_known):
+    files = {**variants(photograph), "turned": oriented(photograph, 6)}
     windows = tf.constant([[5 + n, 7 - n, 20 + n, 30 - n] for n in range(len(kinds))])
     contents = [tf.constant(files[kind]) for kind in kinds]
-    together = tf.function(
-        lambda *contents: decode_windows(contents, 3, lambda sides, which: windows[which], (20, 30))
-    )
+
+    def choose(sides: tf.Tensor, which: slice) -> tf.Tensor:
+        tf.debugging.assert_positive(sides)
+        return windows[which]
+
+    @tf.function
+    def together(*contents: tf.Tensor) -> list[tf.Tensor]:
+        sides = tf.stack([jpeg_sides(content) for content in contents]) if sides_known else None
+        return decode_windows(contents, 3, choose, (20, 30), sides)
+
     for content, window, found in zip(contents, windows, together(*contents), strict=True):
         alone = decode_window(content, 3, lambda sides, window=window: window, (20, 30))
         np.testing.assert_array_equal(found, alone)
+
+
+def test_sides_are_told_of_jpegs_that_are_stored_upright(photograph):
+    find = tf.function(jpeg_sides)
+    for name, content in variants(photograph).items():
+        expected = [48, 64] if "JPEG" in name else [0, 0]
+        assert find(tf.constant(content)).numpy().tolist() == expected, name
+    for orientation in range(1, 9):
+        expected = [48, 64] if orientation == 1 else [0, 0]
+        content = oriented(photograph, orientation)
+        assert find(tf.constant(content)).numpy().tolist() == expected
 
 
 def test_a_damaged_orientation_is_none(photograph, in_graph):
@@ -233,13 +257,14 @@ def test_pixels_beyond_the_limit_are_refused_undecoded(in_graph, kind):
         in_graph(tf.constant(content))
 
 
-def test_one_image_beyond_the_limit_among_several_is_refused():
+@pytest.mark.parametrize("sides", [None, tf.constant([(9, 9), (20_000, 4_500)])])
+def test_one_image_beyond_the_limit_among_several_is_refused(sides):
     contents = [
         tf.constant(encoded(Image.new("L", sides), "JPEG")) for sides in ((9, 9), (20_000, 4_500))
     ]
     window = tf.constant([[0, 0, 1, 1]] * 2)
     with pytest.raises(tf.errors.InvalidArgumentError, match="larger than the limit of 89,478,485"):
-        decode_windows(contents, 3, lambda sides, which: window[which], (8, 8))
+        decode_windows(contents, 3, lambda sides, which: window[which], (8, 8), sides)
 
 
 def test_images_of_extreme_sides_are_fitted(in_graph):

@@ -17,6 +17,8 @@ from kerasnets.errors import UserError
 MANIFEST = "dataset.json"
 # Names of the features are those of TensorFlow's own ImageNet files.
 IMAGE, LABEL, NAME = "image/encoded", "image/class/label", "image/filename"
+# Of JPEGs that are stored upright: with these a crop is chosen without looking into the file.
+SIDES = ("image/height", "image/width")
 
 
 def records(name: str, root: str) -> Dataset:
@@ -32,7 +34,7 @@ def records(name: str, root: str) -> Dataset:
         found = json.loads(read_text(path))
         class_names, shape = tuple(found["class_names"]), tuple(found["image_shape"])
         splits = {
-            split: _split(root, split, shards, len(class_names))
+            split: _split(root, split, shards, len(class_names), bool(found.get("has_sides")))
             for split, shards in found["splits"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -42,7 +44,9 @@ def records(name: str, root: str) -> Dataset:
     return Dataset(name, class_names, shape, splits)
 
 
-def _split(root: str, split: str, shards: list[dict], classes: int) -> ShardedSplit:
+def _split(
+    root: str, split: str, shards: list[dict], classes: int, has_sides: bool
+) -> ShardedSplit:
     import tensorflow as tf
 
     files = tuple(posixpath.join(root, shard["file"]) for shard in shards)
@@ -59,7 +63,13 @@ def _split(root: str, split: str, shards: list[dict], classes: int) -> ShardedSp
     check_labels(labels, classes, f"{root!r}, split {split}")
     counts = tuple(len(shard["labels"]) for shard in shards)
     return ShardedSplit(
-        np.arange(len(labels)), labels, "shards", files=files, counts=counts, encoded=_encoded
+        np.arange(len(labels)),
+        labels,
+        "shards",
+        files=files,
+        counts=counts,
+        encoded=_encoded,
+        sides=_sides if has_sides else None,
     )
 
 
@@ -67,3 +77,11 @@ def _encoded(record: object) -> object:
     import tensorflow as tf
 
     return tf.io.parse_single_example(record, {IMAGE: tf.io.FixedLenFeature((), tf.string)})[IMAGE]
+
+
+def _sides(record: object) -> object:
+    import tensorflow as tf
+
+    wanted = {name: tf.io.FixedLenFeature((), tf.int64, 0) for name in SIDES}
+    found = tf.io.parse_single_example(record, wanted)
+    return tf.stack([found[name] for name in SIDES])

@@ -64,6 +64,55 @@ def test_arrays_come_back_as_they_were(rng, tmp_path):
     assert sorted(image.tobytes() for image in found.numpy()) == sorted(map(bytes, images))
 
 
+def test_crops_are_the_same_where_records_tell_no_sides(packed, copy):
+    """As those that another version packed; with sides of a JPEG it is not looked into."""
+    from kerasnets.data import training_batches
+    from kerasnets.inputs import Preprocessing
+
+    manifest = json.loads((copy / "dataset.json").read_text())
+    del manifest["has_sides"]
+    (copy / "dataset.json").write_text(json.dumps(manifest))
+    shown = []
+    for folder, told in ((packed, True), (copy, False)):
+        split = load(f"records:{folder}").split("train")
+        assert (split.sides is not None) == told
+        batches = training_batches(
+            split, Preprocessing(size=(16, 16)), 3, batch_size=8, augment="inception"
+        )
+        shown += [[images.numpy() for images, _ in batches.take(3)]]
+    np.testing.assert_array_equal(*shown)
+
+
+def test_sides_of_jpegs_are_packed(image_folder, packed):
+    import tensorflow as tf
+    from PIL import Image
+
+    split = load(f"records:{packed}").split("train")
+    found = {}
+    for record in tf.data.TFRecordDataset(list(split.files)).as_numpy_iterator():
+        features = tf.train.Example.FromString(record).features.feature
+        name = features["image/filename"].bytes_list.value[0].decode()
+        found.setdefault(name, []).append(split.sides(record).numpy().tolist())
+    for name, sides in found.items():
+        if name.endswith(".jpg"):
+            paths = image_folder.glob(f"train/*/{name}")
+            expected = [list(Image.open(path).size[::-1]) for path in paths]
+        else:
+            expected = [[0, 0]] * 2
+        assert sorted(sides) == sorted(expected)
+    assert len(found) == 12
+
+
+def test_a_file_without_a_header_is_packed_as_it_is(image_folder, tmp_path):
+    from kerasnets.data.bad_images import find_bad_images
+
+    folder = shutil.copytree(image_folder, tmp_path / "images")
+    (folder / "train" / "blue sky" / "0.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    write_tfrecords(load(f"folder:{folder}"), tmp_path / "records")
+    [bad] = find_bad_images(load(f"records:{tmp_path / 'records'}").split("train"), 3)
+    assert "train-00000-of-00001.tfrecord, record" in bad.name
+
+
 def test_missing_and_damaged_shards_are_told(copy):
     shard = copy / "test-00001-of-00003.tfrecord"
     whole = shard.read_bytes()
