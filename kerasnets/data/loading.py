@@ -149,11 +149,18 @@ class Reader:
             return tf.ensure_shape(found, ())
         return self.split.encoded(record)
 
-    def sides(self, records: list[tf.Tensor]) -> tf.Tensor | None:
-        """Heights and widths (N, 2) int32 of N records; see `ShardedSplit.sides`."""
-        if not isinstance(self.split, ShardedSplit) or self.split.sides is None:
-            return None
-        return tf.cast(tf.stack([self.split.sides(record) for record in records]), tf.int32)
+    def several(
+        self, each: list[tuple[tf.Tensor, tf.Tensor]]
+    ) -> tuple[list[tf.Tensor], tf.Tensor | None]:
+        """The bytes of N image files, and their sides (N, 2) int32 where records tell them.
+
+        See `ShardedSplit.with_sides`.
+        """
+        if not isinstance(self.split, ShardedSplit) or self.split.with_sides is None:
+            return [self.encoded(*one) for one in each], None
+        # One look into a record finds both.
+        files, sides = zip(*(self.split.with_sides(record) for _, record in each), strict=True)
+        return list(files), tf.cast(tf.stack(sides), tf.int32)
 
 
 class Loader:
@@ -244,8 +251,7 @@ class Loader:
             windows = tf.unstack(choose(sides, slice(None)), len(found))
             found = [images.cut(*one) for one in zip(found, windows, strict=True)]
         else:
-            files = [self.reader.encoded(*one) for one in each]
-            sides = self.reader.sides([record for _, record in each])
+            files, sides = self.reader.several(each)
             found = images.decode_windows(files, self.channels, choose, size, sides)
         return [images.resize_crop(image, size) for image in found]
 

@@ -59,14 +59,14 @@ class ShardedSplit(Split):
         files: Paths of the files.
         counts: Records in each file.
         encoded: From a record, a scalar string, to the bytes of an image file.
-        sides: From a record to (2,) int64, height and width of a JPEG that is stored upright;
-            zeros for another image. ``None`` where records do not tell.
+        with_sides: From a record to the same bytes, and height and width, int64, of a JPEG that is
+            stored upright; zeros for another image. ``None`` where records do not tell.
     """
 
     files: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     encoded: Callable | None = None
-    sides: Callable | None = None
+    with_sides: Callable | None = None
 
     def take(self, indices: np.ndarray) -> Split:
         """The split of these images alone, in the order in which they are stored."""

@@ -69,7 +69,7 @@ def _split(
         files=files,
         counts=counts,
         encoded=_encoded,
-        sides=_sides if has_sides else None,
+        with_sides=_with_sides if has_sides else None,
     )
 
 
@@ -79,9 +79,10 @@ def _encoded(record: object) -> object:
     return tf.io.parse_single_example(record, {IMAGE: tf.io.FixedLenFeature((), tf.string)})[IMAGE]
 
 
-def _sides(record: object) -> object:
+def _with_sides(record: object) -> tuple[object, tuple[object, object]]:
     import tensorflow as tf
 
-    wanted = {name: tf.io.FixedLenFeature((), tf.int64, 0) for name in SIDES}
+    wanted = {IMAGE: tf.io.FixedLenFeature((), tf.string)}
+    wanted |= {name: tf.io.FixedLenFeature((), tf.int64, 0) for name in SIDES}
     found = tf.io.parse_single_example(record, wanted)
-    return tf.stack([found[name] for name in SIDES])
+    return found[IMAGE], tuple(found[name] for name in SIDES)

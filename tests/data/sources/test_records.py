@@ -75,7 +75,7 @@ def test_crops_are_the_same_where_records_tell_no_sides(packed, copy):
     shown = []
     for folder, told in ((packed, True), (copy, False)):
         split = load(f"records:{folder}").split("train")
-        assert (split.sides is not None) == told
+        assert (split.with_sides is not None) == told
         batches = training_batches(
             split, Preprocessing(size=(16, 16)), 3, batch_size=8, augment="inception"
         )
@@ -92,7 +92,9 @@ def test_sides_of_jpegs_are_packed(image_folder, packed):
     for record in tf.data.TFRecordDataset(list(split.files)).as_numpy_iterator():
         features = tf.train.Example.FromString(record).features.feature
         name = features["image/filename"].bytes_list.value[0].decode()
-        found.setdefault(name, []).append(split.sides(record).numpy().tolist())
+        encoded, sides = split.with_sides(record)
+        assert encoded == split.encoded(record)
+        found.setdefault(name, []).append([int(side) for side in sides])
     for name, sides in found.items():
         if name.endswith(".jpg"):
             paths = image_folder.glob(f"train/*/{name}")
