@@ -22,7 +22,7 @@ import sys
 import keras, kerasnets
 from kerasnets.registry import registration
 from kerasnets.weights import save_tensors, save_weights
-from kerasnets.weights.convert import project_tensors
+from kerasnets.pretrained.convert import project_tensors
 folder = sys.argv[1]
 network = kerasnets.build("vgg16")
 peer = keras.applications.VGG16(weights=None)

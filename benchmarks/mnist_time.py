@@ -150,7 +150,9 @@ def _kerasnets(arguments: argparse.Namespace, recipe_name: str, **changes) -> Ep
     """`kerasnets.train`, told to take the test images for validation."""
     import dataclasses
 
-    from kerasnets.training import TrainConfig, recipe, run, train, trainer
+    from kerasnets.config import TrainConfig, recipe
+    from kerasnets.runs import run
+    from kerasnets.training import train, trainer
 
     def load_data(config: TrainConfig) -> object:
         dataset = run.load_data(config)

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 import kerasnets
 from kerasnets import models
 from kerasnets.cli.commands.recipes import trained_by
+from kerasnets.config.recipes import RECIPES, Recipe
 from kerasnets.inspection import LayerRow, layer_table
-from kerasnets.training.recipes import RECIPES, Recipe
 
 DOCS = pathlib.Path(__file__).parent
 FOLDER = DOCS / "networks"

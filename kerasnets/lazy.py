@@ -1,11 +1,11 @@
-"""Modules that load at first use, so that listing names and asking for help stay instant."""
+"""Frameworks that load at first use, so that listing names and asking for help stay instant."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import types
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 
 class LazyModule(types.ModuleType):
@@ -19,29 +19,14 @@ class LazyModule(types.ModuleType):
         return getattr(importlib.import_module(self.__name__), attribute)
 
 
-keras = LazyModule("keras")
-tf = LazyModule("tensorflow")
-layers = LazyModule("kerasnets.layers")
+if TYPE_CHECKING:
+    import keras as keras
+    import tensorflow as tf
+else:
+    keras = LazyModule("keras")
+    tf = LazyModule("tensorflow")
 
 
 def installed(module: str) -> bool:
     """Whether a module can be imported; it is not imported."""
     return importlib.util.find_spec(module) is not None
-
-
-def exports(package: str, modules: dict[str, str]) -> Callable[[str], object]:
-    """A module's ``__getattr__`` that imports its public names at first use (PEP 562).
-
-    Args:
-        package: The importing module's ``__name__``.
-        modules: For each public name the submodule that defines it; a name that equals its
-            submodule's is the submodule.
-    """
-
-    def load(name: str) -> object:
-        if name not in modules:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = importlib.import_module(f"{package}.{modules[name]}")
-        return module if name == modules[name] else getattr(module, name)
-
-    return load

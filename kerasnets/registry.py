@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -108,7 +108,7 @@ class ModelInfo:
         multiply_adds: Of convolutions and dense layers, for one image at `input_shape`.
         preprocessing: What the network's input went through.
         recipe: The name of the training recipe that `kerasnets train` takes by default.
-        weights: Where weights are published, the best first; see `kerasnets.models.published`.
+        weights: Where weights are published, the best first; see `kerasnets.pretrained.published`.
         description: What tells this variant from its siblings, in one line.
     """
 
@@ -125,8 +125,12 @@ class ModelInfo:
     multiply_adds: int
     preprocessing: Preprocessing
     recipe: str
-    weights: tuple[WeightSource, ...] = ()
     description: str = ""
+
+    @property
+    def weights(self) -> tuple[WeightSource, ...]:
+        """Where weights are published, the best first; see `kerasnets.pretrained.published`."""
+        return _WEIGHTS.get(self.name, ())
 
     @property
     def params(self) -> int:
@@ -168,6 +172,7 @@ class Registration:
 
 _REGISTRATIONS: dict[str, Registration] = {}
 _ALIASES: dict[str, str] = {}
+_WEIGHTS: dict[str, tuple[WeightSource, ...]] = {}
 
 
 def register(
@@ -218,6 +223,15 @@ def register(
         layouts=dict(layouts or {}),
     )
     _ALIASES.update(dict.fromkeys(aliases, name))
+
+
+def register_weights(network: str, sources: Iterable[WeightSource]) -> None:
+    """Adds published weights of a network, the best first.
+
+    Raises:
+        UserError: When no network has this name.
+    """
+    _WEIGHTS[info(network).name] = tuple(sources)
 
 
 def registration(name: str) -> Registration:

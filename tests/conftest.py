@@ -63,7 +63,8 @@ def image_folder(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def short_run(tmp_path_factory):
     """A real run, three epochs long."""
-    from kerasnets.training import TrainConfig, recipe, train
+    from kerasnets.config import TrainConfig, recipe
+    from kerasnets.training import train
 
     folder = tmp_path_factory.mktemp("run") / "run"
     return train(

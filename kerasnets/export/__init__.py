@@ -1,16 +1,5 @@
-"""Networks as SavedModels that take image files. Loading this package loads no TensorFlow."""
+"""Networks as SavedModels and files for devices. Importing it loads no framework."""
 
-from kerasnets.lazy import exports
+import lazy_loader
 
-__all__ = ["Form", "classifier", "export", "export_network", "export_run"]
-
-__getattr__ = exports(
-    __name__,
-    {
-        "Form": "form",
-        "classifier": "signatures",
-        "export": "saved_model",
-        "export_network": "sources",
-        "export_run": "sources",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -19,8 +19,8 @@ from kerasnets.export.form import Form
 from kerasnets.export.signatures import signatures
 from kerasnets.export.versions import FILES, prune, write_version
 from kerasnets.export.warmup import write_warmup
-from kerasnets.inference import for_inference
-from kerasnets.inference.rewriting import classifying_layer, copied, logits_of, rebuilt
+from kerasnets.fast import for_inference
+from kerasnets.fast.rewriting import classifying_layer, copied, logits_of, rebuilt
 from kerasnets.inputs import Preprocessing, with_preprocessing
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16"}

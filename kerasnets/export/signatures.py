@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from kerasnets.data import images
 from kerasnets.export.names import ANSWER, MARKS
-from kerasnets.inference.rewriting import classifying_layer, logits_of
+from kerasnets.fast.rewriting import classifying_layer, logits_of
 from kerasnets.inputs import Preprocessing, with_preprocessing
 
 TOP = 5

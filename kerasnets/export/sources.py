@@ -14,15 +14,15 @@ from kerasnets.data.bad_images import naming_bad_images
 from kerasnets.errors import UserError
 from kerasnets.export.form import Form
 from kerasnets.export.saved_model import export
-from kerasnets.inference.rewriting import logits_of
-from kerasnets.models import build
-from kerasnets.weights.sources import preprocessing
+from kerasnets.fast.rewriting import logits_of
+from kerasnets.models.build import build
+from kerasnets.pretrained.sources import preprocessing
 
 if TYPE_CHECKING:
     import keras
 
     from kerasnets.inputs import Preprocessing
-    from kerasnets.training.run import Run
+    from kerasnets.runs.run import Run
 
 
 # Images of the training split that give int8 its scales.

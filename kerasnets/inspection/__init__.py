@@ -1,15 +1,5 @@
-"""Looking into a network: its layers, their costs, its picture."""
+"""Looking into a network: its layers, their costs, its picture. Importing it loads no framework."""
 
-from kerasnets.lazy import exports
+import lazy_loader
 
-__all__ = ["LayerRow", "layer_table", "multiply_adds", "save_drawing"]
-
-__getattr__ = exports(
-    __name__,
-    {
-        "LayerRow": "table",
-        "layer_table": "table",
-        "multiply_adds": "table",
-        "save_drawing": "drawing",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

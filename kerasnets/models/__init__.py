@@ -21,16 +21,11 @@ from kerasnets.models import (
     stochastic_depth,
     vgg,
 )
-from kerasnets.models.build import build
-from kerasnets.models.transfer import features, freeze, replace_head
 
 __all__ = [
     "alexnet",
-    "build",
     "densenet",
     "densenet_cifar",
-    "features",
-    "freeze",
     "googlenet",
     "highway",
     "inception_resnet",
@@ -40,7 +35,6 @@ __all__ = [
     "lenet",
     "mobilenet",
     "nin",
-    "replace_head",
     "resnet",
     "resnet_cifar",
     "resnet_v2",

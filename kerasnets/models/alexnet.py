@@ -19,9 +19,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from kerasnets import layers
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     NO_RESIDUALS,
     Stem,
@@ -31,7 +32,6 @@ from kerasnets.models.blocks import (
     widen,
 )
 from kerasnets.models.heads import dense_layers_head
-from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -198,6 +198,5 @@ register(
     non_trainable_params=0,
     multiply_adds=714_188_480,
     preprocessing=Preprocessing(size=(224, 224), resize=256),
-    weights=published("alexnet_owt"),
     recipe="alexnet_owt2014",
 )

@@ -14,8 +14,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
+from kerasnets import layers
 from kerasnets.errors import UserError
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 
 Activation = Literal["relu", "relu6", "prelu", "rrelu", "sigmoid", "tanh", "scaled_tanh"]
 

@@ -17,7 +17,7 @@ from kerasnets.models.blocks import Style, deferring, output_of, styled
 from kerasnets.registry import Registration, registration
 
 if typing.TYPE_CHECKING:
-    from kerasnets.weights.sources import Origin
+    from kerasnets.pretrained.sources import Origin
 
 
 def build(
@@ -67,7 +67,7 @@ def build(
     Raises:
         UserError: When an argument does not fit the network; nothing was built then.
     """
-    from kerasnets.weights.sources import known, resolve
+    from kerasnets.pretrained.sources import known, resolve
 
     entry = registration(network)
     origin = known(entry.info.name, weights)
@@ -141,9 +141,9 @@ def _loaded(
     fresh_head: bool,
 ) -> keras.Model:
     """The network with the weights of a file, and with the options that the file's project has."""
+    from kerasnets.pretrained.sources import of_project
     from kerasnets.weights.load import layout_of, load_weights
     from kerasnets.weights.memory import Deferred
-    from kerasnets.weights.sources import of_project
 
     # Initial weights are not drawn: the file gives them.
     with deferring(Deferred):

@@ -22,9 +22,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from kerasnets import layers
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     NO_RESIDUALS,
     Stem,
@@ -38,7 +39,6 @@ from kerasnets.models.blocks import (
     rematerializes,
 )
 from kerasnets.models.heads import average_pool_head
-from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -251,6 +251,5 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         non_trainable_params=statistics,
         multiply_adds=multiply_adds,
         preprocessing=Preprocessing(size=(224, 224), resize=256),
-        weights=published(f"densenet{depth}"),
         recipe="densenet161_2016" if depth == 161 else "densenet2016",
     )

@@ -26,8 +26,9 @@ import functools
 from collections.abc import Callable
 from typing import Literal
 
+from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     NO_RESIDUALS,
     Stem,
@@ -40,7 +41,6 @@ from kerasnets.models.blocks import (
 )
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.inception_branches import module_and_kind
-from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -314,6 +314,5 @@ register(
     trainable_params=6_624_904,
     non_trainable_params=14_560,
     multiply_adds=1_498_376_192,
-    weights=published("googlenet_bn"),
     **FACTS,
 )

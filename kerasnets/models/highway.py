@@ -19,9 +19,10 @@ all of a network; the paper chose it network by network.
 
 from __future__ import annotations
 
+from kerasnets import layers
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     FOR_SMALL_IMAGES,
     conv,

@@ -26,9 +26,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from kerasnets import layers
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models import inception_v3, inception_v4
 from kerasnets.models.blocks import (
     Stem,
@@ -50,7 +51,6 @@ from kerasnets.models.inception_branches import (
     numbered_names,
     stem_windows,
 )
-from kerasnets.models.published import published
 from kerasnets.registry import Layout, register
 
 
@@ -385,6 +385,5 @@ register(
     trainable_params=55_843_464,
     non_trainable_params=60_544,
     multiply_adds=13_155_794_016,
-    weights=published("inception_resnet_v2"),
     **FACTS,
 )

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import re
 
+from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     NO_RESIDUALS,
     Stem,
@@ -38,7 +39,6 @@ from kerasnets.models.inception_branches import (
     numbered_names,
     stem_windows,
 )
-from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -254,6 +254,5 @@ register(
     non_trainable_params=34_432,
     multiply_adds=5_713_216_096,
     preprocessing=Preprocessing(size=(299, 299), resize=342, mean=(0.5,) * 3, std=(0.5,) * 3),
-    weights=published("inception_v3"),
     recipe="inception_v3_2015",
 )

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import re
 
+from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     NO_RESIDUALS,
     Stem,
@@ -34,7 +35,6 @@ from kerasnets.models.inception_branches import (
     module_and_kind,
     stem_windows,
 )
-from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -240,6 +240,5 @@ register(
     non_trainable_params=63_168,
     multiply_adds=12_253_974_624,
     preprocessing=Preprocessing(size=(299, 299), resize=342, mean=(0.5,) * 3, std=(0.5,) * 3),
-    weights=published("inception_v4"),
     recipe="inception_v4_2016",
 )

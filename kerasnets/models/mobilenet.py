@@ -32,7 +32,6 @@ from kerasnets.models.blocks import (
     truncated_normal,
 )
 from kerasnets.models.heads import average_pool_head
-from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -156,6 +155,5 @@ register(
     non_trainable_params=21_888,
     multiply_adds=568_740_352,
     preprocessing=Preprocessing(size=(224, 224), resize=256, mean=(0.5,) * 3, std=(0.5,) * 3),
-    weights=published("mobilenet_v1"),
     recipe="mobilenet2017",
 )

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     FOR_SMALL_IMAGES,
     NO_RESIDUALS,

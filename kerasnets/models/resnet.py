@@ -21,8 +21,9 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     NO_RESIDUALS,
     Stem,
@@ -36,7 +37,6 @@ from kerasnets.models.blocks import (
     rematerialize,
 )
 from kerasnets.models.heads import average_pool_head
-from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -288,7 +288,6 @@ for name, (depth, version, trainable, statistics, multiply_adds) in COUNTS.items
         non_trainable_params=statistics,
         multiply_adds=multiply_adds,
         preprocessing=Preprocessing(size=(224, 224), resize=256),
-        weights=published(name),
         recipe="resnet2015",
     )
 

@@ -28,7 +28,6 @@ from kerasnets.models.blocks import (
     rematerialize,
 )
 from kerasnets.models.heads import average_pool_head
-from kerasnets.models.published import published
 from kerasnets.models.resnet import (
     PAPER,
     STYLE,
@@ -136,7 +135,6 @@ for depth, counts in COUNTS.items():
             f"stage{stage}": f"stage{stage}_block{(depth - 2) // 6}_act" for stage in (1, 2, 3)
         },
         layouts={"akamaster": Layout(names=pytorch_names)},
-        weights=published(f"resnet{depth}_cifar"),
         # Section 4.2: the deepest start at a tenth of the rate.
         recipe="resnet110_cifar" if depth >= 110 else "resnet_cifar",
     )

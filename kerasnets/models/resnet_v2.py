@@ -22,9 +22,10 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
+from kerasnets import layers
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     Stem,
     activate,
@@ -36,7 +37,6 @@ from kerasnets.models.blocks import (
     rematerialize,
 )
 from kerasnets.models.heads import average_pool_head
-from kerasnets.models.published import published
 from kerasnets.models.resnet import BLOCKS as V1_BLOCKS
 from kerasnets.models.resnet import (
     STAGE_FILTERS,
@@ -230,6 +230,5 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         non_trainable_params=statistics,
         multiply_adds=multiply_adds,
         preprocessing=Preprocessing(size=(224, 224), resize=256),
-        weights=published(f"resnet{depth}_v2"),
         recipe="resnet_v2_2016",
     )

@@ -20,8 +20,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     Stem,
     activate,

@@ -21,11 +21,11 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras, layers
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import NO_RESIDUALS, conv_norm_act, max_pool, rematerializable
 from kerasnets.models.heads import dense_layers_head
-from kerasnets.models.published import published
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -162,7 +162,6 @@ def _register(
         non_trainable_params=statistics,
         multiply_adds=multiply_adds,
         preprocessing=Preprocessing(size=(224, 224), resize=256),
-        weights=published(name),
         recipe="vgg2014",
     )
 

@@ -1,26 +1,5 @@
-"""Answers on image files, here or by a server. Loading this package loads no TensorFlow."""
+"""The embedded server. Importing it loads no framework."""
 
-from kerasnets.lazy import exports
+import lazy_loader
 
-__all__ = [
-    "ClientConfig",
-    "Prediction",
-    "ServerConfig",
-    "predict",
-    "predict_grpc",
-    "predict_rest",
-    "serve",
-]
-
-__getattr__ = exports(
-    __name__,
-    {
-        "ClientConfig": "config",
-        "Prediction": "prediction",
-        "ServerConfig": "config",
-        "predict": "predictor",
-        "predict_grpc": "client",
-        "predict_rest": "client",
-        "serve": "app",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

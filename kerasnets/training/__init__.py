@@ -1,18 +1,5 @@
-"""Training and measuring networks. Loading this package loads neither Keras nor TensorFlow."""
+"""Training networks. Importing it loads no framework."""
 
-from kerasnets.lazy import exports
+import lazy_loader
 
-__all__ = ["Metrics", "Recipe", "Run", "TrainConfig", "evaluate", "recipe", "train"]
-
-__getattr__ = exports(
-    __name__,
-    {
-        "Metrics": "metrics",
-        "Recipe": "recipes",
-        "Run": "run",
-        "TrainConfig": "config",
-        "evaluate": "evaluation",
-        "recipe": "recipes",
-        "train": "trainer",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 import typeguard
 
+from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
-from kerasnets.training.config import TrainConfig
 from kerasnets.training.trainee import Trainee
 
 # What TensorFlow raises in the workers that are left when one is gone.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from kerasnets.training.recipe_fields import Recipe
+from kerasnets.config.recipe_fields import Recipe
 
 
 @keras.saving.register_keras_serializable(package="kerasnets")

@@ -9,12 +9,13 @@ import logging
 import pathlib
 from collections.abc import Collection, Iterator, Mapping
 
+from kerasnets.config.recipe_fields import Recipe
+from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras
-from kerasnets.models import build, freeze
+from kerasnets.models.build import build
+from kerasnets.pretrained import freeze
 from kerasnets.registry import info, registration
-from kerasnets.training.config import TrainConfig
-from kerasnets.training.recipe_fields import Recipe
 
 log = logging.getLogger("kerasnets")
 
@@ -92,7 +93,7 @@ def take_over(network: keras.Model, source: pathlib.Path) -> None:
     Raises:
         UserError: When there is no such run, or nothing of it fits.
     """
-    from kerasnets.training.run import Run
+    from kerasnets.runs.run import Run
 
     trained = Run.load(source).network()
     wanted, found = _layers(network), _layers(trained)

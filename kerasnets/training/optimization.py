@@ -14,9 +14,9 @@ from collections.abc import Mapping
 import keras
 from keras import ops
 
+from kerasnets.config.recipe_fields import Recipe
+from kerasnets.fast.fused import SGD, Adam
 from kerasnets.registry import registration
-from kerasnets.training.fused import SGD, Adam
-from kerasnets.training.recipe_fields import Recipe
 from kerasnets.training.schedules import Course
 
 

@@ -8,7 +8,7 @@ import math
 import keras
 from keras import ops
 
-from kerasnets.training.recipe_fields import Recipe
+from kerasnets.config.recipe_fields import Recipe
 
 # Smith, Topin 2017, arXiv 1708.07120, with the shares that fastai and PyTorch settled on.
 ONE_CYCLE_CLIMB = 0.3

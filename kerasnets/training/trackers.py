@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
+from kerasnets.runs.run import Run
 from kerasnets.training.callbacks import learning_rate
-from kerasnets.training.config import TrainConfig
-from kerasnets.training.run import Run
 
 # Extra packages of `TrainConfig.log_to`.
 SERVICES = ("wandb", "mlflow")

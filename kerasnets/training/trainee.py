@@ -10,13 +10,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from kerasnets.config.recipe_fields import Recipe
+from kerasnets.fast.fused import fused_batch_norms
+from kerasnets.fast.patches import is_worth_compiling, pooled_convolutions
+from kerasnets.fast.winograd_training import winograd_convolutions
 from kerasnets.inputs import Preprocessing, with_preprocessing
-from kerasnets.training.fused import fused_batch_norms
 from kerasnets.training.losses import build_loss, is_soft
 from kerasnets.training.optimization import build_optimizer
-from kerasnets.training.patches import is_worth_compiling, pooled_convolutions
-from kerasnets.training.recipe_fields import Recipe
-from kerasnets.training.winograd import winograd_convolutions
 
 
 class Trainee(keras.Model):

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnets.config.training import TrainConfig, differences
 from kerasnets.data import training_batches
 from kerasnets.data.bad_images import (
     BadImage,
@@ -25,9 +26,20 @@ from kerasnets.data.bad_images import (
 from kerasnets.data.pipeline import evaluation_batches, read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
 from kerasnets.errors import UserError
+from kerasnets.evaluation import plots
+from kerasnets.evaluation.evaluator import evaluate
+from kerasnets.evaluation.report import write_report
 from kerasnets.files import check_writable
 from kerasnets.registry import info
-from kerasnets.training import checkpoints, plots
+from kerasnets.runs.run import (
+    FolderTakenError,
+    Run,
+    clear,
+    is_free,
+    load_data,
+    run_folder,
+)
+from kerasnets.training import checkpoints
 from kerasnets.training.callbacks import (
     FiniteLoss,
     Guard,
@@ -36,18 +48,7 @@ from kerasnets.training.callbacks import (
     ProgressBar,
     read_history,
 )
-from kerasnets.training.config import TrainConfig, differences
 from kerasnets.training.distribution import Place, check, place
-from kerasnets.training.evaluation import evaluate
-from kerasnets.training.report import write_report
-from kerasnets.training.run import (
-    FolderTakenError,
-    Run,
-    clear,
-    is_free,
-    load_data,
-    run_folder,
-)
 from kerasnets.training.trackers import check_trackers, trackers
 from kerasnets.training.validation import (
     MeasureAverages,

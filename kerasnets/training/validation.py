@@ -6,8 +6,8 @@ import logging
 
 import keras
 
+from kerasnets.config.recipe_fields import Recipe
 from kerasnets.errors import UserError
-from kerasnets.training.recipe_fields import Recipe
 from kerasnets.training.schedules import plateau_factor, stalled_epochs
 from kerasnets.training.trainee import Trainee
 

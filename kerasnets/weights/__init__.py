@@ -1,16 +1,5 @@
-"""Weights from files, whoever wrote them, into our networks; and back. Loads no framework."""
+"""Weight files of every format, matched with a given network. Importing it loads no framework."""
 
-from kerasnets.lazy import exports
+import lazy_loader
 
-__all__ = ["load_weights", "read_tensors", "resolve", "save_tensors", "save_weights"]
-
-__getattr__ = exports(
-    __name__,
-    {
-        "load_weights": "load",
-        "read_tensors": "files",
-        "resolve": "sources",
-        "save_tensors": "save",
-        "save_weights": "save",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

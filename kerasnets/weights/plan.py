@@ -246,7 +246,7 @@ def _reason(tensors: list[Tensor], found: Mapping[str, Stored], entry: Registrat
 
 def _closest(file: WeightFile, network: str) -> str:
     """The networks that the file does fit, in words."""
-    from kerasnets.weights.closest import networks_that_fit
+    from kerasnets.pretrained.closest import networks_that_fit
 
     fitting = networks_that_fit(file)
     if network in fitting:

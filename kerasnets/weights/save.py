@@ -11,10 +11,10 @@ import numpy as np
 
 from kerasnets.errors import UserError
 from kerasnets.files import whole
+from kerasnets.pretrained.sources import METADATA, Origin, to_json
 from kerasnets.weights.files import CHECKSUMS, crc32
 from kerasnets.weights.hdf5 import add_trailer
 from kerasnets.weights.layouts import own_names
-from kerasnets.weights.sources import METADATA, Origin, to_json
 
 
 def save_weights(model: keras.Model, path: str | os.PathLike) -> None:

@@ -224,7 +224,7 @@ def test_evaluate_refuses_what_a_run_has_in_itself(flags, tmp_path, capsys):
     ],
 )
 def test_evaluate_a_run_on_its_own_data_but_for_what_is_given(flags, expected, monkeypatch):
-    from kerasnets.training import run
+    from kerasnets.runs import run
 
     class Loaded(Exception):  # noqa: N818, nothing is wrong
         pass

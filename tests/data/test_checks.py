@@ -106,7 +106,8 @@ def test_up_to_a_share_of_bad_images_is_left_out(faulty, tmp_path):
 
 def test_training_stops_at_a_bad_image_or_goes_on(image_folder, tmp_path):
     """101 images, of which one is truncated."""
-    from kerasnets.training import TrainConfig, recipe, train
+    from kerasnets.config import TrainConfig, recipe
+    from kerasnets.training import train
 
     for number in range(101):
         folder = tmp_path / "images" / "train" / ("sky", "roses")[number % 2]

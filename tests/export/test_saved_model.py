@@ -16,7 +16,7 @@ from kerasnets.export import Form, classifier, export, export_network, export_ru
 from kerasnets.export.saved_model import in_form
 from kerasnets.export.versions import numbered, prune, versions, write_version
 from kerasnets.weights import save_weights
-from tests.inference.test_folding import agree
+from tests.fast.test_folding import agree
 
 ALONE = pathlib.Path(__file__).with_name("answer_alone.py")
 ROOT = pathlib.Path(__file__).parent.parent.parent

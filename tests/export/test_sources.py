@@ -4,10 +4,10 @@ import keras
 import pytest
 
 from kerasnets import UserError
+from kerasnets.config import TrainConfig, recipe
 from kerasnets.export import Form, export_run, sources
 from kerasnets.inputs import Preprocessing
-from kerasnets.training import TrainConfig, recipe
-from kerasnets.training.run import Run
+from kerasnets.runs.run import Run
 
 INT8 = Form(format="litert", quantize="int8")
 

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from kerasnets.serving import predict, predict_grpc, predict_rest
+from kerasnets.prediction import predict, predict_grpc, predict_rest
 from tests.serving.conftest import Server, image_bytes
 from tests.serving.test_rest import HALF, PREDICT_ERRORS
 

@@ -10,9 +10,10 @@ import pytest
 import tensorflow as tf
 
 from kerasnets import UserError
-from kerasnets.training import TrainConfig, recipe, train
+from kerasnets.config import TrainConfig, recipe
+from kerasnets.config.training import differences
+from kerasnets.training import train
 from kerasnets.training.callbacks import read_history
-from kerasnets.training.config import differences
 from kerasnets.training.distribution import Place, check, is_chief, place
 from kerasnets.training.launch import launch
 from kerasnets.weights import read_tensors

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasnets.training import recipe
+from kerasnets.config import recipe
 from kerasnets.training.losses import CrossEntropy, MAPCriterion, build_loss
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from kerasnets import UserError, build
-from kerasnets.training import Run, TrainConfig, recipe
+from kerasnets.config import TrainConfig, recipe
+from kerasnets.runs import Run
 from kerasnets.training.networks import starting_network
 from kerasnets.weights import save_weights
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import kerasnets
-from kerasnets.training import recipe
+from kerasnets.config import recipe
 from kerasnets.training.optimization import build_optimizer, decayed_weights, stage_rates
 
 

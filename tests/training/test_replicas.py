@@ -11,7 +11,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from kerasnets.training import evaluate
+from kerasnets.evaluation import evaluate
 from kerasnets.training.trainee import Trainee
 from tests.training import test_evaluation
 from tests.training.test_trainee import AS_IT_IS, batch, changed, fit, network

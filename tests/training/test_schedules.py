@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnets.training import recipe
+from kerasnets.config import recipe
 from kerasnets.training.schedules import Course, plateau_factor, stalled_epochs
 
 

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasnets.config import recipe
+from kerasnets.fast import winograd_training as winograd
 from kerasnets.inputs import Preprocessing
-from kerasnets.training import recipe, winograd
 from kerasnets.training.networks import precision
 from kerasnets.training.trainee import Trainee
 

@@ -16,10 +16,10 @@ import pytest
 
 from kerasnets import Run, TrainConfig, UserError, recipe, train
 from kerasnets.data.sources import ShardedSplit
-from kerasnets.training import patches
+from kerasnets.fast import patches
+from kerasnets.runs.run import clear, is_free, load_data, run_folder
 from kerasnets.training.callbacks import Guard, Interrupted, read_history
 from kerasnets.training.distribution import Place
-from kerasnets.training.run import clear, is_free, load_data, run_folder
 from kerasnets.training.trainer import _validation_batches, log
 from kerasnets.weights import read_tensors
 

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--xla", action="store_true")
     place = vars(parser.parse_args())
 
-    from kerasnets.training import TrainConfig, recipe
+    from kerasnets.config import TrainConfig, recipe
     from kerasnets.training.distribution import check
     from kerasnets.training.distribution import place as find
 

@@ -19,7 +19,7 @@ from kerasnets.export import classifier, export
 from kerasnets.export.signatures import decoded
 from kerasnets.inputs import with_preprocessing
 from tests.conftest import ROOT
-from tests.inference.test_folding import randomize
+from tests.fast.test_folding import randomize
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

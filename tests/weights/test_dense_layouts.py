@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from kerasnets import UserError, build
+from kerasnets.pretrained.convert import convert_weights
 from kerasnets.registry import Layout
 from kerasnets.weights import save_weights
-from kerasnets.weights.convert import convert_weights
 from kerasnets.weights.layouts import Tensor, layout_tensors
 
 HEIGHT, WIDTH, CHANNELS, UNITS = 2, 3, 4, 5

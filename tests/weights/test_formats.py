@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from kerasnets import UserError, build
+from kerasnets.pretrained.convert import project_tensors
 from kerasnets.registry import registration
 from kerasnets.weights import save_weights
-from kerasnets.weights.convert import project_tensors
 from tests.models.keras_applications import largest_difference, randomize
 
 APPLICATIONS = {

@@ -50,7 +50,7 @@ class Kerasnets(KerasPeer):
             self.open.callback(setattr, self, "model", network)
             super().training(xla)
             return self.fitting(self.model, self.setting.pixels())
-        from kerasnets.training import recipe
+        from kerasnets.config import recipe
         from kerasnets.training.distribution import Place
         from kerasnets.training.trainer import repeatable
 

@@ -54,10 +54,10 @@ class Evaluate:
 
     def run(self) -> None:
         from kerasnets.data.pipeline import read
+        from kerasnets.evaluation.evaluator import evaluate, without_side_classifiers
+        from kerasnets.evaluation.labels import real_labels, relabelled
+        from kerasnets.evaluation.report import FILES, write_report
         from kerasnets.files import check_writable, make_folder
-        from kerasnets.training.evaluation import evaluate, without_side_classifiers
-        from kerasnets.training.labels import real_labels, relabelled
-        from kerasnets.training.report import FILES, write_report
 
         self._check()
         if self.out:
@@ -99,8 +99,8 @@ class Evaluate:
     def _subject(self) -> tuple[keras.Model, Preprocessing, Dataset]:
         from kerasnets.data import load
         from kerasnets.models.build import build
+        from kerasnets.runs.run import Run, load_data
         from kerasnets.training.networks import any_size, parse_options
-        from kerasnets.training.run import Run, load_data
 
         if is_run(self.model):
             check_alone(self, "weights", "options")

@@ -42,8 +42,8 @@ class Export:
 
     def run(self) -> None:
         from kerasnets.export import export_network, export_run
+        from kerasnets.runs.run import Run
         from kerasnets.training.networks import parse_options
-        from kerasnets.training.run import Run
 
         if self.calibration and self.form.quantize == "none":
             raise UserError("--calibration goes with --quantize int8.")

@@ -15,7 +15,7 @@ from kerasnets.errors import UserError
 from kerasnets.serving.config import ClientConfig
 
 if TYPE_CHECKING:
-    from kerasnets.serving import Prediction
+    from kerasnets.prediction import Prediction
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,16 @@ class Predict:
         if bool(self.grpc) != bool(self.name):
             raise UserError("--grpc HOST:PORT and --name NAME go together.")
         if self.url:
-            from kerasnets.serving import predict_rest
+            from kerasnets.prediction import predict_rest
 
             return predict_rest(self.url, (self.model, *self.images), self.client)
         if self.grpc:
-            from kerasnets.serving import predict_grpc
+            from kerasnets.prediction import predict_grpc
 
             return predict_grpc(self.grpc, self.name, (self.model, *self.images), self.client)
         if not self.images:
             raise UserError("Give one image file at least: kerasnets predict MODEL IMAGE...")
-        from kerasnets.serving import predict
+        from kerasnets.prediction import predict
 
         return predict(self.model, self.images)
 

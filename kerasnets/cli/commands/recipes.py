@@ -9,7 +9,7 @@ from tyro.conf import Positional
 
 from kerasnets import registry
 from kerasnets.cli.tables import show
-from kerasnets.training.recipes import RECIPES, recipe
+from kerasnets.config.recipes import RECIPES, recipe
 
 
 @dataclass(frozen=True)

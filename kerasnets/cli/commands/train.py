@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from tyro.conf import AvoidSubcommands, OmitArgPrefixes
 
+from kerasnets.config.recipes import recipe
+from kerasnets.config.training import TrainConfig, default_recipe
 from kerasnets.errors import UserError
 from kerasnets.files import check_writable
 from kerasnets.registry import info
-from kerasnets.training.config import TrainConfig, default_recipe
-from kerasnets.training.recipes import recipe
 
 log = logging.getLogger("kerasnets")
 
@@ -82,7 +82,7 @@ class Train:
 
 def _resumed(config: TrainConfig, out: str | None) -> TrainConfig:
     """The configuration that the run to resume was started with."""
-    from kerasnets.training.run import Run, run_folder
+    from kerasnets.runs.run import Run, run_folder
 
     config = dataclasses.replace(config, out=pathlib.Path(out) if out else None)
     return Run.load(run_folder(config, resume=True)).config

@@ -1,0 +1,77 @@
+from . import (
+    config as config,
+)
+from . import (
+    data as data,
+)
+from . import (
+    evaluation as evaluation,
+)
+from . import (
+    export as export,
+)
+from . import (
+    fast as fast,
+)
+from . import (
+    inspection as inspection,
+)
+from . import (
+    layers as layers,
+)
+from . import (
+    models as models,
+)
+from . import (
+    prediction as prediction,
+)
+from . import (
+    pretrained as pretrained,
+)
+from . import (
+    runs as runs,
+)
+from . import (
+    serving as serving,
+)
+from . import (
+    training as training,
+)
+from . import (
+    weights as weights,
+)
+from .config import TrainConfig as TrainConfig
+from .config import recipe as recipe
+from .errors import UserError as UserError
+from .fast import for_inference as for_inference
+from .inputs import Preprocessing as Preprocessing
+from .inputs import with_preprocessing as with_preprocessing
+from .models.build import build as build
+from .pretrained import (
+    features as features,
+)
+from .pretrained import (
+    freeze as freeze,
+)
+from .pretrained import (
+    preprocessing as preprocessing,
+)
+from .pretrained import (
+    replace_head as replace_head,
+)
+from .registry import (
+    ModelInfo as ModelInfo,
+)
+from .registry import (
+    WeightSource as WeightSource,
+)
+from .registry import (
+    info as info,
+)
+from .registry import (
+    list_models as list_models,
+)
+from .runs import Run as Run
+from .training import train as train
+
+__version__: str

@@ -1,0 +1,8 @@
+from .recipe_fields import Recipe as Recipe
+from .recipes import (
+    RECIPES as RECIPES,
+)
+from .recipes import (
+    recipe as recipe,
+)
+from .training import TrainConfig as TrainConfig

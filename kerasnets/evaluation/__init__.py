@@ -1,0 +1,5 @@
+"""Measuring a network on a split, and what that leaves behind."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,2 @@
+from .evaluator import evaluate as evaluate
+from .metrics import Metrics as Metrics

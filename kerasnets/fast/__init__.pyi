@@ -1,0 +1,1 @@
+from .inference import for_inference as for_inference

@@ -1,0 +1,140 @@
+"""3x3 convolutions in tiles (`kerasnets.fast.winograd`) for training on CPUs.
+
+The gradient is computed in tiles of its own: that which TensorFlow derives is slower than the plain
+convolution's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Iterable
+
+import keras
+import tensorflow as tf
+
+from kerasnets.fast.tracing import replaced
+from kerasnets.fast.winograd import (
+    BLOCKS,
+    INPUTS,
+    OUTPUTS,
+    TAPS,
+    can_be_tiled,
+    from_output_planes,
+    input_planes,
+    output_sides,
+    tiles_along,
+    transforms,
+)
+
+# With fewer channels the transforms, which are bound by memory, take what the products save.
+CHANNELS = 128
+# Tiles in a batch from which the transformed kernel, 4 times as large, is used often enough.
+TILES = 64
+# Of the products of the plain convolution; maps of 5x5 need more, since their tiles reach beyond.
+SHARE = 0.4
+
+
+def winograd_convolutions(
+    layers: Iterable[keras.layers.Layer],
+) -> contextlib.AbstractContextManager:
+    """Lets convolutions compute by minimal filtering in the step that is traced inside.
+
+    Only those that are faster so: 3x3, stride 1, many channels, float32, on a CPU.
+    """
+    fitting = [] if tf.config.list_logical_devices("GPU") else filter(_fits, layers)
+    return replaced(
+        fitting, "convolution_op", lambda layer, own: functools.partial(_convolved, layer, own)
+    )
+
+
+def _fits(layer: keras.layers.Layer) -> bool:
+    return (
+        # Not of a subclass, which may compute something else.
+        type(layer) is keras.layers.Conv2D
+        and can_be_tiled(layer)
+        and min(layer.kernel.shape[2:]) >= CHANNELS
+    )
+
+
+def _convolved(
+    layer: keras.layers.Conv2D, own: object, inputs: tf.Tensor, kernel: tf.Tensor
+) -> tf.Tensor:
+    """What `layer.convolution_op` returns."""
+    pad = 1 if layer.padding == "same" else 0
+    batch, *sides, _ = inputs.shape
+    if None in sides:
+        return own(inputs, kernel)
+    outputs = output_sides(sides, pad)
+    tiles = math.prod(tiles_along(side) for side in outputs)
+    share = tiles * INPUTS**2 / (math.prod(outputs) * TAPS**2)
+    if share > SHARE or (batch or TILES) * tiles < TILES:
+        return own(inputs, kernel)
+    return convolution(inputs, tf.convert_to_tensor(kernel), pad)
+
+
+def convolution(x: tf.Tensor, kernel: tf.Tensor, pad: int) -> tf.Tensor:
+    """A 3x3 convolution at stride 1, with a gradient that is computed in tiles too.
+
+    Args:
+        x: (N, H, W, C) float32, H and W known.
+        kernel: (3, 3, C, K) float32.
+        pad: Zeros on each side.
+
+    Returns:
+        (N, H + 2 pad - 2, W + 2 pad - 2, K).
+    """
+    outputs = output_sides(x.shape[1:3], pad)
+
+    @tf.custom_gradient
+    def convolved(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, object]:
+        of_inputs, of_kernel, of_outputs = (tf.constant(each) for each in transforms())
+        channels, filters = kernel.shape[2:]
+        planes = INPUTS**2
+        tiles = tf.reshape(of_inputs @ input_planes(x, outputs, pad), (planes, -1, channels))
+        flat = tf.reshape(kernel, (TAPS**2, -1))
+        factors = tf.reshape(of_kernel @ flat, (planes, channels, filters))
+        products = tf.reshape(tiles @ factors, (planes, -1))
+        y = from_output_planes(of_outputs @ products, outputs, filters)
+
+        def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            """Each step transposed, from the last to the first."""
+            dproducts = tf.matmul(of_outputs, _output_planes(dy, outputs), transpose_a=True)
+            dproducts = tf.reshape(dproducts, (planes, -1, filters))
+            dfactors = tf.reshape(tf.matmul(tiles, dproducts, transpose_a=True), (planes, -1))
+            dkernel = tf.matmul(of_kernel, dfactors, transpose_a=True)
+            dtiles = tf.reshape(tf.matmul(dproducts, factors, transpose_b=True), (planes, -1))
+            dplanes = tf.matmul(of_inputs, dtiles, transpose_a=True)
+            dx = _from_input_planes(dplanes, x.shape[1:], outputs, pad)
+            return dx, tf.reshape(dkernel, kernel.shape)
+
+        return y, gradient
+
+    return convolved(x, kernel)
+
+
+def _from_input_planes(
+    planes: tf.Tensor, shape: tuple[int, int, int], outputs: tuple[int, int], pad: int
+) -> tf.Tensor:
+    """`input_planes` transposed: overlapping tiles add up to (N, H, W, C)."""
+    (height, width, channels), (rows, columns) = shape, map(tiles_along, outputs)
+    parts = tf.split(planes, [high * wide for high, wide, *_ in BLOCKS])
+    whole = []
+    for part, (high, wide, down, along) in zip(parts, BLOCKS, strict=True):
+        part = tf.reshape(part, (high, wide, -1, rows, columns, channels))
+        sides = [[0, OUTPUTS - high], [0, OUTPUTS - wide], [0, 0]]
+        whole.append(tf.pad(part, [*sides, [down, 1 - down], [along, 1 - along], [0, 0]]))
+    x = tf.transpose(tf.add_n(whole), (2, 3, 0, 4, 1, 5))
+    x = tf.reshape(x, (-1, OUTPUTS * (rows + 1), OUTPUTS * (columns + 1), channels))
+    return x[:, pad : pad + height, pad : pad + width]
+
+
+def _output_planes(y: tf.Tensor, outputs: tuple[int, int]) -> tf.Tensor:
+    """`from_output_planes` transposed."""
+    (height, width), (rows, columns) = outputs, map(tiles_along, outputs)
+    below, right = OUTPUTS * rows - height, OUTPUTS * columns - width
+    if below or right:
+        y = tf.pad(y, [[0, 0], [0, below], [0, right], [0, 0]])
+    y = tf.reshape(y, (-1, rows, OUTPUTS, columns, OUTPUTS, y.shape[-1]))
+    return tf.reshape(tf.transpose(y, (2, 4, 0, 1, 3, 5)), (OUTPUTS**2, -1))

@@ -1,0 +1,8 @@
+from .client import (
+    predict_grpc as predict_grpc,
+)
+from .client import (
+    predict_rest as predict_rest,
+)
+from .prediction import Prediction as Prediction
+from .predictor import predict as predict

@@ -1,0 +1,108 @@
+"""Predictions on image files, by a SavedModel or by a run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from kerasnets.errors import UserError
+from kerasnets.export.names import ANSWER
+from kerasnets.export.signatures import classifier
+from kerasnets.export.versions import numbered, versions
+from kerasnets.prediction.prediction import Prediction, image_files, read_image
+from kerasnets.runs.run import Run
+from kerasnets.serving.status import summary
+
+log = logging.getLogger("kerasnets")
+
+
+def predict(model: str | os.PathLike, images: Sequence[str | os.PathLike]) -> list[Prediction]:
+    """Predictions on image files, in their order.
+
+    Args:
+        model: A SavedModel (or the folder of its versions: the newest that can be
+            loaded counts), or a run folder.
+        images: Image files.
+
+    Raises:
+        UserError: When there is no such model, or an image cannot be read; the message names it.
+    """
+    paths = image_files(images)
+    answer = load_classifier(model)
+    return [_predict_one(answer, path) for path in paths]
+
+
+def load_classifier(model: str | os.PathLike) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """The function from image files to answers of a SavedModel or a run.
+
+    Raises:
+        UserError: When the folder is neither, or what is in it cannot be loaded.
+    """
+    folder = pathlib.Path(model)
+    if not folder.is_dir():
+        raise UserError(f"There is no SavedModel or run folder {str(folder)!r}.")
+    if versions(folder):
+        return _of_newest(folder)
+    if (folder / "saved_model.pb").is_file():
+        return _of_saved_model(folder, _load(folder))
+    if (folder / "config.json").is_file():
+        run = Run.load(folder)
+        return classifier(run.network(), run.preprocessing, run.class_names)
+    raise UserError(
+        f"{str(folder)!r} is neither a SavedModel (no saved_model.pb, no numbered versions) nor a "
+        "run folder (no config.json)."
+    )
+
+
+def _of_newest(folder: pathlib.Path) -> Callable:
+    """The function of the newest version that can be loaded, as the server takes it."""
+    for number, path in reversed(numbered(folder).items()):
+        try:
+            loaded = _load(path)
+        except UserError as error:
+            log.warning("version %d is passed over: %s", number, error)
+            continue
+        return _of_saved_model(path, loaded)
+    raise UserError(f"No version in {str(folder)!r} can be loaded.")
+
+
+def _load(folder: pathlib.Path) -> object:
+    try:
+        return tf.saved_model.load(folder)
+    # A broken SavedModel can make TensorFlow raise anything.
+    except Exception as error:
+        raise UserError(f"{str(folder)!r} is a damaged SavedModel: {summary(error)}") from error
+
+
+def _of_saved_model(folder: pathlib.Path, loaded: object) -> Callable:
+    signature = loaded.signatures.get("serving_default")
+    if signature is None or not set(ANSWER) <= set(signature.structured_outputs):
+        raise UserError(
+            f"{str(folder)!r} was not exported by kerasnets: its signature serving_default "
+            f"must give {', '.join(ANSWER)}."
+        )
+    # The signature's function does not keep the model it belongs to alive.
+    return lambda image_bytes, keep=loaded: signature(image_bytes=image_bytes)
+
+
+def _predict_one(answer: Callable, path: pathlib.Path) -> Prediction:
+    image = read_image(path)
+    try:
+        found = answer(tf.constant([image]))
+    # The last: TensorFlow's Python part cannot word an error that quotes what is no UTF-8.
+    except (
+        tf.errors.InvalidArgumentError,
+        tf.errors.UnimplementedError,
+        UnicodeDecodeError,
+    ) as error:
+        raise UserError(f"{str(path)!r} cannot be read as an image.") from error
+    return Prediction(
+        image=path,
+        classes=tuple(name.decode() for name in found["top_classes"].numpy()[0]),
+        scores=tuple(found["top_scores"].numpy()[0].tolist()),
+        probabilities=found["probabilities"].numpy()[0],
+    )

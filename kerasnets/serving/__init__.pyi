@@ -1,0 +1,7 @@
+from .app import serve as serve
+from .config import (
+    ClientConfig as ClientConfig,
+)
+from .config import (
+    ServerConfig as ServerConfig,
+)

@@ -1,0 +1,8 @@
+from .files import read_tensors as read_tensors
+from .load import load_weights as load_weights
+from .save import (
+    save_tensors as save_tensors,
+)
+from .save import (
+    save_weights as save_weights,
+)

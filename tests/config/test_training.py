@@ -1,0 +1,63 @@
+import dataclasses
+import json
+import math
+import pathlib
+
+import pytest
+
+from kerasnets import UserError
+from kerasnets.config import TrainConfig, recipe
+from kerasnets.config.training import default_recipe, differences, from_json, to_json
+
+
+def test_configuration_round_trips():
+    config = TrainConfig(
+        model="resnet20_cifar",
+        data="folder:images",
+        recipe=recipe("resnet_cifar", epochs=3, milestones=(0.25, 0.5, 0.75)),
+        data_dir=pathlib.Path("somewhere"),
+        options={"shortcut": "projection"},
+        seed=7,
+    )
+    assert from_json(to_json(config), "config.json") == config
+
+
+def test_damaged_configurations_are_told():
+    text = to_json(TrainConfig().resolved())
+    with pytest.raises(UserError, match="'config.json' is no configuration of a run"):
+        from_json(text[:-20], "config.json")
+    values = json.loads(text)
+    for change in ({"seed": "one"}, {"colour": 1}, {"recipe": {"name": "x", "epochs": 0}}):
+        with pytest.raises(UserError):
+            from_json(json.dumps({**values, **change}), "config.json")
+
+
+def test_each_pair_of_network_and_data_has_a_recipe():
+    assert default_recipe("lenet5", "digits").name == "lenet1998_digits"
+    assert default_recipe("lenet5_modern", "digits").name == "digits"
+    assert default_recipe("lenet5", "mnist").name == "lenet1998"
+    assert default_recipe("resnet20_cifar", "cifar10").name == "resnet_cifar"
+    assert TrainConfig(model="LeNet5").resolved().model == "lenet5"
+
+
+def test_differences_name_the_fields():
+    one = TrainConfig().resolved()
+    other = dataclasses.replace(
+        one, seed=1, recipe=dataclasses.replace(one.recipe, epochs=2), out=pathlib.Path("x")
+    )
+    assert set(differences(one, other)) == {"seed", "epochs"}
+    assert differences(one, one) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": -1}, "seed must be 0 to 4294967295. Received: -1"),
+        ({"seed": 2**32}, "seed must be 0 to 4294967295"),
+        ({"save_minutes": 0.0}, "save_minutes must be more than 0. Received: 0.0"),
+        ({"save_minutes": math.nan}, "save_minutes must be more than 0. Received: nan"),
+    ],
+)
+def test_numbers_out_of_range_are_told(changes, message):
+    with pytest.raises(UserError, match=message):
+        TrainConfig(**changes)

@@ -1,0 +1,135 @@
+import csv
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from kerasnets import UserError
+from kerasnets.data import load
+from kerasnets.data.sources import Split
+from kerasnets.evaluation import evaluate
+from kerasnets.evaluation.report import FILES, write_report
+from kerasnets.inputs import Preprocessing, with_preprocessing
+
+PREPROCESSING = Preprocessing(size=(8, 8), resize=9, mean=(0.5,), std=(0.25,))
+
+
+def network(size=8, classes=7) -> keras.Model:
+    """Takes any size: convolution, average, classifier."""
+    keras.utils.set_random_seed(1)
+    images = keras.Input((size, size, 1))
+    x = keras.layers.Conv2D(4, 3, activation="relu")(images)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(images, keras.layers.Dense(classes, kernel_initializer="orthogonal")(x))
+
+
+def split(rng, size=23) -> Split:
+    images = rng.integers(0, 256, (size, 9, 9, 1)).astype(np.uint8)
+    return Split(images, rng.integers(0, 7, size).astype(np.int32), "array")
+
+
+@pytest.mark.parametrize("crops", ["centre", "ten"])
+def test_every_image_counts_once_whatever_the_batch(rng, crops):
+    images = split(rng)
+    found = [
+        evaluate(network(), images, PREPROCESSING, crops=crops, batch_size=size)
+        for size in (1, 5, 1000)
+    ]
+    for each in found:
+        assert each.images == each.confusion.sum() == 23
+        assert (
+            each.confusion.sum(axis=1).tolist() == np.bincount(images.labels, minlength=7).tolist()
+        )
+        assert each.loss == pytest.approx(found[0].loss, rel=1e-5)
+        np.testing.assert_array_equal(each.confusion, found[0].confusion)
+
+
+def test_crops_average_probabilities(rng):
+    images = split(rng, 6)
+    model = with_preprocessing(network(), PREPROCESSING)
+    total = 0.0
+    for top, left in ((0, 0), (0, 1), (1, 0), (1, 1), (0, 0)):
+        crop = images.records[:, top : top + 8, left : left + 8]
+        for view in (crop, crop[:, :, ::-1]):
+            total = total + keras.ops.softmax(model(view)).numpy() / 10
+    expected = -np.log(total[np.arange(6), images.labels]).mean()
+    found = evaluate(network(), images, PREPROCESSING, crops="ten")
+    assert found.loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_predictions_of_a_network_with_side_classifiers_are_measured(rng):
+    one = network()
+    both = keras.Model(one.input, {"predictions": one.output, "aux1": -one.output})
+    images = split(rng)
+    assert evaluate(both, images, PREPROCESSING).loss == evaluate(one, images, PREPROCESSING).loss
+
+
+def test_dense_evaluation_takes_whole_images(rng):
+    images = Split(
+        rng.integers(0, 256, (5, 12, 20, 1)).astype(np.uint8),
+        np.array([0, 1, 2, 3, 4], np.int32),
+        "array",
+    )
+    model = with_preprocessing(network(None), PREPROCESSING)
+    mirrored = images.records[:, :, ::-1]
+    total = sum(keras.ops.softmax(model(x)).numpy() / 2 for x in (images.records, mirrored))
+    expected = -np.log(total[np.arange(5), images.labels]).mean()
+    found = evaluate(network(None), images, PREPROCESSING, crops="dense", scales=(12,))
+    assert found.loss == pytest.approx(expected, rel=1e-5)
+    several = evaluate(network(None), images, PREPROCESSING, crops="dense", scales=(12, 16))
+    assert several.loss != pytest.approx(found.loss, rel=1e-6)
+
+
+def test_what_cannot_be_measured_is_told(rng):
+    with pytest.raises(UserError, match="labels up to 6, the network only 5 classes"):
+        evaluate(network(classes=5), split(rng, 50), PREPROCESSING)
+    unlabelled = dataclasses.replace(split(rng), labels=np.full(23, -1, np.int32))
+    with pytest.raises(UserError, match="images without a label: labels down to -1"):
+        evaluate(network(), unlabelled, PREPROCESSING)
+    with pytest.raises(UserError, match="has no images"):
+        evaluate(network(), split(rng, 0), PREPROCESSING)
+    with pytest.raises(UserError, match="Unknown way of cropping '12'"):
+        evaluate(network(), split(rng), PREPROCESSING, crops="12")
+
+
+@pytest.mark.parametrize("crops", ["ten", "dense"])
+def test_an_image_that_cannot_be_read_is_named(tmp_path, crops):
+    for label in ("ant", "bee"):
+        (tmp_path / "train" / label).mkdir(parents=True)
+        (tmp_path / "train" / label / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    torn = load(f"folder:{tmp_path}").split("train")
+    anything = network(size=None) if crops == "dense" else network()
+    with pytest.raises(UserError, match="torn.png' cannot be read as an image"):
+        evaluate(anything, torn, PREPROCESSING, crops=crops)
+
+
+def test_the_report_has_every_table_and_picture(rng, tmp_path):
+    names = ("a $ and a $", "b", "c", "d", "e", "f", "g")
+    images = split(rng, 40)
+    metrics = evaluate(network(), images, PREPROCESSING)
+    write_report(tmp_path, metrics, names, images, PREPROCESSING, 1)
+    assert {path.name for path in tmp_path.iterdir()} == set(FILES)
+    with (tmp_path / "classes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == list(names)
+    assert sum(int(row["images"]) for row in rows) == 40
+    with (tmp_path / "mistakes.csv").open(newline="") as file:
+        mistakes = list(csv.DictReader(file))
+    assert len(mistakes) == 40 - round(metrics.top1 * 40)
+    sure = [float(row["probability"]) for row in mistakes]
+    assert sure == sorted(sure, reverse=True)
+    for name in ("confusion.png", "mistakes.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_report_without_mistakes(rng, tmp_path):
+    images = split(rng, 4)
+    model = network()
+    pixels = images.records[:, :8, :8]
+    answers = with_preprocessing(model, PREPROCESSING).predict(pixels, verbose=0).argmax(1)
+    right = Split(pixels, answers.astype(np.int32), "array")
+    metrics = evaluate(model, right, PREPROCESSING)
+    assert metrics.top1 == 1
+    write_report(tmp_path, metrics, tuple("abcdefg"), right, PREPROCESSING, 1)
+    assert (tmp_path / "mistakes.png").exists()

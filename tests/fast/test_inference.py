@@ -1,0 +1,103 @@
+import keras
+import numpy as np
+import pytest
+
+import kerasnets
+from kerasnets import UserError, with_preprocessing
+from kerasnets.fast.winograd import WinogradConv2D
+from tests.fast.test_folding import agree, norms, randomize
+from tests.models.test_registered import images, small
+
+
+def kinds(network):
+    return {type(layer) for layer in network.layers}
+
+
+def test_a_network_answers_as_before(rng):
+    network = kerasnets.build("inception_v3", input_shape=(75, 75, 3), width=0.125, classes=5)
+    randomize(network, rng)
+    fast = kerasnets.for_inference(network)
+    assert not norms(fast)
+    assert fast.name == network.name
+    agree(network, fast, rng)
+
+
+def test_averages_of_an_inception_are_of_what_its_convolution_makes():
+    network = kerasnets.build("inception_v3", input_shape=(75, 75, 3), width=0.125)
+    fast = kerasnets.for_inference(network)
+    before, after = (
+        [
+            layer.output.shape[-1]
+            for layer in model.layers
+            if isinstance(layer, keras.layers.AveragePooling2D)
+        ]
+        for model in (network, fast)
+    )
+    assert len(before) == len(after) == 9
+    assert all(few < many for few, many in zip(after, before, strict=True))
+
+
+def test_tiles_are_for_cpus_alone(rng):
+    network = kerasnets.build(
+        "vgg11", input_shape=(112, 112, 3), classes=2, include_top=False, pooling="avg"
+    )
+    fast = kerasnets.for_inference(network)
+    assert WinogradConv2D in kinds(fast)
+    assert kinds(fast) == kinds(kerasnets.for_inference(network, device="cpu"))
+    assert WinogradConv2D not in kinds(kerasnets.for_inference(network, device="any"))
+    agree(network, fast, rng)
+
+
+def test_it_may_be_done_twice(rng):
+    network = kerasnets.build("resnet20_cifar", classes=3)
+    randomize(network, rng)
+    fast = kerasnets.for_inference(network)
+    agree(network, kerasnets.for_inference(fast), rng)
+
+
+def test_side_classifiers_answer_too(rng):
+    network = kerasnets.build("googlenet", input_shape=(96, 96, 3), classes=3, auxiliary_heads=True)
+    images = rng.normal(size=(2, 96, 96, 3)).astype("float32")
+    expected = network(images, training=False)
+    found = kerasnets.for_inference(network)(images, training=False)
+    assert list(found) == list(expected)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+
+
+def test_a_file_of_it_gives_the_same_answers(tmp_path, rng):
+    network = kerasnets.build("densenet40_k12_cifar", classes=3)
+    randomize(network, rng)
+    fast = kerasnets.for_inference(network)
+    fast.save(tmp_path / "fast.keras")
+    images = rng.normal(size=(2, 32, 32, 3)).astype("float32")
+    again = keras.saving.load_model(tmp_path / "fast.keras")
+    np.testing.assert_array_equal(again(images), fast(images))
+
+
+def test_bad_arguments_are_named():
+    network = kerasnets.build("lenet5_modern")
+    with pytest.raises(UserError, match="device='gpu'"):
+        kerasnets.for_inference(network, device="gpu")
+    with pytest.raises(UserError, match="functional.*Received: a Sequential"):
+        kerasnets.for_inference(keras.Sequential([keras.layers.Dense(3)]))
+    with pytest.raises(UserError, match="_on_images', which holds 'lenet5_modern'"):
+        kerasnets.for_inference(
+            with_preprocessing(network, kerasnets.info("lenet5_modern").preprocessing)
+        )
+    images = keras.Input((8, 8, 3))
+    with pytest.raises(UserError, match="of layers alone.*holds 'flip"):
+        kerasnets.for_inference(keras.Model(images, keras.ops.flip(images, axis=-1)))
+    twice = keras.layers.Conv2D(3, 3, padding="same", name="twice")
+    with pytest.raises(UserError, match="layer 'twice' is used again"):
+        kerasnets.for_inference(keras.Model(images, twice(twice(images))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", kerasnets.list_models())
+def test_every_network_answers_as_before(name, rng):
+    network = small(name)
+    randomize(network, rng)
+    fast = kerasnets.for_inference(network)
+    expected, found = (model(images(network), training=False) for model in (network, fast))
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
