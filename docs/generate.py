@@ -1,7 +1,8 @@
 """Writes ``docs/networks/FAMILY.md`` from the registry, the papers' tables and the built networks.
 
 Run by ``make docs``, which also writes the end of ``docs/recipes.md``, from the registered recipes,
-and the index of all pages, ``docs/README.md``; the tests fail where a file is not what this writes.
+the index of all pages, ``docs/README.md``, and the names that editors complete,
+``kerasnets/models/names.py``; the tests fail where a file is not what this writes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from kerasnets.inspection import LayerRow, layer_table
 
 DOCS = pathlib.Path(__file__).parent
 FOLDER = DOCS / "networks"
+NAMES = DOCS.parent / "kerasnets" / "models" / "names.py"
 
 
 @functools.cache
@@ -212,8 +214,18 @@ def _entry(path: pathlib.Path) -> str:
     return f"- [{title}]({path.relative_to(DOCS).as_posix()})"
 
 
+def names() -> str:
+    """The module with the type of a network's name."""
+    lines = "".join(f'    "{name}",\n' for name in kerasnets.list_models())
+    return (
+        '"""The names of all networks, for editors to complete. Written by `make docs`."""\n\n'
+        f"from typing import Literal\n\nNetworkName = Literal[\n{lines}]\n"
+    )
+
+
 def main() -> None:
-    """Writes every page, then the index."""
+    """Writes every page, the names, then the index."""
+    NAMES.write_text(names(), encoding="utf-8")
     for family in families():
         (FOLDER / f"{family}.md").write_text(page(family), encoding="utf-8")
     (DOCS / "recipes.md").write_text(recipes(), encoding="utf-8")

@@ -6,10 +6,11 @@ Standard library only: listing and describing networks loads neither Keras nor T
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from kerasnets.errors import UserError, unknown
 from kerasnets.inputs import Preprocessing
@@ -35,8 +36,8 @@ class WeightSource:
         location: ``https://...``, or ``hf:OWNER/REPO[@REVISION]/FILE`` on the Hugging Face hub.
         checksum: ``md5:...``, or ``sha256:...`` with the first digits at least; empty where none
             is published. The hub keeps its own.
-        location_without_top, checksum_without_top: Of the file without the classifier, if any.
-        licence: Of the weights, as their publisher states it.
+        location_without_top, checksum_without_top: The file without the classifier, if any.
+        licence: Licence of the weights, as their publisher states it.
         top1, top5: Published accuracies, in %.
         data: What they were trained on, in order; the last is what the accuracies are of.
         training_size: Side of the training images, in pixels.
@@ -78,9 +79,9 @@ class Layout:
             layer; with ``"dense"`` or ``"conv"`` where the project's is that and ours is not.
         framework: ``torch``: tensors are called ``MODULE.weight`` and so on, channels first.
             ``keras``: files of Keras, a layer's variables in order.
-        norm_epsilon: Of the project's batch norms; ``None`` where it is ours.
+        norm_epsilon: Epsilon of the project's batch norms; ``None`` where it is ours.
         convolution_bias: Whether its convolutions in front of a batch norm have a bias.
-        auxiliary: How the names of its side classifiers begin.
+        auxiliary: How the names of its auxiliary classifiers begin.
         options: With which `kerasnets.build` gives the project's network; without them the weights
             fit too, but the results are others.
     """
@@ -100,13 +101,13 @@ class ModelInfo:
     Attributes:
         name: The name that `kerasnets.build` takes.
         family: The module of `kerasnets.models` that builds it.
-        title, authors, year, url: Of the paper.
+        title, authors, year, url: The paper's.
         input_shape: The paper's input, (height, width, channels).
-        classes: Of the paper's head.
+        classes: Number of classes of the paper's classifier.
         trainable_params: With the paper's head: kernels, biases, batch-norm gammas and betas.
         non_trainable_params: Batch-norm statistics and fixed codes.
-        multiply_adds: Of convolutions and dense layers, for one image at `input_shape`.
-        preprocessing: What the network's input went through.
+        multiply_adds: Of all convolutions and dense layers, for one image at `input_shape`.
+        preprocessing: What an image goes through before the network.
         recipe: The name of the training recipe that `kerasnets train` takes by default.
         weights: Where weights are published, the best first; see `kerasnets.pretrained.published`.
         description: What tells this variant from its siblings, in one line.
@@ -144,15 +145,16 @@ class Registration:
 
     Attributes:
         info: The facts.
-        backbone: ``backbone(x, **options)`` takes the images and returns the last feature map.
-        head: ``head(x, classes, **options)`` takes that and returns the logits.
+        backbone: ``backbone(x, style, **options)`` takes the images and returns the last feature
+            map. The default of `style` is that of the network.
+        head: ``head(x, style, classes, **options)`` takes that and returns the logits.
         head_layers: Names of the head's layers with weights, in order.
         variant: The options that make this variant what it is.
-        style: Defaults of the options that every layer shares (`kerasnets.models.blocks.Style`).
         fixed: Options of the style that this network does not take, and why.
         stages: The stage outputs by name, ``{"stage1": "LAYER", ...}``, from large maps to small.
-        auxiliary_heads: Where side classifiers of the training network sit: ``{"aux1": "LAYER"}``.
-        auxiliary_head: ``auxiliary_head(x, classes, name="aux1", **options)`` returns the logits.
+        auxiliary_heads: The layers that the auxiliary classifiers of the training network follow:
+            ``{"aux1": "LAYER"}``.
+        auxiliary_head: ``auxiliary_head(x, style, classes, name="aux1")`` returns the logits.
         layouts: How other projects keep weights of this network, by project: ``torchvision``,
             ``timm``, ``keras``...
     """
@@ -162,12 +164,16 @@ class Registration:
     head: Callable
     head_layers: tuple[str, ...] = ("logits",)
     variant: Mapping[str, object] = field(default_factory=dict)
-    style: Mapping[str, object] = field(default_factory=dict)
     fixed: Mapping[str, str] = field(default_factory=dict)
     stages: Mapping[str, str] = field(default_factory=dict)
     auxiliary_heads: Mapping[str, str] = field(default_factory=dict)
     auxiliary_head: Callable | None = None
     layouts: Mapping[str, Layout] = field(default_factory=dict)
+
+    @property
+    def style(self) -> Any:
+        """The options of all layers (`kerasnets.models.blocks.Style`): the builder's default."""
+        return inspect.signature(self.backbone).parameters["style"].default
 
 
 _REGISTRATIONS: dict[str, Registration] = {}
@@ -183,7 +189,6 @@ def register(
     head: Callable,
     head_layers: tuple[str, ...] = ("logits",),
     variant: Mapping[str, object] | None = None,
-    style: Mapping[str, object] | None = None,
     fixed: Mapping[str, str] | None = None,
     stages: Mapping[str, str] | None = None,
     auxiliary_heads: Mapping[str, str] | None = None,
@@ -215,7 +220,6 @@ def register(
         head=head,
         head_layers=head_layers,
         variant=dict(variant or {}),
-        style=dict(style or {}),
         fixed=dict(fixed or {}),
         stages=dict(stages or {}),
         auxiliary_heads=dict(auxiliary_heads or {}),

@@ -24,7 +24,7 @@ class RandomizedReLU(keras.layers.Layer):
     Args:
         lower: Smallest slope.
         upper: Largest slope, not below `lower`.
-        seed: Of the slopes; ``None`` draws one.
+        seed: Seed of the slopes; ``None`` draws one.
 
     Source: Xu, Wang, Chen, Li 2015, arXiv 1505.00853, section 2.4. The form is that of
     ``torch.nn.RReLU``; in the experiments of the paper ``y = x / a`` with ``a ~ U(3, 8)``, and

@@ -52,7 +52,7 @@ class CeilPooling2D(keras.layers.Layer):
             if all(self._same_pads_one_after(side) for side in x.shape[1:3]):
                 return ops.max_pool(x, padding="same", **windows)  # without a padded copy
             return ops.max_pool(self._padded(x, -float("inf")), **windows)
-        # Zeros in an average are made up for by the share of the window that is there. (Keras
+        # Zeros in an average are made up for by the fraction of the window that is there. (Keras
         # 3.15's own "same" counts a repeated edge into averages on torch.)
         there = self._padded(ops.ones_like(x[:1, :, :, :1]), 0)
         return ops.average_pool(self._padded(x, 0), **windows) / ops.average_pool(there, **windows)

@@ -17,7 +17,7 @@ class ClassicDropout(keras.layers.Layer):
 
     Args:
         rate: Probability that a value is dropped, in [0, 1).
-        seed: Of the draws; ``None`` draws one.
+        seed: Seed of the draws; ``None`` draws one.
 
     Input shape: any. Output shape: that of the input.
 

@@ -8,7 +8,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="kerasnets")
 class HighwayGate(keras.layers.Layer):
-    """Lets through a share T of the transformed signal and the rest of the input.
+    """Lets through a fraction T of the transformed signal and the rest of the input.
 
     ``y = H * T + x * (1 - T)`` with ``T = sigmoid(gate)``. The layers that compute H and the gate
     stand in front of this one and have their own weights.

@@ -16,7 +16,7 @@ class FanInUniform(keras.initializers.Initializer):
 
     Args:
         scale: 2.4 in the paper.
-        seed: Of the draw; ``None`` draws one.
+        seed: Seed of the draw; ``None`` draws one.
 
     Source: LeCun et al. 1998, appendix A. (Keras' variance scaling divides by the square root of
     the fan-in.)
@@ -44,7 +44,7 @@ class FanInNormal(keras.initializers.VarianceScaling):
 
     Args:
         scale: 2 in the paper, for ReLU.
-        seed: Of the draw; ``None`` draws one.
+        seed: Seed of the draw; ``None`` draws one.
 
     Source: He, Zhang, Ren, Sun 2015, arXiv 1502.01852, equation 10.
     """
@@ -54,6 +54,7 @@ class FanInNormal(keras.initializers.VarianceScaling):
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> keras.KerasTensor:
         table = _normal_values() * np.float32(math.sqrt(self.scale / math.prod(shape[:-1])))
+        assert isinstance(self.seed, int)  # Keras draws one where none was given.
         draw = np.random.Generator(np.random.SFC64(self.seed))
         places = draw.integers(len(table), size=shape, dtype=np.uint16)
         # No index is out of range; "wrap" spares the check.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -63,7 +65,7 @@ class SparseConnectionConv2D(keras.layers.Layer):
     Source: LeCun et al. 1998, table I (layer C3).
     """
 
-    def __init__(self, connections: list[list[int]], kernel_size: int, **kwargs) -> None:
+    def __init__(self, connections: Sequence[Sequence[int]], kernel_size: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.connections = [list(inputs) for inputs in connections]
         self.kernel_size = kernel_size
@@ -140,7 +142,7 @@ class EuclideanRBF(keras.layers.Layer):
     Source: LeCun et al. 1998, equation 7.
     """
 
-    def __init__(self, codes: list[list[float]], **kwargs) -> None:
+    def __init__(self, codes: Sequence[Sequence[float]], **kwargs) -> None:
         super().__init__(**kwargs)
         self.codes = [[float(value) for value in code] for code in codes]
 

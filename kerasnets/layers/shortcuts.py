@@ -8,21 +8,17 @@ from typing import Literal
 import keras
 from keras import ops
 
-# Keras walks a graph by recursion, twice for each addition: the 600 blocks of ResNet-1202 exceed
-# Python's limit of 1000 when the network is built and when a file of it is loaded.
-sys.setrecursionlimit(max(sys.getrecursionlimit(), 3000))
-
 
 @keras.saving.register_keras_serializable(package="kerasnets")
 class ResidualAdd(keras.layers.Layer):
     """Adds a shortcut and a residual: ``y = shortcut + scale * residual``.
 
     Args:
-        scale: Of the residual.
+        scale: Factor of the residual.
         shortcut: ``"identity"`` adds the shortcut as it comes: from the block's input, or from a
             projection in front of this layer. ``"zero_pad"`` is option A, which has no parameters:
             the shortcut is subsampled and gets channels of zeros, as many as the residual has more.
-        shortcut_strides: Of option A's subsampling.
+        shortcut_strides: Stride of option A's subsampling.
         subsample: At stride s, ``"stride"`` takes every s-th pixel; ``"average"`` takes the
             average of s x s pixels, as the authors of stochastic depth do.
         zero_placement: ``"split"`` puts half of the zeros before the channels and half after, as
@@ -66,6 +62,10 @@ class ResidualAdd(keras.layers.Layer):
         self.zero_placement = zero_placement
 
     def build(self, input_shape: list[tuple]) -> None:
+        # Keras walks a graph by recursion, twice for each addition: the 600 blocks of ResNet-1202
+        # exceed Python's limit of 1000 whenever a model is made of them, also by Keras' own
+        # loading and cloning, which call nothing of ours around the walk.
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), 3000))
         shortcut, residual = input_shape
         if self.shortcut == "zero_pad":
             sides = (side and -(-side // self.shortcut_strides) for side in shortcut[1:-1])

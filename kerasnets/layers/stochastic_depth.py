@@ -18,7 +18,7 @@ class StochasticDepth(keras.layers.Layer):
             training, ``y = p * x`` in inference. ``"training"`` is timm's DropPath, the inverted
             form: ``y = b / p * x`` in training and ``y = x`` in inference, so that the weights
             mean what they do without this layer.
-        seed: Of the draws; ``None`` draws one.
+        seed: Seed of the draws; ``None`` draws one.
 
     Input shape: any, batch first. Output shape: that of the input.
 

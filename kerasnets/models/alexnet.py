@@ -22,15 +22,7 @@ from typing import Literal
 from kerasnets import layers
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras
-from kerasnets.models.blocks import (
-    NO_RESIDUALS,
-    Stem,
-    conv_norm_act,
-    max_pool,
-    rematerialize,
-    widen,
-)
+from kerasnets.models.blocks import NO_RESIDUALS, Stem, Style, Tensor, max_pool
 from kerasnets.models.heads import dense_layers_head
 from kerasnets.registry import Layout, Paper, register
 
@@ -56,16 +48,22 @@ RESPONSE_NORMALIZATION = {
 # The last convolution's output at each size of the maps; the smallest has a pooling alone.
 STAGES = {"stage1": "conv1_act", "stage2": "conv2_act", "stage3": "conv5_act", "stage4": "pool5"}
 
+STYLE = Style(kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 0.01}})
+# torch's default: uniform between ±sqrt(1 / fan-in).
+TORCH_INITIALIZER = {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"}
+OWT_STYLE = Style(kernel_initializer={"class_name": "VarianceScaling", "config": TORCH_INITIALIZER})
+
 
 def alexnet(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = STYLE,
     *,
     towers: int,
     stem: Stem = "imagenet",
     conv1_padding: int = 0,
     response_normalization: Normalization = "paper",
     pool_first: bool = False,
-) -> keras.KerasTensor:
+) -> Tensor:
     """(N, 227, 227, 3) to (N, 6, 6, 256): figure 2.
 
     Args:
@@ -83,27 +81,28 @@ def alexnet(
     # Section 5: biases of one give the ReLUs positive inputs in the early stages of learning.
     cut = {"groups": towers, "bias_initializer": "ones"}
     # What a cut layer sees must be a multiple of the towers at every width.
-    filters1, filters3 = widen(96, groups=towers), widen(384, groups=towers)
+    filters1, filters3 = style.widen(96, groups=towers), style.widen(384, groups=towers)
     pools = stem == "imagenet"
-    size, strides, padding = (11, 4, conv1_padding) if pools else (3, 1, 1)
-    y = conv_norm_act(x, filters1, size, strides, padding=padding, fixed_width=True, name="conv1")
-    x = rematerialize(normalize_and_pool(y, **end, pools=pools, place="1"), x)  # (N, 27, 27, 96)
-    y = conv_norm_act(x, 256, 5, padding=2, **cut, name="conv2")  # (N, 27, 27, 256)
-    x = rematerialize(normalize_and_pool(y, **end, place="2"), x)  # (N, 13, 13, 256)
-    y = conv_norm_act(x, filters3, 3, padding=1, fixed_width=True, name="conv3")
-    y = conv_norm_act(y, 384, 3, padding=1, **cut, name="conv4")
-    y = conv_norm_act(y, 256, 3, padding=1, **cut, name="conv5")
-    return rematerialize(max_pool(y, 3, 2, name="pool5"), x)
+    size, strides, pad = (11, 4, conv1_padding) if pools else (3, 1, 1)
+    y = style.conv_norm_act(x, filters1, size, strides, padding=pad, fixed_width=True, name="conv1")
+    y = normalize_and_pool(y, **end, pools=pools, place="1")  # (N, 27, 27, 96)
+    x = style.rematerialize(y, x)
+    y = style.conv_norm_act(x, 256, 5, padding=2, **cut, name="conv2")  # (N, 27, 27, 256)
+    x = style.rematerialize(normalize_and_pool(y, **end, place="2"), x)  # (N, 13, 13, 256)
+    y = style.conv_norm_act(x, filters3, 3, padding=1, fixed_width=True, name="conv3")
+    y = style.conv_norm_act(y, 384, 3, padding=1, **cut, name="conv4")
+    y = style.conv_norm_act(y, 256, 3, padding=1, **cut, name="conv5")
+    return style.rematerialize(max_pool(y, 3, 2, name="pool5"), x)
 
 
 def normalize_and_pool(
-    x: keras.KerasTensor,
+    x: Tensor,
     *,
     response_normalization: Normalization,
     pool_first: bool,
     pools: bool = True,
     place: str,
-) -> keras.KerasTensor:
+) -> Tensor:
     """Response normalisation and overlapping pooling, in either order; halves the size."""
     if pools and pool_first:
         x = max_pool(x, 3, 2, name=f"pool{place}")
@@ -112,23 +111,23 @@ def normalize_and_pool(
     return max_pool(x, 3, 2, name=f"pool{place}") if pools and not pool_first else x
 
 
-def alexnet_owt(x: keras.KerasTensor, *, stem: Stem = "imagenet") -> keras.KerasTensor:
+def alexnet_owt(x: Tensor, style: Style = OWT_STYLE, *, stem: Stem = "imagenet") -> Tensor:
     """(N, 224, 224, 3) to (N, 6, 6, 256).
 
     Args:
         stem: See `alexnet`.
     """
     if stem == "small":
-        x = rematerialize(conv_norm_act(x, 64, 3, padding=1, name="conv1"), x)
+        x = style.rematerialize(style.conv_norm_act(x, 64, 3, padding=1, name="conv1"), x)
     else:
-        y = conv_norm_act(x, 64, 11, 4, padding=2, name="conv1")  # (N, 55, 55, 64)
-        x = rematerialize(max_pool(y, 3, 2, name="pool1"), x)
-    y = conv_norm_act(x, 192, 5, padding=2, name="conv2")  # (N, 27, 27, 192)
-    x = rematerialize(max_pool(y, 3, 2, name="pool2"), x)
-    y = conv_norm_act(x, 384, 3, padding=1, name="conv3")  # (N, 13, 13, 384)
-    y = conv_norm_act(y, 256, 3, padding=1, name="conv4")
-    y = conv_norm_act(y, 256, 3, padding=1, name="conv5")
-    return rematerialize(max_pool(y, 3, 2, name="pool5"), x)
+        y = style.conv_norm_act(x, 64, 11, 4, padding=2, name="conv1")  # (N, 55, 55, 64)
+        x = style.rematerialize(max_pool(y, 3, 2, name="pool1"), x)
+    y = style.conv_norm_act(x, 192, 5, padding=2, name="conv2")  # (N, 27, 27, 192)
+    x = style.rematerialize(max_pool(y, 3, 2, name="pool2"), x)
+    y = style.conv_norm_act(x, 384, 3, padding=1, name="conv3")  # (N, 13, 13, 384)
+    y = style.conv_norm_act(y, 256, 3, padding=1, name="conv4")
+    y = style.conv_norm_act(y, 256, 3, padding=1, name="conv5")
+    return style.rematerialize(max_pool(y, 3, 2, name="pool5"), x)
 
 
 def torchvision_names(layer: str) -> str | tuple[str, str]:
@@ -161,7 +160,6 @@ for name, towers, description in (
             "dropout_first": False,
             "bias_initializer": "ones",
         },
-        style={"kernel_initializer": {"class_name": "RandomNormal", "config": {"stddev": 0.01}}},
         fixed=NO_RESIDUALS,
         stages=STAGES,
         input_shape=(227, 227, 3),
@@ -182,13 +180,6 @@ register(
     head=dense_layers_head,
     head_layers=("fc6", "fc7", "logits"),
     variant={"map_size": 6, "dropout_first": True, "bias_initializer": "zeros"},
-    # torch's default: uniform between ±sqrt(1 / fan-in).
-    style={
-        "kernel_initializer": {
-            "class_name": "VarianceScaling",
-            "config": {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"},
-        },
-    },
     fixed=NO_RESIDUALS,
     stages=STAGES,
     layouts={"torchvision": Layout(names=torchvision_names)},

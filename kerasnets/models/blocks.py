@@ -1,22 +1,31 @@
-"""What two or more model files share: convolution, normalisation, activation, pooling.
+"""The options that reach every layer of a network, and the layers that are built with them.
 
-Options that reach every layer or block of a network (its activation, its normalisation, its
-initial weights, its drop paths) form a `Style`. `kerasnets.build` sets it around a builder and the
-functions here read it, so that no model file has to pass it from function to function.
+A `Style` holds the options (activation, normalisation, initial weights, drop paths...), and its
+methods make the layers. Every builder and block takes it as its second argument; a builder's
+default is the style that its paper has.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec
 
-from kerasnets import layers
+from kerasnets import layers, private
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras
+
+if TYPE_CHECKING:
+    Tensor = keras.KerasTensor
+else:
+    Tensor = object  # Only a type checker needs it, and it would load Keras.
+
+Options = ParamSpec("Options")
+
+# A name, a configuration or an object. Keras declares none of them: its checked type is that of
+# its default, a string.
+Initializer = Any
 
 Activation = Literal["relu", "relu6", "prelu", "rrelu", "sigmoid", "tanh", "scaled_tanh"]
 
@@ -30,23 +39,25 @@ FOR_SMALL_IMAGES = {"stem": "it takes images of some 32 pixels as it is"}
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """What every layer of a network shares.
+    """What all layers of a network have in common.
 
     Attributes:
-        activation: After each convolution and hidden dense layer.
-        normalization: Between a convolution and its activation; ``"none"`` leaves it out, and
-            then convolutions have biases.
-        norm_epsilon: Added to the variance.
-        norm_momentum: Of the moving statistics: new = momentum * old + (1 - momentum) * batch.
+        activation: Follows each convolution and hidden dense layer.
+        normalization: Stands between a convolution and its activation; ``"none"`` leaves it out,
+            and then convolutions have biases.
+        norm_epsilon: Is added to the variance.
+        norm_momentum: new = momentum * old + (1 - momentum) * batch, for the moving statistics.
         bn_scale: Whether normalisation has a trained factor for each channel, gamma.
-        kernel_initializer: Of convolutions and dense layers: a name that Keras knows,
-            ``"lecun_1998"``, ``"he_2015"``, or a configuration such as
+        kernel_initializer: Draws the initial weights of convolutions and dense layers: a name that
+            Keras knows, ``"lecun_1998"``, ``"he_2015"``, or a configuration such as
             ``{"class_name": "RandomNormal", "config": {"stddev": 0.01}}``.
         width: Multiplies the number of filters of every convolution and hidden dense layer.
         drop_path_rate: Probability, in [0, 1), that training drops the last block's residual of a
             sample; it grows linearly over the blocks. Inference is not changed by it.
         remat: Whether training saves memory by computing each block, or each residual, twice: see
             `kerasnets.layers.Rematerialize`.
+        initialize: Takes each initializer and returns the one to use in its place, where weights
+            are loaded and need not be drawn. Not an option of `kerasnets.build`.
     """
 
     activation: Activation = "relu"
@@ -58,6 +69,7 @@ class Style:
     width: float = 1.0
     drop_path_rate: float = 0.0
     remat: bool = False
+    initialize: Callable[[Initializer], Initializer] | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.norm_epsilon < 1:
@@ -69,135 +81,207 @@ class Style:
         if not 0 <= self.drop_path_rate < 1:
             raise UserError(f"drop_path_rate must be in [0, 1). Received: {self.drop_path_rate}.")
 
+    def initializer(self, *, depthwise: bool = False) -> Initializer:
+        """A new initializer for the kernel of one layer.
 
-_DEFAULT = Style()
-_style: ContextVar[Style] = ContextVar("style", default=_DEFAULT)
-_substitute: ContextVar[Callable | None] = ContextVar("substitute", default=None)
+        Args:
+            depthwise: Whether each filter of the layer sees one channel.
+        """
+        name = self.kernel_initializer
+        if name == "lecun_1998":
+            chosen = layers.FanInUniform()
+        else:
+            chosen = layers.FanInNormal() if name == "he_2015" else keras.initializers.get(name)
+        scaling = keras.initializers.VarianceScaling
+        if depthwise and isinstance(chosen, scaling) and chosen.mode == "fan_in":
+            # Of a kernel (H, W, C, 1) Keras takes H * W * C for a filter's inputs, H * W for
+            # outputs.
+            chosen = scaling(chosen.scale, "fan_out", chosen.distribution)
+        return self.initialize(chosen) if self.initialize else chosen
 
+    def widen(self, filters: int, *, groups: int = 1) -> int:
+        """The number of filters at this width, a multiple of `groups`, at least one each."""
+        return groups * max(1, round(filters * self.width / groups))
 
-@contextlib.contextmanager
-def styled(style: Style) -> Iterator[None]:
-    """Builds what is built inside in this style."""
-    token = _style.set(style)
-    try:
-        yield
-    finally:
-        _style.reset(token)
+    def conv(
+        self,
+        x: Tensor,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int = 1,
+        *,
+        padding: int | tuple[int, int] | Literal["same", "valid"] = "valid",
+        groups: int = 1,
+        use_bias: bool | None = None,
+        kernel_initializer: Initializer | None = None,
+        bias_initializer: Initializer = "zeros",
+        fixed_width: bool = False,
+        name: str,
+    ) -> Tensor:
+        """A convolution alone.
 
+        Args:
+            x: (N, H, W, C).
+            filters: Their number at width 1.
+            kernel_size: One side, or (height, width).
+            strides: Along height and width.
+            padding: Pixels of zeros on each side, as in torch and Caffe; or ``"same"``, which at
+                stride 2 pads one pixel less on the left and top.
+            groups: The channels are cut into so many groups, each with its own filters.
+            use_bias: ``None``: only where no normalisation follows.
+            kernel_initializer: ``None``: the style's.
+            bias_initializer: Draws the biases, where there are any.
+            fixed_width: Whether the convolution has `filters` filters at every width.
+            name: Name of the layer.
+        """
+        x, pads = _padded(x, kernel_size, strides, padding, name=name)
+        convolution = keras.layers.Conv2D if groups == 1 else layers.GroupedConv2D
+        return convolution(
+            filters if fixed_width else self.widen(filters, groups=groups),
+            kernel_size,
+            strides,
+            padding=pads,
+            groups=groups,
+            use_bias=self.normalization == "none" if use_bias is None else use_bias,
+            kernel_initializer=kernel_initializer or self.initializer(),
+            bias_initializer=bias_initializer,
+            name=name,
+        )(x)
 
-@contextlib.contextmanager
-def deferring(substitute: Callable) -> Iterator[None]:
-    """Puts ``substitute(initializer)`` in the place of each initial kernel of what is built."""
-    token = _substitute.set(substitute)
-    try:
-        yield
-    finally:
-        _substitute.reset(token)
+    def depthwise_conv(
+        self,
+        x: Tensor,
+        kernel_size: int,
+        strides: int = 1,
+        *,
+        padding: int | Literal["same", "valid"] = "valid",
+        multiplier: int = 1,
+        use_bias: bool | None = None,
+        name: str,
+    ) -> Tensor:
+        """A convolution of each channel by itself, with `multiplier` filters each; see `conv`."""
+        x, pads = _padded(x, kernel_size, strides, padding, name=name)
+        return keras.layers.DepthwiseConv2D(
+            kernel_size,
+            strides,
+            padding=pads,
+            depth_multiplier=multiplier,
+            use_bias=self.normalization == "none" if use_bias is None else use_bias,
+            depthwise_initializer=self.initializer(depthwise=True),
+            name=name,
+        )(x)
 
+    def normalize(self, x: Tensor, *, zero_gamma: bool = False, name: str) -> Tensor:
+        """The normalisation, or nothing; its layer's name tells which: ``_bn`` or ``_norm``.
 
-def truncated_normal(stddev: float) -> dict:
-    """The configuration of initial weights from a normal distribution cut at two deviations."""
-    return {"class_name": "TruncatedNormal", "config": {"stddev": stddev}}
+        Args:
+            x: (N, H, W, C).
+            zero_gamma: Whether the scale starts at zero instead of one.
+            name: Name of the layer in front.
+        """
+        if self.normalization == "none":
+            return x
+        options: dict[str, Any] = {
+            "epsilon": self.norm_epsilon,
+            "scale": self.bn_scale,
+            "gamma_initializer": "zeros" if zero_gamma else "ones",
+        }
+        if self.normalization in ("batch", "sync_batch"):
+            return keras.layers.BatchNormalization(
+                momentum=self.norm_momentum,
+                synchronized=self.normalization == "sync_batch",
+                name=f"{name}_bn",
+                **options,
+            )(x)
+        # One group is layer normalisation over (H, W, C); a group for each channel is instance's.
+        channels = x.shape[-1]
+        groups = {"layer": 1, "instance": channels, "group": _groups(channels)}[self.normalization]
+        return keras.layers.GroupNormalization(groups, name=f"{name}_norm", **options)(x)
 
+    def activate(self, x: Tensor, *, dtype: str | None = None, name: str) -> Tensor:
+        """The activation, as a layer called ``{name}_act``."""
+        options: dict[str, Any] = {"dtype": dtype, "name": f"{name}_act"}
+        if self.activation == "prelu":
+            axes = [1, 2] if len(x.shape) == 4 else None
+            return keras.layers.PReLU(shared_axes=axes, **options)(x)
+        if self.activation == "rrelu":
+            return layers.RandomizedReLU(**options)(x)
+        scaled = self.activation == "scaled_tanh"
+        function = layers.scaled_tanh if scaled else self.activation
+        return keras.layers.Activation(function, **options)(x)
 
-def initializer() -> keras.initializers.Initializer:
-    """The style's initial weights for one layer."""
-    name = _style.get().kernel_initializer
-    if name == "lecun_1998":
-        chosen = layers.FanInUniform()
-    else:
-        chosen = layers.FanInNormal() if name == "he_2015" else keras.initializers.get(name)
-    substitute = _substitute.get()
-    return substitute(chosen) if substitute else chosen
+    def norm_act(self, x: Tensor, *, name: str) -> Tensor:
+        """Normalisation (where the style has one) and activation."""
+        return self.activate(self.normalize(x, name=name), name=name)
 
+    def conv_norm_act(
+        self,
+        x: Tensor,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int = 1,
+        *,
+        name: str,
+        **options: Any,
+    ) -> Tensor:
+        """Convolution, normalisation (where the style has one), activation; see `conv`."""
+        x = self.conv(x, filters, kernel_size, strides, name=name, **options)
+        return self.norm_act(x, name=name)
 
-def widen(filters: int, *, groups: int = 1) -> int:
-    """The number of filters at the style's width, a multiple of `groups`, at least one each."""
-    return groups * max(1, round(filters * _style.get().width / groups))
+    def dense_act(
+        self, x: Tensor, units: int, *, bias_initializer: Initializer = "zeros", name: str
+    ) -> Tensor:
+        """A hidden dense layer and its activation."""
+        x = keras.layers.Dense(
+            self.widen(units),
+            kernel_initializer=self.initializer(),
+            bias_initializer=bias_initializer,
+            name=name,
+        )(x)
+        return self.activate(x, name=name)
 
+    def drop_path(
+        self,
+        x: Tensor,
+        progress: float,
+        *,
+        per: Literal["batch", "sample"] = "sample",
+        rescale: Literal["inference", "training"] = "training",
+        name: str,
+    ) -> Tensor:
+        """Stochastic depth, as a layer called ``{name}_drop_path``; nothing at a rate of zero.
 
-def conv(
-    x: keras.KerasTensor,
-    filters: int,
-    kernel_size: int | tuple[int, int],
-    strides: int = 1,
-    *,
-    padding: int | tuple[int, int] | Literal["same", "valid"] = "valid",
-    groups: int = 1,
-    use_bias: bool | None = None,
-    kernel_initializer: str | dict | None = None,
-    bias_initializer: str | dict = "zeros",
-    fixed_width: bool = False,
-    name: str,
-) -> keras.KerasTensor:
-    """A convolution alone.
+        Args:
+            x: A block's residual.
+            progress: The block's number over the number of blocks, in (0, 1].
+            per: What is dropped at once, see `kerasnets.layers.StochasticDepth`.
+            rescale: By default inference is not changed.
+            name: Name of the block.
+        """
+        if not self.drop_path_rate:
+            return x
+        rate, name = self.drop_path_rate * progress, f"{name}_drop_path"
+        return layers.StochasticDepth(rate, per=per, rescale=rescale, name=name)(x)
 
-    Args:
-        x: (N, H, W, C).
-        filters: At width 1, see `Style`.
-        kernel_size: One side, or (height, width).
-        padding: Pixels of zeros on each side, as in torch and Caffe; or ``"same"``, which at
-            stride 2 pads one pixel less on the left and top.
-        use_bias: ``None``: only where no normalisation follows.
-        kernel_initializer: ``None``: the style's.
-        fixed_width: Whether the convolution has `filters` filters at every width.
-    """
-    style = _style.get()
-    x, padding = _padded(x, kernel_size, strides, padding, name=name)
-    convolution = keras.layers.Conv2D if groups == 1 else layers.GroupedConv2D
-    return convolution(
-        filters if fixed_width else widen(filters, groups=groups),
-        kernel_size,
-        strides,
-        padding=padding,
-        groups=groups,
-        use_bias=style.normalization == "none" if use_bias is None else use_bias,
-        kernel_initializer=kernel_initializer or initializer(),
-        bias_initializer=bias_initializer,
-        name=name,
-    )(x)
+    def rematerialize(self, x: Tensor, *sources: Tensor) -> Tensor:
+        """`x`, which training computes again from `sources` instead of keeping what lies between.
 
-
-def depthwise_conv(
-    x: keras.KerasTensor,
-    kernel_size: int,
-    strides: int = 1,
-    *,
-    padding: int | Literal["same", "valid"] = "valid",
-    multiplier: int = 1,
-    use_bias: bool | None = None,
-    name: str,
-) -> keras.KerasTensor:
-    """A convolution of each channel by itself, with `multiplier` filters each; see `conv`."""
-    x, padding = _padded(x, kernel_size, strides, padding, name=name)
-    return keras.layers.DepthwiseConv2D(
-        kernel_size,
-        strides,
-        padding=padding,
-        depth_multiplier=multiplier,
-        use_bias=_style.get().normalization == "none" if use_bias is None else use_bias,
-        depthwise_initializer=_depthwise_initializer(),
-        name=name,
-    )(x)
-
-
-def _depthwise_initializer() -> keras.initializers.Initializer:
-    """The style's initial weights where each filter sees one channel."""
-    drawn = initializer()
-    if getattr(drawn, "mode", None) == "fan_in":
-        # Of a kernel (H, W, C, 1) Keras takes H * W * C for a filter's inputs, H * W for outputs.
-        return keras.initializers.VarianceScaling(drawn.scale, "fan_out", drawn.distribution)
-    return drawn
+        Where the style says so; the layer is called after the one that makes `x`,
+        ``{name}_remat``.
+        """
+        if not self.remat:
+            return x
+        return layers.Rematerialize(name=f"{private.maker_of(x).name}_remat")([x, *sources])
 
 
 def _padded(
-    x: keras.KerasTensor,
+    x: Tensor,
     kernel_size: int | tuple[int, int],
     strides: int,
     padding: int | tuple[int, int] | str,
     *,
     name: str,
-) -> tuple[keras.KerasTensor, str]:
+) -> tuple[Tensor, str]:
     """The input and Keras' word for the padding that is left to the convolution."""
     if isinstance(padding, str):
         return x, padding
@@ -214,88 +298,35 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
 
 
-def normalize(x: keras.KerasTensor, *, zero_gamma: bool = False, name: str) -> keras.KerasTensor:
-    """The style's normalisation, or nothing; its layer's name tells which: ``_bn`` or ``_norm``.
-
-    Args:
-        zero_gamma: Whether the scale starts at zero instead of one.
-    """
-    style = _style.get()
-    gamma = "zeros" if zero_gamma else "ones"
-    epsilon, momentum = style.norm_epsilon, style.norm_momentum
-    if style.normalization == "none":
-        return x
-    if style.normalization in ("batch", "sync_batch"):
-        return keras.layers.BatchNormalization(
-            momentum=momentum,
-            epsilon=epsilon,
-            synchronized=style.normalization == "sync_batch",
-            scale=style.bn_scale,
-            gamma_initializer=gamma,
-            name=f"{name}_bn",
-        )(x)
-    # One group is layer normalisation over (H, W, C); a group for each channel is instance's.
-    channels = x.shape[-1]
-    groups = {"layer": 1, "instance": channels, "group": _groups(channels)}[style.normalization]
-    return keras.layers.GroupNormalization(
-        groups,
-        epsilon=epsilon,
-        scale=style.bn_scale,
-        gamma_initializer=gamma,
-        name=f"{name}_norm",
-    )(x)
-
-
 def _groups(channels: int, most: int = 32) -> int:
     """The largest number of equal groups up to 32 (Wu and He 2018, arXiv 1803.08494)."""
     return max(groups for groups in range(1, most + 1) if channels % groups == 0)
 
 
-def activate(x: keras.KerasTensor, *, dtype: str | None = None, name: str) -> keras.KerasTensor:
-    """The style's activation, as a layer called ``{name}_act``."""
-    activation = _style.get().activation
-    options = {"dtype": dtype, "name": f"{name}_act"}
-    if activation == "prelu":
-        return keras.layers.PReLU(shared_axes=[1, 2] if len(x.shape) == 4 else None, **options)(x)
-    if activation == "rrelu":
-        return layers.RandomizedReLU(**options)(x)
-    if activation == "scaled_tanh":
-        return keras.layers.Activation(layers.scaled_tanh, **options)(x)
-    return keras.layers.Activation(activation, **options)(x)
-
-
-def conv_norm_act(
-    x: keras.KerasTensor,
-    filters: int,
-    kernel_size: int | tuple[int, int],
-    strides: int = 1,
-    *,
-    padding: int | tuple[int, int] | Literal["same", "valid"] = "valid",
-    name: str,
-    **options,
-) -> keras.KerasTensor:
-    """Convolution, normalisation (where the style has one), activation; see `conv`."""
-    x = conv(x, filters, kernel_size, strides, padding=padding, name=name, **options)
-    x = normalize(x, name=name)
-    return activate(x, name=name)
+def truncated_normal(stddev: float) -> dict:
+    """The configuration of initial weights from a normal distribution cut at two deviations."""
+    return {"class_name": "TruncatedNormal", "config": {"stddev": stddev}}
 
 
 def max_pool(
-    x: keras.KerasTensor,
+    x: Tensor,
     pool_size: int,
     strides: int,
     *,
     padding: int | Literal["same", "valid", "ceil"] = "valid",
     name: str,
-) -> keras.KerasTensor:
+) -> Tensor:
     """Max pooling.
 
     Args:
         x: (N, H, W, C).
+        pool_size: Side of the windows.
+        strides: Between windows.
         padding: ``"ceil"`` rounds the size up, as Caffe does: the last window may hang over the
             bottom and right edge. ``"same"`` does so where 3x3 windows at stride 2 meet an even
             size, but pads all around at an odd one. A number of pixels on each side is torch's
             padding, and looks one pixel earlier.
+        name: Name of the layer.
     """
     if padding == "ceil":
         return layers.CeilPooling2D(pool_size, strides, name=name)(x)
@@ -306,20 +337,7 @@ def max_pool(
     return keras.layers.MaxPooling2D(pool_size, strides, padding=padding, name=name)(x)
 
 
-def dense_act(
-    x: keras.KerasTensor, units: int, *, bias_initializer: str | dict = "zeros", name: str
-) -> keras.KerasTensor:
-    """A hidden dense layer and its activation."""
-    x = keras.layers.Dense(
-        widen(units),
-        kernel_initializer=initializer(),
-        bias_initializer=bias_initializer,
-        name=name,
-    )(x)
-    return activate(x, name=name)
-
-
-def drop(x: keras.KerasTensor, rate: float, *, name: str) -> keras.KerasTensor:
+def drop(x: Tensor, rate: float, *, name: str) -> Tensor:
     """Dropout, as a layer called ``{name}_dropout``; nothing at a rate of zero.
 
     Raises:
@@ -330,58 +348,22 @@ def drop(x: keras.KerasTensor, rate: float, *, name: str) -> keras.KerasTensor:
     return keras.layers.Dropout(rate, name=f"{name}_dropout")(x) if rate else x
 
 
-def drop_path(
-    x: keras.KerasTensor,
-    progress: float,
-    *,
-    per: Literal["batch", "sample"] = "sample",
-    rescale: Literal["inference", "training"] = "training",
-    name: str,
-) -> keras.KerasTensor:
-    """Stochastic depth at the style's rate, as a layer called ``{name}_drop_path``.
+def rematerializable(
+    block: Callable[Concatenate[Tensor, Style, Options], Tensor],
+) -> Callable[Concatenate[Tensor, Style, Options], Tensor]:
+    """Decorates a block, so that the style can have it computed twice."""
 
-    Args:
-        x: A block's residual.
-        progress: The block's number over the number of blocks, in (0, 1].
-        per: What is dropped at once, see `kerasnets.layers.StochasticDepth`.
-        rescale: By default inference is not changed.
-    """
-    rate = _style.get().drop_path_rate
-    if not rate:
-        return x
-    return layers.StochasticDepth(
-        rate * progress, per=per, rescale=rescale, name=f"{name}_drop_path"
-    )(x)
+    @functools.wraps(block)
+    def decorated(
+        x: Tensor, style: Style, /, *args: Options.args, **options: Options.kwargs
+    ) -> Tensor:
+        return style.rematerialize(block(x, style, *args, **options), x)
+
+    return decorated
 
 
-def rematerializes() -> bool:
-    """Whether the style is to compute blocks twice."""
-    return _style.get().remat
-
-
-def rematerialize(x: keras.KerasTensor, *sources: keras.KerasTensor) -> keras.KerasTensor:
-    """`x`, which training computes again from `sources` instead of keeping what lies between.
-
-    Where the style says so; the layer is called after the one that makes `x`, ``{name}_remat``.
-    """
-    if not rematerializes():
-        return x
-    name = x._keras_history.operation.name
-    return layers.Rematerialize(name=f"{name}_remat")([x, *sources])
-
-
-def output_of(model: keras.Model, layer: str) -> keras.KerasTensor:
+def output_of(model: keras.Model, layer: str) -> Tensor:
     """The output of a layer, computed twice where a block ends with it and the style says so."""
     names = {layer.name for layer in model.layers}
     again = f"{layer}_remat"
     return model.get_layer(again if again in names else layer).output
-
-
-def rematerializable(block: Callable) -> Callable:
-    """Decorates a block, a function of its input, so that the style can have it computed twice."""
-
-    @functools.wraps(block)
-    def decorated(x: keras.KerasTensor, *args, **options) -> keras.KerasTensor:
-        return rematerialize(block(x, *args, **options), x)
-
-    return decorated

@@ -1,7 +1,8 @@
-"""From a name to a `keras.Model`: everything that the builders of all networks share."""
+"""From a name to a `keras.Model`: what the builders of all networks have in common."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import os
@@ -13,15 +14,16 @@ import typeguard
 
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import Style, deferring, output_of, styled
+from kerasnets.models.blocks import Initializer, Style, output_of
 from kerasnets.registry import Registration, registration
 
 if typing.TYPE_CHECKING:
+    from kerasnets.models.names import NetworkName
     from kerasnets.pretrained.sources import Origin
 
 
 def build(
-    network: str,
+    network: NetworkName | str,
     /,
     *,
     include_top: bool = True,
@@ -31,6 +33,7 @@ def build(
     classes: int | None = None,
     classifier_activation: str | None = "softmax",
     name: str | None = None,
+    initialize: Callable[[Initializer], Initializer] | None = None,
     **overrides,
 ) -> keras.Model:
     """Builds a network by name.
@@ -52,12 +55,13 @@ def build(
         input_shape: (height, width, channels), channels last; the paper's by default. Height and
             width may be ``None`` where the head allows it.
         pooling: Without the top: ``None``, ``"avg"`` or ``"max"`` over the feature map.
-        classes: Of the classifier; the paper's by default.
+        classes: Number of classes; the paper's by default.
         classifier_activation: ``"softmax"``, another Keras activation, or ``None`` for logits.
-        name: Of the model; the network's name by default.
+        name: Name of the model; the network's by default.
+        initialize: Takes each initializer of a kernel and returns the one to use in its place.
         **overrides: The network's own options, such as ``shortcut="projection"``, and those of
             `kerasnets.models.blocks.Style`, such as ``activation="tanh"``. Networks that were
-            trained with side classifiers have ``auxiliary_heads=True``: the model then returns
+            trained with auxiliary classifiers have ``auxiliary_heads=True``: the model then returns
             ``{"predictions": ..., "aux1": ...}``.
 
     Returns:
@@ -90,6 +94,7 @@ def build(
         classes=_checked_classes(entry, classes),
         classifier_activation=classifier_activation,
         name=name or entry.info.name,
+        initialize=initialize,
     )
     if weights is None:
         model = assemble(overrides)
@@ -110,22 +115,23 @@ def _assembled(
     classes: int,
     classifier_activation: str | None,
     name: str,
+    initialize: Callable[[Initializer], Initializer] | None,
 ) -> keras.Model:
     """The network; see `build` for the arguments."""
     backbone, head, style = _split_overrides(entry, overrides, include_top)
+    style = dataclasses.replace(style, initialize=initialize)
     images = keras.Input(input_shape, name="images")
-    with styled(style):
-        x = _features(entry, images, backbone)
-        if include_top:
-            x = entry.head(x, classes, **head)
-        elif pooling is not None:
-            layer = {
-                "avg": keras.layers.GlobalAveragePooling2D,
-                "max": keras.layers.GlobalMaxPooling2D,
-            }[pooling]
-            x = layer(name=f"{pooling}_pool")(x)
-        if side_heads:
-            x = {"predictions": x, **_auxiliary_logits(entry, images, x, classes)}
+    x = _features(entry, images, style, backbone)
+    if include_top:
+        x = entry.head(x, style, classes, **head)
+    elif pooling is not None:
+        layer = {
+            "avg": keras.layers.GlobalAveragePooling2D,
+            "max": keras.layers.GlobalMaxPooling2D,
+        }[pooling]
+        x = layer(name=f"{pooling}_pool")(x)
+    if side_heads:
+        x = {"predictions": x, **_auxiliary_logits(entry, images, x, style, classes)}
     if include_top and classifier_activation not in (None, "linear"):
         x = _activated(x, classifier_activation)
     return keras.Model(images, x, name=name)
@@ -133,7 +139,7 @@ def _assembled(
 
 def _loaded(
     entry: Registration,
-    assemble: Callable[[Mapping[str, object]], keras.Model],
+    assemble: Callable[..., keras.Model],
     overrides: Mapping[str, object],
     path: pathlib.Path,
     origin: Origin,
@@ -146,12 +152,11 @@ def _loaded(
     from kerasnets.weights.memory import Deferred
 
     # Initial weights are not drawn: the file gives them.
-    with deferring(Deferred):
-        model = assemble(overrides)
-        if any(set(layout.options) - set(overrides) for layout in entry.layouts.values()):
-            needed = of_project(origin, layout_of(path, entry.info.name, model)).options
-            if set(needed) - set(overrides):
-                model = assemble({**needed, **overrides})
+    model = assemble(overrides, initialize=Deferred)
+    if any(set(layout.options) - set(overrides) for layout in entry.layouts.values()):
+        needed = of_project(origin, layout_of(path, entry.info.name, model)).options
+        if set(needed) - set(overrides):
+            model = assemble({**needed, **overrides}, initialize=Deferred)
     project = load_weights(model, path, network=entry.info.name, fresh_head=fresh_head)
     model.origin = of_project(origin, project)
     return model
@@ -159,20 +164,25 @@ def _loaded(
 
 def _needed(entry: Registration, options: Mapping, include_top: bool) -> dict[str, object]:
     """The options that the weights need, without the classifier's where there is none."""
-    heads = () if include_top else (*_options(entry.head, skip=2), "auxiliary_heads")
+    heads = () if include_top else (*_options(entry.head), "auxiliary_heads")
     return {name: value for name, value in options.items() if name not in heads}
 
 
 def _auxiliary_logits(
-    entry: Registration, images: keras.KerasTensor, x: keras.KerasTensor, classes: int
+    entry: Registration,
+    images: keras.KerasTensor,
+    x: keras.KerasTensor,
+    style: Style,
+    classes: int,
 ) -> dict[str, keras.KerasTensor]:
-    """The side classifiers' logits, by their names in the registration."""
+    """The auxiliary classifiers' logits, by their names in the registration."""
+    assert entry.auxiliary_head  # As every network with `auxiliary_heads` has.
     network = keras.Model(images, x)
     heads = {}
     for name, place in entry.auxiliary_heads.items():
         features = output_of(network, place)
         try:
-            heads[name] = entry.auxiliary_head(features, classes, name=name)
+            heads[name] = entry.auxiliary_head(features, style, classes, name=name)
         except ValueError as error:
             height, width = features.shape[1:3]
             raise UserError(
@@ -207,15 +217,17 @@ def _takes_auxiliary_heads(entry: Registration, overrides: dict, include_top: bo
     return value
 
 
-def _features(entry: Registration, images: keras.KerasTensor, options: dict) -> keras.KerasTensor:
+def _features(
+    entry: Registration, images: keras.KerasTensor, style: Style, options: dict
+) -> keras.KerasTensor:
     """The last feature map; an error that says the smallest input where this one is too small."""
     try:
-        return entry.backbone(images, **options)
+        return entry.backbone(images, style, **options)
     except UserError as error:
         raise UserError(f"{entry.info.name}: {error}") from None
     except ValueError as error:
         height, width, channels = images.shape[1:]
-        smallest = _smallest_input(entry, options, channels)
+        smallest = _smallest_input(entry, style, options, channels)
         if smallest is None or None in (height, width) or min(height, width) >= smallest:
             raise
         raise UserError(
@@ -224,7 +236,7 @@ def _features(entry: Registration, images: keras.KerasTensor, options: dict) -> 
         ) from error
 
 
-def _smallest_input(entry: Registration, options: dict, channels: int) -> int | None:
+def _smallest_input(entry: Registration, style: Style, options: dict, channels: int) -> int | None:
     """The smallest square input that the network's arithmetic allows, by bisection.
 
     Only the shapes are computed anew for each size. ``None`` where no input works.
@@ -232,7 +244,7 @@ def _smallest_input(entry: Registration, options: dict, channels: int) -> int | 
     works = 512
     images = keras.Input((works, works, channels))
     try:
-        network = keras.Model(images, entry.backbone(images, **options))
+        network = keras.Model(images, entry.backbone(images, style, **options))
     except ValueError:
         return None
     too_small = 0
@@ -317,13 +329,13 @@ def _split_overrides(
     """
     name = entry.info.name
     types = {
-        "backbone": _options(entry.backbone, skip=1),
-        "head": _options(entry.head, skip=2),
+        "backbone": _options(entry.backbone),
+        "head": _options(entry.head),
         "style": typing.get_type_hints(Style),
     }
+    del types["style"]["initialize"]
     known = set().union(*types.values()) - set(entry.variant) - set(entry.fixed)
     values = {part: {} for part in types}
-    values["style"].update(entry.style)
     for key, value in entry.variant.items():
         part = "backbone" if key in types["backbone"] else "head"
         values[part][key] = value
@@ -339,17 +351,16 @@ def _split_overrides(
         _check_type(name, key, value, types[part][key])
         values[part][key] = value
     try:
-        style = Style(**values["style"])
+        style = dataclasses.replace(entry.style, **values["style"])
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
     return values["backbone"], values["head"], style
 
 
-def _options(function: Callable, *, skip: int) -> dict[str, object]:
-    """The annotated options of a builder, without the tensors it starts from."""
-    hints = typing.get_type_hints(function)
-    names = list(inspect.signature(function).parameters)[skip:]
-    return {name: hints[name] for name in names}
+def _options(function: Callable) -> dict[str, object]:
+    """The options of a builder or a head, which are its keyword-only arguments, and their types."""
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    return {each.name: each.annotation for each in parameters if each.kind is each.KEYWORD_ONLY}
 
 
 def _check_type(network: str, key: str, value: object, annotation: object) -> None:

@@ -7,7 +7,7 @@ A 7x7 convolution and max pooling take an image of 224 pixels to 56; four dense 
 14 and 7 pixels follow, then batch norm, ReLU, global average and dense. A dense layer is a 1x1
 convolution to 4k maps and a 3x3 convolution to k maps (k: the growth rate), each behind batch norm
 and ReLU; its maps are put behind those it was given. Between two blocks a transition reduces the
-maps to a share, the compression, by a 1x1 convolution, and halves height and width.
+maps to a fraction of them, the compression, by a 1x1 convolution, and halves height and width.
 
 ``remat=True`` trains with about half of the memory: a dense layer's input, batch norm and ReLU up
 to its first convolution are computed again in the backward pass (Pleiss et al. 2017,
@@ -26,19 +26,9 @@ from kerasnets import layers
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import (
-    NO_RESIDUALS,
-    Stem,
-    activate,
-    conv,
-    conv_norm_act,
-    drop,
-    max_pool,
-    normalize,
-    rematerialize,
-    rematerializes,
-)
+from kerasnets.models.blocks import NO_RESIDUALS, Stem, Style, Tensor, drop, max_pool
 from kerasnets.models.heads import average_pool_head
+from kerasnets.models.naming import parts_of
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -68,25 +58,28 @@ COUNTS = {
     264: (33_337_704, 398_528, 5_751_653_376),
 }
 
+STYLE = Style(normalization="batch", kernel_initializer="he_2015")
 
-class DenseForm(NamedTuple):
-    """What all dense layers of a network have in common.
+
+class Growth(NamedTuple):
+    """How the dense blocks of a network grow.
 
     Attributes:
-        growth_rate: Maps that a layer adds.
+        rate: Maps that a layer adds, k.
         bottleneck: Whether a 1x1 convolution stands in front of the 3x3 one (DenseNet-B).
-        compression: Share of its maps that a transition keeps (below 1: DenseNet-C).
-        dropout: Share of the values that is dropped behind each convolution, in [0, 1).
+        compression: Fraction of its maps that a transition keeps (below 1: DenseNet-C).
+        dropout: Fraction of the values that is dropped behind each convolution, in [0, 1).
     """
 
-    growth_rate: int
+    rate: int
     bottleneck: bool = True
     compression: float = 0.5
     dropout: float = 0.0
 
 
 def densenet(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = STYLE,
     *,
     depth: int,
     growth_rate: int | None = None,
@@ -94,103 +87,98 @@ def densenet(
     compression: float = 0.5,
     dropout: float = 0.0,
     stem: Stem = "imagenet",
-) -> keras.KerasTensor:
+) -> Tensor:
     """(N, 224, 224, 3) to (N, 7, 7, 1024), for 121 layers.
 
     Args:
         depth: A row of `LAYERS`.
         growth_rate: k; ``None``: that of the paper.
-        initial_filters: Of the first convolution; ``None``: 2k.
-        compression: Share of its maps that a transition keeps, in (0, 1].
-        dropout: Share of the values that is dropped behind each convolution of the dense blocks
+        initial_filters: Filters of the first convolution; ``None``: 2k.
+        compression: Fraction of its maps that a transition keeps, in (0, 1].
+        dropout: Fraction of the values that is dropped behind each convolution of the dense blocks
             and transitions, in [0, 1).
         stem: ``"small"`` is one 3x3 convolution without pooling, for images of some 32 pixels.
     """
     growth_rate = GROWTH_RATE[depth] if growth_rate is None else growth_rate
     filters = 2 * growth_rate if initial_filters is None else initial_filters
-    form = DenseForm(growth_rate, True, compression, dropout)
-    check(form, filters)
+    growth = Growth(growth_rate, True, compression, dropout)
+    check(growth, filters)
     if stem == "small":
-        x = conv(x, filters, 3, padding=1, name="stem_conv")
+        x = style.conv(x, filters, 3, padding=1, name="stem_conv")
     else:
-        x = conv_norm_act(x, filters, 7, 2, padding=3, name="stem_conv")
+        x = style.conv_norm_act(x, filters, 7, 2, padding=3, name="stem_conv")
         x = max_pool(x, 3, 2, padding=1, name="stem_pool")
-    return dense_stages(x, filters, LAYERS[depth], form)
+    return dense_stages(x, style, filters, LAYERS[depth], growth)
 
 
-def check(form: DenseForm, filters: int) -> None:
+def check(growth: Growth, filters: int) -> None:
     """Raises a `UserError` where a value is out of its range."""
-    if form.growth_rate < 1:
-        raise UserError(f"growth_rate must be at least 1. Received: {form.growth_rate}.")
+    if growth.rate < 1:
+        raise UserError(f"growth_rate must be at least 1. Received: {growth.rate}.")
     if filters < 1:
         raise UserError(f"initial_filters must be at least 1. Received: {filters}.")
-    if not 0 < form.compression <= 1:
-        raise UserError(f"compression must be in (0, 1]. Received: {form.compression}.")
+    if not 0 < growth.compression <= 1:
+        raise UserError(f"compression must be in (0, 1]. Received: {growth.compression}.")
 
 
 def dense_stages(
-    x: keras.KerasTensor, filters: int, repeats: Sequence[int], form: DenseForm
-) -> keras.KerasTensor:
+    x: Tensor, style: Style, filters: int, repeats: Sequence[int], growth: Growth
+) -> Tensor:
     """Dense blocks with transitions between them, and the last batch norm and ReLU.
 
     Args:
-        x: Of the stem.
+        x: Output of the stem.
+        style: The network's options.
         filters: Channels of `x` at width 1.
-        repeats: Layers of each block.
-        form: Of the layers.
+        repeats: Number of layers of each block.
+        growth: How the blocks grow.
     """
     for stage, count in enumerate(repeats, start=1):
-        x = dense_block(x, count, form, name=f"stage{stage}")
-        filters += count * form.growth_rate
+        x = dense_block(x, style, count, growth, name=f"stage{stage}")
+        filters += count * growth.rate
         if stage < len(repeats):
-            filters = max(1, int(filters * form.compression))
-            x = transition(x, filters, form, name=f"stage{stage}_transition")
-    return activate(normalize(x, name="final"), name="final")
+            filters = max(1, int(filters * growth.compression))
+            x = transition(x, style, filters, growth, name=f"stage{stage}_transition")
+    return style.norm_act(x, name="final")
 
 
-def dense_block(
-    x: keras.KerasTensor, count: int, form: DenseForm, *, name: str
-) -> keras.KerasTensor:
+def dense_block(x: Tensor, style: Style, count: int, growth: Growth, *, name: str) -> Tensor:
     """`count` dense layers: (N, H, W, C) to (N, H, W, C + count * k)."""
     parts = [x]
     for layer in range(1, count + 1):
-        new = dense_layer(x, parts, form, name=f"{name}_layer{layer}")
+        new = dense_layer(x, style, parts, growth, name=f"{name}_layer{layer}")
         # Taken from its parts, a concatenation need not be kept until the backward pass.
-        parts = [*parts, new] if rematerializes() else [x, new]
+        parts = [*parts, new] if style.remat else [x, new]
         x = layers.DenseConcat(name=f"{name}_layer{layer}_concat")(parts)
     return x
 
 
 def dense_layer(
-    x: keras.KerasTensor, parts: Sequence[keras.KerasTensor], form: DenseForm, *, name: str
-) -> keras.KerasTensor:
+    x: Tensor, style: Style, parts: Sequence[Tensor], growth: Growth, *, name: str
+) -> Tensor:
     """The k maps that a layer adds to `x`, which is made of `parts`."""
-    sizes = [(form.growth_rate, 3)]
-    if form.bottleneck:
-        sizes.insert(0, (4 * form.growth_rate, 1))
+    sizes = [(growth.rate, 3)]
+    if growth.bottleneck:
+        sizes.insert(0, (4 * growth.rate, 1))
     for number, (filters, kernel_size) in enumerate(sizes, start=1):
         part = f"{name}_conv{number}"
-        x = norm_act_conv(x, filters, kernel_size, name=part)
+        x = norm_act_conv(x, style, filters, kernel_size, name=part)
         if number == 1:
-            x = rematerialize(x, *parts)
-        x = drop(x, form.dropout, name=part)
+            x = style.rematerialize(x, *parts)
+        x = drop(x, growth.dropout, name=part)
     return x
 
 
-def norm_act_conv(
-    x: keras.KerasTensor, filters: int, kernel_size: int, *, name: str
-) -> keras.KerasTensor:
+def norm_act_conv(x: Tensor, style: Style, filters: int, kernel_size: int, *, name: str) -> Tensor:
     """Batch norm, ReLU, convolution: section 3, "composite function"."""
-    x = activate(normalize(x, name=name), name=name)
-    return conv(x, filters, kernel_size, padding=kernel_size // 2, name=name)
+    x = style.norm_act(x, name=name)
+    return style.conv(x, filters, kernel_size, padding=kernel_size // 2, name=name)
 
 
-def transition(
-    x: keras.KerasTensor, filters: int, form: DenseForm, *, name: str
-) -> keras.KerasTensor:
+def transition(x: Tensor, style: Style, filters: int, growth: Growth, *, name: str) -> Tensor:
     """Between two blocks: (N, H, W, C) to (N, H/2, W/2, filters)."""
-    x = norm_act_conv(x, filters, 1, name=f"{name}_conv")
-    x = drop(x, form.dropout, name=f"{name}_conv")
+    x = norm_act_conv(x, style, filters, 1, name=f"{name}_conv")
+    x = drop(x, growth.dropout, name=f"{name}_conv")
     return keras.layers.AveragePooling2D(2, name=f"{name}_pool")(x)
 
 
@@ -206,7 +194,7 @@ def torchvision_names(layer: str) -> str:
         return "features.norm5"
     if found := re.fullmatch(r"stage(\d+)_transition_conv", layer):
         return f"features.transition{found[1]}.{kind}"
-    stage, number, place = re.fullmatch(r"stage(\d+)_layer(\d+)_conv(\d)", layer).groups()
+    stage, number, place = parts_of(layer, r"stage(\d+)_layer(\d+)_conv(\d)")
     return f"features.denseblock{stage}.denselayer{number}.{kind}{place}"
 
 
@@ -217,11 +205,11 @@ def keras_names(layer: str) -> str:
     ends = {"stem_conv": f"conv1_{kind}", "final": "bn", "logits": "predictions"}
     if layer in ends:
         return ends[layer]
-    stage, place = re.fullmatch(r"stage(\d)_(\w+)", layer).groups()
+    stage, place = parts_of(layer, r"stage(\d)_(\w+)")
     stage = int(stage) + 1
     if place == "transition_conv":
         return f"pool{stage}_{kind}"
-    number, convolution = re.fullmatch(r"layer(\d+)_conv(\d)", place).groups()
+    number, convolution = parts_of(place, r"layer(\d+)_conv(\d)")
     # Theirs numbers a batch norm by the convolution in front of it.
     return f"conv{stage}_block{number}_{int(convolution) - (kind == 'bn')}_{kind}"
 
@@ -237,7 +225,6 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         backbone=densenet,
         head=average_pool_head,
         variant={"depth": depth},
-        style={"normalization": "batch", "kernel_initializer": "he_2015"},
         fixed=NO_RESIDUALS,
         stages={
             f"stage{stage}": f"stage{stage}_layer{count}_concat"

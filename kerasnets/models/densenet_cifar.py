@@ -19,11 +19,10 @@ import re
 from typing import NamedTuple
 
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras
-from kerasnets.models.blocks import FOR_SMALL_IMAGES, NO_RESIDUALS, conv
-from kerasnets.models.densenet import PAPER, DenseForm, check, dense_stages
+from kerasnets.models.blocks import FOR_SMALL_IMAGES, NO_RESIDUALS, Style, Tensor
+from kerasnets.models.densenet import PAPER, STYLE, Growth, check, dense_stages
 from kerasnets.models.heads import average_pool_head
-from kerasnets.models.inception_branches import module_and_kind
+from kerasnets.models.naming import module_and_kind, parts_of
 from kerasnets.registry import Layout, register
 
 
@@ -49,7 +48,8 @@ TABLE_2 = {
 
 
 def densenet_cifar(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = STYLE,
     *,
     depth: int,
     growth_rate: int,
@@ -57,17 +57,17 @@ def densenet_cifar(
     initial_filters: int | None = None,
     compression: float | None = None,
     dropout: float = 0.0,
-) -> keras.KerasTensor:
+) -> Tensor:
     """(N, 32, 32, 3) to (N, 8, 8, 448), for 40 layers and growth rate 12.
 
     Args:
         depth: 3n + 4, or 6n + 4 with bottlenecks.
         growth_rate: k, the maps that a layer adds.
         bottleneck: Whether a 1x1 convolution stands in front of each 3x3 one.
-        initial_filters: Of the first convolution; ``None``: 16, or 2k with bottlenecks.
-        compression: Share of its maps that a transition keeps, in (0, 1]; ``None``: all, or half
+        initial_filters: Filters of the first convolution; ``None``: 16, or 2k with bottlenecks.
+        compression: Fraction of its maps that a transition keeps, in (0, 1]; ``None``: all, or half
             with bottlenecks.
-        dropout: Share of the values that is dropped behind each convolution but the first, in
+        dropout: Fraction of the values that is dropped behind each convolution but the first, in
             [0, 1). The paper has 0.2 where images are not augmented.
     """
     filters = initial_filters
@@ -75,11 +75,11 @@ def densenet_cifar(
         filters = 2 * growth_rate if bottleneck else 16
     if compression is None:
         compression = 0.5 if bottleneck else 1.0
-    form = DenseForm(growth_rate, bottleneck, compression, dropout)
-    check(form, filters)
-    x = conv(x, filters, 3, padding=1, name="stem_conv")
+    growth = Growth(growth_rate, bottleneck, compression, dropout)
+    check(growth, filters)
+    x = style.conv(x, filters, 3, padding=1, name="stem_conv")
     count = (depth - 4) // (6 if bottleneck else 3)
-    return dense_stages(x, filters, (count, count, count), form)
+    return dense_stages(x, style, filters, (count, count, count), growth)
 
 
 def pytorchcv_names(layer: str) -> str:
@@ -91,7 +91,7 @@ def pytorchcv_names(layer: str) -> str:
     if found := re.fullmatch(r"stage(\d)_transition_conv", layer):
         stage = int(found[1]) + 1  # a transition begins a stage
         return f"features.stage{stage}.trans{stage}.conv.{kind}"
-    stage, unit, number = re.fullmatch(r"stage(\d)_layer(\d+)_conv(\d)", layer).groups()
+    stage, unit, number = parts_of(layer, r"stage(\d)_layer(\d+)_conv(\d)")
     return f"features.stage{stage}.unit{unit}.conv{number}.{kind}"
 
 
@@ -119,7 +119,6 @@ for name, row in TABLE_2.items():
             "growth_rate": row.growth_rate,
             "bottleneck": row.bottleneck,
         },
-        style={"normalization": "batch", "kernel_initializer": "he_2015"},
         fixed={**NO_RESIDUALS, **FOR_SMALL_IMAGES},
         stages={
             "stage1": f"stage1_layer{count}_concat",

@@ -1,4 +1,4 @@
-"""The classifiers that two or more model files share."""
+"""The classifiers of more than one family."""
 
 from __future__ import annotations
 
@@ -6,49 +6,55 @@ from typing import Literal
 
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import activate, conv, dense_act, drop, initializer
+from kerasnets.models.blocks import Initializer, Style, Tensor, drop
 
 
-def logits(x: keras.KerasTensor, classes: int, *, use_bias: bool = True) -> keras.KerasTensor:
+def logits(
+    x: Tensor,
+    style: Style,
+    classes: int,
+    *,
+    use_bias: bool = True,
+    kernel_initializer: Initializer | None = None,
+    name: str = "logits",
+) -> Tensor:
     """The last dense layer. It computes in float32 whatever the precision of the rest."""
-    return keras.layers.Dense(
-        classes,
-        use_bias=use_bias,
-        kernel_initializer=initializer(),
-        dtype="float32",
-        name="logits",
-    )(x)
+    kernel = kernel_initializer or style.initializer()
+    options = {"use_bias": use_bias, "kernel_initializer": kernel, "name": name}
+    return keras.layers.Dense(classes, dtype="float32", **options)(x)
 
 
 def average_pool_head(
-    x: keras.KerasTensor, classes: int, *, dropout: float = 0.0, logits_bias: bool = True
-) -> keras.KerasTensor:
+    x: Tensor, style: Style, classes: int, *, dropout: float = 0.0, logits_bias: bool = True
+) -> Tensor:
     """Global average, dropout, dense: the head since Network in Network.
 
     Args:
         x: (N, H, W, C).
-        dropout: Share of the averages that is dropped in training, in [0, 1).
+        style: The network's options.
+        classes: Their number.
+        dropout: Fraction of the averages that is dropped in training, in [0, 1).
         logits_bias: Whether the dense layer has biases.
     """
     x = keras.layers.GlobalAveragePooling2D(name="average_pool")(x)
     x = drop(x, dropout, name="average_pool")
-    return logits(x, classes, use_bias=logits_bias)
+    return logits(x, style, classes, use_bias=logits_bias)
 
 
-def class_maps(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTensor:
+def class_maps(x: Tensor, style: Style, classes: int, *, name: str) -> Tensor:
     """A 1x1 convolution to one map for each class, in float32: (N, H, W, classes)."""
-    return keras.layers.Conv2D(
-        classes, 1, kernel_initializer=initializer(), dtype="float32", name=name
-    )(x)
+    kernel = style.initializer()
+    return keras.layers.Conv2D(classes, 1, kernel_initializer=kernel, dtype="float32", name=name)(x)
 
 
-def average_logits(x: keras.KerasTensor) -> keras.KerasTensor:
+def average_logits(x: Tensor) -> Tensor:
     """The average of each class's map, in float32: (N, H, W, classes) to (N, classes)."""
     return keras.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
 
 
 def dense_layers_head(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style,
     classes: int,
     *,
     dense_head: Literal["flatten", "conv"] = "flatten",
@@ -56,18 +62,20 @@ def dense_layers_head(
     dropout_first: bool = False,
     map_size: int = 7,
     bias_initializer: str = "zeros",
-) -> keras.KerasTensor:
+) -> Tensor:
     """Dense layers of 4096, 4096 and `classes` units: the head of AlexNet and VGG.
 
     Args:
         x: (N, H, W, C).
+        style: The network's options.
+        classes: Their number.
         dense_head: ``"conv"`` makes them convolutions and averages the class maps, so that any
             input from the paper's size upwards works with the same weights: Simonyan and Zisserman
             2014, section 3.2.
-        dropout: Share of the hidden units that is dropped in training, in [0, 1).
+        dropout: Fraction of the hidden units that is dropped in training, in [0, 1).
         dropout_first: Whether units are dropped before a hidden layer instead of after it.
         map_size: Height and width of x at the paper's input, the kernel of ``"conv"``.
-        bias_initializer: Of the hidden layers.
+        bias_initializer: Draws the first biases of the hidden layers.
     """
     _check_map(x, dense_head, map_size)
     if dense_head == "flatten":
@@ -76,19 +84,18 @@ def dense_layers_head(
         if dropout_first:
             x = drop(x, dropout, name=name)
         if dense_head == "flatten":
-            x = dense_act(x, 4096, bias_initializer=bias_initializer, name=name)
+            x = style.dense_act(x, 4096, bias_initializer=bias_initializer, name=name)
         else:
             biases = {"use_bias": True, "bias_initializer": bias_initializer}
-            x = conv(x, 4096, kernel_size, **biases, name=name)
-            x = activate(x, name=name)
+            x = style.activate(style.conv(x, 4096, kernel_size, **biases, name=name), name=name)
         if not dropout_first:
             x = drop(x, dropout, name=name)
     if dense_head == "flatten":
-        return logits(x, classes)
-    return average_logits(class_maps(x, classes, name="fc8"))
+        return logits(x, style, classes)
+    return average_logits(class_maps(x, style, classes, name="fc8"))
 
 
-def _check_map(x: keras.KerasTensor, dense_head: str, map_size: int) -> None:
+def _check_map(x: Tensor, dense_head: str, map_size: int) -> None:
     """Raises where the dense layers do not fit the last feature map."""
     height, width = x.shape[1:3]
     if dense_head == "flatten" and None in (height, width):

@@ -22,14 +22,7 @@ from __future__ import annotations
 from kerasnets import layers
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras
-from kerasnets.models.blocks import (
-    FOR_SMALL_IMAGES,
-    conv,
-    conv_norm_act,
-    max_pool,
-    rematerializable,
-)
+from kerasnets.models.blocks import FOR_SMALL_IMAGES, Style, Tensor, max_pool, rematerializable
 from kerasnets.models.heads import average_pool_head
 from kerasnets.registry import Paper, register
 
@@ -52,8 +45,10 @@ FIXED = {
     "drop_path_rate": "its layers have gates in place of residual branches that could be dropped",
 }
 
+STYLE = Style(kernel_initializer="he_2015")
 
-def highway19(x: keras.KerasTensor, *, gate_bias: float = -2.0) -> keras.KerasTensor:
+
+def highway19(x: Tensor, style: Style = STYLE, *, gate_bias: float = -2.0) -> Tensor:
     """(N, 32, 32, 3) to (N, 8, 8, 500).
 
     Args:
@@ -64,11 +59,11 @@ def highway19(x: keras.KerasTensor, *, gate_bias: float = -2.0) -> keras.KerasTe
             x = max_pool(x, 2, 2, name=f"stage{stage}_pool")
         for layer, width in enumerate(filters, start=1):
             name = f"stage{stage}_layer{layer}"
-            x = highway_layer(x, width, 3, padding=1, gate_bias=gate_bias, name=name)
-    return conv_norm_act(x, 500, 1, name="conv18")
+            x = highway_layer(x, style, width, 3, padding=1, gate_bias=gate_bias, name=name)
+    return style.conv_norm_act(x, 500, 1, name="conv18")
 
 
-def highway10_mnist(x: keras.KerasTensor, *, gate_bias: float = -2.0) -> keras.KerasTensor:
+def highway10_mnist(x: Tensor, style: Style = STYLE, *, gate_bias: float = -2.0) -> Tensor:
     """(N, 28, 28, 1) to (N, 1, 1, 50).
 
     Args:
@@ -79,20 +74,21 @@ def highway10_mnist(x: keras.KerasTensor, *, gate_bias: float = -2.0) -> keras.K
         height, width = x.shape[1:3]
         if height is None or width is None:
             raise UserError("dense layers need an input of known height and width.")
-        x = highway_layer(x, 50, (height, width), gate_bias=gate_bias, name=f"layer{layer}")
+        x = highway_layer(x, style, 50, (height, width), gate_bias=gate_bias, name=f"layer{layer}")
     return x
 
 
 @rematerializable
 def highway_layer(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style,
     filters: int,
     kernel_size: int | tuple[int, int],
     *,
     padding: int = 0,
     gate_bias: float,
     name: str,
-) -> keras.KerasTensor:
+) -> Tensor:
     """Equation 3, or a plain layer where the shape changes.
 
     Raises:
@@ -100,10 +96,10 @@ def highway_layer(
     """
     if gate_bias >= 0:
         raise UserError(f"gate_bias must be below 0. Received: {gate_bias}.")
-    transformed = conv_norm_act(x, filters, kernel_size, padding=padding, name=name)
+    transformed = style.conv_norm_act(x, filters, kernel_size, padding=padding, name=name)
     if transformed.shape != x.shape:
         return transformed
-    gate = conv(
+    gate = style.conv(
         x,
         filters,
         kernel_size,
@@ -121,7 +117,6 @@ register(
     description="19 layers for 32x32 images, 13 of them with gates",
     backbone=highway19,
     head=average_pool_head,
-    style={"kernel_initializer": "he_2015"},
     fixed=FIXED,
     stages={
         f"stage{stage}": f"stage{stage}_layer{len(filters)}_highway"
@@ -142,7 +137,6 @@ register(
     description="10 dense layers of 50 units, 9 of them with gates",
     backbone=highway10_mnist,
     head=average_pool_head,
-    style={"kernel_initializer": "he_2015"},
     fixed=FIXED,
     input_shape=(28, 28, 1),
     classes=10,

@@ -11,7 +11,7 @@ of 0.1 to 0.3 that keeps the training of wide networks stable.
 `inception_resnet_v2` is by default the network that was released, which differs from the paper's:
 Inception v3's stem and one Inception block in front, twice as many residual blocks, a last one
 without scaling and ReLU, and a 1x1 convolution to 1536. ``form="paper"`` is that of the figures.
-The released training code puts Inception v3's side classifier on the 17x17 map
+The released training code puts Inception v3's auxiliary classifier on the 17x17 map
 (``auxiliary_heads=True``).
 
 Deviations: the figures of v2 print 1154 and 2048 filters for L in the blocks B and C; they must be
@@ -29,28 +29,16 @@ from typing import Literal, NamedTuple
 from kerasnets import layers
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras
 from kerasnets.models import inception_v3, inception_v4
-from kerasnets.models.blocks import (
-    Stem,
-    activate,
-    conv,
-    conv_norm_act,
-    drop_path,
-    max_pool,
-    normalize,
-    rematerializable,
-    rematerialize,
-)
+from kerasnets.models.blocks import Stem, Style, Tensor, max_pool, rematerializable
 from kerasnets.models.inception_branches import (
-    SLIM_INITIALIZER,
+    SLIM_STYLE,
     auxiliary_head,
     average_pool_branch,
     branch,
-    module_and_kind,
-    numbered_names,
     stem_windows,
 )
+from kerasnets.models.naming import module_and_kind, numbered_names
 from kerasnets.registry import Layout, register
 
 
@@ -89,8 +77,12 @@ ROW, COLUMN = (1, 7), (7, 1)
 
 
 def inception_resnet_v1(
-    x: keras.KerasTensor, *, stem: Stem = "imagenet", residual_scaling: float | None = None
-) -> keras.KerasTensor:
+    x: Tensor,
+    style: Style = SLIM_STYLE,
+    *,
+    stem: Stem = "imagenet",
+    residual_scaling: float | None = None,
+) -> Tensor:
     """(N, 299, 299, 3) to (N, 8, 8, 1792).
 
     Args:
@@ -98,18 +90,19 @@ def inception_resnet_v1(
         residual_scaling: The factor s of all blocks, in (0, 1], where 1 is none; ``None`` for
             0.17, 0.10 and 0.20 in A, B and C.
     """
-    x = stem_v1(x, stem)
-    x = residual_blocks(x, V1, additions(V1, _scales(residual_scaling)))
-    return activate(x, name="stage5")
+    x = stem_v1(x, style, stem)
+    x = residual_blocks(x, style, V1, additions(V1, _scales(residual_scaling)))
+    return style.activate(x, name="stage5")
 
 
 def inception_resnet_v2(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = SLIM_STYLE,
     *,
     form: Literal["released", "paper"] = "released",
     stem: Stem = "imagenet",
     residual_scaling: float | None = None,
-) -> keras.KerasTensor:
+) -> Tensor:
     """(N, 299, 299, 3) to (N, 8, 8, 1536), or (N, 8, 8, 2144) in the paper's form.
 
     Args:
@@ -120,16 +113,15 @@ def inception_resnet_v2(
     """
     scales = _scales(residual_scaling)
     if form == "paper":
-        x = inception_v4.image_stem(x, stem)  # (N, 35, 35, 384)
-        x = residual_blocks(x, V2_FORMS[form], additions(V2_FORMS[form], scales))
+        x = inception_v4.image_stem(x, style, stem)  # (N, 35, 35, 384)
+        x = residual_blocks(x, style, V2_FORMS[form], additions(V2_FORMS[form], scales))
     else:
-        x = inception_v3.image_stem(x, stem)  # (N, 35, 35, 192)
-        x = inception_5b(x, name="mixed5b")  # (N, 35, 35, 320)
+        x = inception_v3.image_stem(x, style, stem)  # (N, 35, 35, 192)
+        x = inception_5b(x, style, name="mixed5b")  # (N, 35, 35, 320)
         adds = additions(V2_FORMS[form], scales, last_scale=1.0)
-        x = residual_blocks(x, V2_FORMS[form], adds)
-        x = conv(x, 1536, 1, name="conv7b")
-        x = normalize(x, name="conv7b")
-    return activate(x, name="stage5")
+        x = residual_blocks(x, style, V2_FORMS[form], adds)
+        x = style.normalize(style.conv(x, 1536, 1, name="conv7b"), name="conv7b")
+    return style.activate(x, name="stage5")
 
 
 def _scales(residual_scaling: float | None) -> tuple[float, float, float]:
@@ -137,7 +129,7 @@ def _scales(residual_scaling: float | None) -> tuple[float, float, float]:
         return SCALES
     if not 0 < residual_scaling <= 1:
         raise UserError(f"residual_scaling must be in (0, 1]. Received: {residual_scaling}.")
-    return (residual_scaling,) * 3
+    return residual_scaling, residual_scaling, residual_scaling
 
 
 class Addition(NamedTuple):
@@ -145,7 +137,7 @@ class Addition(NamedTuple):
 
     Attributes:
         scale: The factor s.
-        progress: The block's number over the number of blocks, in (0, 1].
+        progress: The block's position over the number of blocks, in (0, 1].
     """
 
     scale: float
@@ -153,18 +145,9 @@ class Addition(NamedTuple):
 
 
 def additions(
-    form: Form,
-    scales: tuple[float, float, float],
-    *,
-    last_scale: float | None = None,
+    form: Form, scales: tuple[float, float, float], *, last_scale: float | None = None
 ) -> Iterator[Addition]:
-    """Of all blocks in order.
-
-    Args:
-        form: Says how many blocks A, B and C there are.
-        scales: Of the blocks A, B, C.
-        last_scale: Of the last block; ``None``: as the others.
-    """
+    """One for each block, in order, from the scales of the blocks A, B and C."""
     factors = [
         scale for scale, count in zip(scales, form.repeats, strict=True) for _ in range(count)
     ]
@@ -173,108 +156,105 @@ def additions(
         yield Addition(scale, number / len(factors))
 
 
-def stem_v1(x: keras.KerasTensor, stem: Stem) -> keras.KerasTensor:
+def stem_v1(x: Tensor, style: Style, stem: Stem) -> Tensor:
     """Figure 14: Inception v3's stem with a convolution for its last pooling."""
-    x = inception_v3.image_stem(x, stem, pool2=False)  # (N, 71, 71, 192)
+    x = inception_v3.image_stem(x, style, stem, pool2=False)  # (N, 71, 71, 192)
     strides, padding = stem_windows(stem)
-    return conv_norm_act(x, 256, 3, strides, padding=padding, name="stem_conv6")
+    return style.conv_norm_act(x, 256, 3, strides, padding=padding, name="stem_conv6")
 
 
-def residual_blocks(
-    x: keras.KerasTensor, form: Form, adds: Iterator[Addition]
-) -> keras.KerasTensor:
+def residual_blocks(x: Tensor, style: Style, form: Form, adds: Iterator[Addition]) -> Tensor:
     """Figure 15: from the stem to the last block, whose ReLU is left to the caller.
 
     Args:
         x: (N, 35, 35, C).
-        form: Of the blocks.
-        adds: One for each block.
+        style: The network's options.
+        form: Widths and number of the blocks.
+        adds: How each block's residual is added.
     """
     blocks_a, blocks_b, blocks_c = form.repeats
     for number in range(1, blocks_a + 1):
-        x = block_a(x, form.block_a, next(adds), name=f"inception_a{number}")
-        x = activate(x, name=f"inception_a{number}" if number < blocks_a else "stage3")
-    x = inception_v4.reduction_a(x, form.reduction_a, name="reduction_a")  # 17x17
+        x = block_a(x, style, form.block_a, next(adds), name=f"inception_a{number}")
+        x = style.activate(x, name=f"inception_a{number}" if number < blocks_a else "stage3")
+    x = inception_v4.reduction_a(x, style, form.reduction_a, name="reduction_a")  # 17x17
     for number in range(1, blocks_b + 1):
-        x = block_b(x, form.block_b, next(adds), name=f"inception_b{number}")
-        x = activate(x, name=f"inception_b{number}" if number < blocks_b else "stage4")
-    x = reduction_b(x, form.reduction_b, name="reduction_b")  # 8x8
+        x = block_b(x, style, form.block_b, next(adds), name=f"inception_b{number}")
+        x = style.activate(x, name=f"inception_b{number}" if number < blocks_b else "stage4")
+    x = reduction_b(x, style, form.reduction_b, name="reduction_b")  # 8x8
     for number in range(1, blocks_c):
-        x = block_c(x, form.block_c, next(adds), name=f"inception_c{number}")
-        x = activate(x, name=f"inception_c{number}")
-    return block_c(x, form.block_c, next(adds), name=f"inception_c{blocks_c}")
+        x = block_c(x, style, form.block_c, next(adds), name=f"inception_c{number}")
+        x = style.activate(x, name=f"inception_c{number}")
+    return block_c(x, style, form.block_c, next(adds), name=f"inception_c{blocks_c}")
 
 
 def block_a(
-    x: keras.KerasTensor, widths: tuple[int, int], add: Addition, *, name: str
-) -> keras.KerasTensor:
+    x: Tensor, style: Style, widths: tuple[int, int], add: Addition, *, name: str
+) -> Tensor:
     """Figures 10 and 16, at 35x35."""
     conv1, conv2 = widths
     branches = [
-        branch(x, (32, 1), name=f"{name}_branch1"),
-        branch(x, (32, 1), (32, 3), name=f"{name}_branch2"),
-        branch(x, (32, 1), (conv1, 3), (conv2, 3), name=f"{name}_branch3"),
+        branch(x, style, (32, 1), name=f"{name}_branch1"),
+        branch(x, style, (32, 1), (32, 3), name=f"{name}_branch2"),
+        branch(x, style, (32, 1), (conv1, 3), (conv2, 3), name=f"{name}_branch3"),
     ]
-    return residual(x, branches, add, name=name)
+    return residual(x, style, branches, add, name=name)
 
 
 def block_b(
-    x: keras.KerasTensor, widths: tuple[int, int, int, int], add: Addition, *, name: str
-) -> keras.KerasTensor:
+    x: Tensor, style: Style, widths: tuple[int, int, int, int], add: Addition, *, name: str
+) -> Tensor:
     """Figures 11 and 17, at 17x17."""
     conv1, reduce, row, column = widths
     branches = [
-        branch(x, (conv1, 1), name=f"{name}_branch1"),
-        branch(x, (reduce, 1), (row, (1, 7)), (column, (7, 1)), name=f"{name}_branch2"),
+        branch(x, style, (conv1, 1), name=f"{name}_branch1"),
+        branch(x, style, (reduce, 1), (row, (1, 7)), (column, (7, 1)), name=f"{name}_branch2"),
     ]
-    return residual(x, branches, add, name=name)
+    return residual(x, style, branches, add, name=name)
 
 
 def block_c(
-    x: keras.KerasTensor, widths: tuple[int, int], add: Addition, *, name: str
-) -> keras.KerasTensor:
+    x: Tensor, style: Style, widths: tuple[int, int], add: Addition, *, name: str
+) -> Tensor:
     """Figures 13 and 19, at 8x8."""
     row, column = widths
     branches = [
-        branch(x, (192, 1), name=f"{name}_branch1"),
-        branch(x, (192, 1), (row, (1, 3)), (column, (3, 1)), name=f"{name}_branch2"),
+        branch(x, style, (192, 1), name=f"{name}_branch1"),
+        branch(x, style, (192, 1), (row, (1, 3)), (column, (3, 1)), name=f"{name}_branch2"),
     ]
-    return residual(x, branches, add, name=name)
+    return residual(x, style, branches, add, name=name)
 
 
 def residual(
-    x: keras.KerasTensor, branches: list[keras.KerasTensor], add: Addition, *, name: str
-) -> keras.KerasTensor:
+    x: Tensor, style: Style, branches: list[Tensor], add: Addition, *, name: str
+) -> Tensor:
     """Figure 20: x + scale * L(branches); the ReLU comes after it."""
     y = layers.InceptionConcat(name=name)(branches)
-    y = conv(y, x.shape[-1], 1, use_bias=True, fixed_width=True, name=f"{name}_linear")
-    y = drop_path(rematerialize(y, x), add.progress, name=name)
+    y = style.conv(y, x.shape[-1], 1, use_bias=True, fixed_width=True, name=f"{name}_linear")
+    y = style.drop_path(style.rematerialize(y, x), add.progress, name=name)
     return layers.ResidualAdd(add.scale, name=f"{name}_add")([x, y])
 
 
 @rematerializable
-def reduction_b(
-    x: keras.KerasTensor, widths: tuple[int, int, int], *, name: str
-) -> keras.KerasTensor:
+def reduction_b(x: Tensor, style: Style, widths: tuple[int, int, int], *, name: str) -> Tensor:
     """Figures 12 and 18, from 17x17 to 8x8."""
     conv2, conv3, conv3_last = widths
     branches = [
-        branch(x, (256, 1), (384, 3, 2, "valid"), name=f"{name}_branch1"),
-        branch(x, (256, 1), (conv2, 3, 2, "valid"), name=f"{name}_branch2"),
-        branch(x, (256, 1), (conv3, 3), (conv3_last, 3, 2, "valid"), name=f"{name}_branch3"),
+        branch(x, style, (256, 1), (384, 3, 2, "valid"), name=f"{name}_branch1"),
+        branch(x, style, (256, 1), (conv2, 3, 2, "valid"), name=f"{name}_branch2"),
+        branch(x, style, (256, 1), (conv3, 3), (conv3_last, 3, 2, "valid"), name=f"{name}_branch3"),
         max_pool(x, 3, 2, name=f"{name}_pool"),
     ]
     return layers.InceptionConcat(name=name)(branches)
 
 
 @rematerializable
-def inception_5b(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
+def inception_5b(x: Tensor, style: Style, *, name: str) -> Tensor:
     """The released network's first block, of the kind of Inception v3's A."""
     branches = [
-        branch(x, (96, 1), name=f"{name}_branch1"),
-        branch(x, (48, 1), (64, 5), name=f"{name}_branch2"),
-        branch(x, (64, 1), (96, 3), (96, 3), name=f"{name}_branch3"),
-        average_pool_branch(x, 64, name=f"{name}_branch4"),
+        branch(x, style, (96, 1), name=f"{name}_branch1"),
+        branch(x, style, (48, 1), (64, 5), name=f"{name}_branch2"),
+        branch(x, style, (64, 1), (96, 3), (96, 3), name=f"{name}_branch3"),
+        average_pool_branch(x, style, 64, name=f"{name}_branch4"),
     ]
     return layers.InceptionConcat(name=name)(branches)
 
@@ -307,7 +287,7 @@ def timm_names(layer: str) -> str:
         return f"{TIMM_STEM[layer]}.{kind}"
     found = re.fullmatch(r"(mixed5b|\w+_[abc])(\d*)_(branch\w+|linear)", layer)
     if not found:
-        return layer  # timm has no side classifier
+        return layer  # timm has no auxiliary classifier
     block, number, place = found.groups()
     module = TIMM_BLOCKS[block] + (f".{int(number) - 1}" if number else "")
     module = module.replace("repeat_2.9", "block8")
@@ -344,11 +324,6 @@ def keras_names(layer: str) -> str:
 FACTS = {
     "paper": inception_v4.PAPER,
     "head": inception_v4.head,
-    "style": {
-        "normalization": "batch",
-        "norm_epsilon": 1e-3,
-        "kernel_initializer": SLIM_INITIALIZER,
-    },
     # Forms differ in the stem, so that no one layer ends stage 2 in all.
     "stages": {
         "stage1": "stem_conv3_act",

@@ -22,18 +22,9 @@ from typing import Literal
 
 from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras
-from kerasnets.models.blocks import (
-    NO_RESIDUALS,
-    activate,
-    conv,
-    conv_norm_act,
-    depthwise_conv,
-    max_pool,
-    rematerializable,
-)
+from kerasnets.models.blocks import NO_RESIDUALS, Style, Tensor, max_pool, rematerializable
 from kerasnets.models.heads import average_pool_head
-from kerasnets.models.inception_branches import SLIM_INITIALIZER, average_pool_branch, branch
+from kerasnets.models.inception_branches import SLIM_STYLE, average_pool_branch, branch
 from kerasnets.registry import Paper, register
 
 PAPER = Paper(
@@ -61,10 +52,11 @@ FIGURE_5 = {
 
 
 def inception_v2(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = SLIM_STYLE,
     *,
     stem: Literal["separable", "separable_bias", "plain", "small"] = "separable",
-) -> keras.KerasTensor:
+) -> Tensor:
     """(N, 224, 224, 3) to (N, 7, 7, 1024).
 
     Args:
@@ -74,36 +66,37 @@ def inception_v2(
             3x3 at stride 1, and nothing is pooled before block 3c, for images of some 32 pixels.
     """
     if stem == "small":
-        x = conv_norm_act(x, 64, 3, padding=1, name="conv1")
+        x = style.conv_norm_act(x, 64, 3, padding=1, name="conv1")
     elif stem == "plain":
-        x = conv_norm_act(x, 64, 7, 2, padding=3, name="conv1")
+        x = style.conv_norm_act(x, 64, 7, 2, padding=3, name="conv1")
     else:
-        x = separable_conv1(x, norm=stem == "separable")
+        x = separable_conv1(x, style, norm=stem == "separable")
     # (N, 112, 112, 64). All strided windows round an odd size up, so that blocks 3c and 4e fit.
     if stem != "small":
         x = max_pool(x, 3, 2, padding="same", name="pool1")  # (N, 56, 56, 64)
-    x = conv_norm_act(x, 64, 1, name="conv2_reduce")
-    x = conv_norm_act(x, 192, 3, padding=1, name="conv2")
+    x = style.conv_norm_act(x, 64, 1, name="conv2_reduce")
+    x = style.conv_norm_act(x, 192, 3, padding=1, name="conv2")
     if stem != "small":
         x = max_pool(x, 3, 2, padding="same", name="pool2")  # (N, 28, 28, 192)
     for place, row in FIGURE_5.items():
-        x = inception(x, *row, name=f"inception{place}")
+        x = inception(x, style, *row, name=f"inception{place}")
     return x
 
 
-def separable_conv1(x: keras.KerasTensor, *, norm: bool) -> keras.KerasTensor:
+def separable_conv1(x: Tensor, style: Style, *, norm: bool) -> Tensor:
     """7x7 at stride 2 on each channel by itself, 8 filters each; 1x1 to 64."""
-    x = depthwise_conv(
+    x = style.depthwise_conv(
         x, 7, 2, padding=3, multiplier=8, use_bias=False, name="conv1_depthwise"
     )  # (N, 112, 112, 24)
     if norm:
-        return conv_norm_act(x, 64, 1, name="conv1")
-    return activate(conv(x, 64, 1, use_bias=True, name="conv1"), name="conv1")
+        return style.conv_norm_act(x, 64, 1, name="conv1")
+    return style.activate(style.conv(x, 64, 1, use_bias=True, name="conv1"), name="conv1")
 
 
 @rematerializable
 def inception(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style,
     conv1x1: int | None,
     conv3x3_reduce: int,
     conv3x3: int,
@@ -113,13 +106,14 @@ def inception(
     pool_proj: int | None,
     *,
     name: str,
-) -> keras.KerasTensor:
+) -> Tensor:
     """A row of figure 5; without a 1x1 convolution and a projection it halves height and width."""
     last = (1, 1) if conv1x1 else (2, 1)  # strides, padding
     branches = [
-        branch(x, (conv3x3_reduce, 1), (conv3x3, 3, *last), name=f"{name}_3x3"),
+        branch(x, style, (conv3x3_reduce, 1), (conv3x3, 3, *last), name=f"{name}_3x3"),
         branch(
             x,
+            style,
             (double3x3_reduce, 1),
             (double3x3, 3),
             (double3x3, 3, *last),
@@ -127,14 +121,14 @@ def inception(
         ),
     ]
     if conv1x1:
-        branches.insert(0, branch(x, (conv1x1, 1), name=f"{name}_1x1"))
-    if pool == "avg":
-        branches.append(average_pool_branch(x, pool_proj, name=f"{name}_pool_proj"))
+        branches.insert(0, branch(x, style, (conv1x1, 1), name=f"{name}_1x1"))
+    if pool_proj is None:
+        branches.append(max_pool(x, 3, 2, padding="same", name=f"{name}_pool"))
+    elif pool == "avg":
+        branches.append(average_pool_branch(x, style, pool_proj, name=f"{name}_pool_proj"))
     else:
-        pooled = max_pool(x, 3, last[0], padding="same", name=f"{name}_pool")
-        if pool_proj:
-            pooled = branch(pooled, (pool_proj, 1), name=f"{name}_pool_proj")
-        branches.append(pooled)
+        pooled = max_pool(x, 3, 1, padding="same", name=f"{name}_pool")
+        branches.append(branch(pooled, style, (pool_proj, 1), name=f"{name}_pool_proj"))
     return layers.InceptionConcat(name=name)(branches)
 
 
@@ -144,11 +138,6 @@ register(
     description="GoogLeNet with batch normalisation, separable first convolution",
     backbone=inception_v2,
     head=average_pool_head,
-    style={
-        "normalization": "batch",
-        "norm_epsilon": 1e-3,
-        "kernel_initializer": SLIM_INITIALIZER,
-    },
     fixed=NO_RESIDUALS,
     stages={
         "stage1": "conv1_act",

@@ -5,8 +5,8 @@ vision", 2015, arXiv 1512.00567.
 
 For images of 299x299 pixels. Blocks A at 35x35 have two 3x3 convolutions for a 5x5 (figure 5);
 blocks C at 17x17 have 1x7 and 7x1 for 7x7 (figure 6); blocks E at 8x8 spread into 1x3 and 3x1 side
-by side (figure 7). B and D halve the map by strides and pooling in parallel (figure 10). A side
-classifier on the 17x17 map regularises training (``auxiliary_heads=True``).
+by side (figure 7). B and D halve the map by strides and pooling in parallel (figure 10). An
+auxiliary classifier on the 17x17 map regularises training (``auxiliary_heads=True``).
 
 Deviations: this is the network that was released and that TF-Slim, torchvision, Keras and timm
 agree on; the paper's table 1 differs in the stem and keeps no 5x5 convolution. The moving averages
@@ -15,15 +15,16 @@ of batch normalisation have a decay of 0.9, torchvision's, for which short train
 
 from __future__ import annotations
 
+import functools
 import re
 
 from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     NO_RESIDUALS,
     Stem,
-    conv_norm_act,
+    Style,
+    Tensor,
     max_pool,
     rematerializable,
     truncated_normal,
@@ -35,10 +36,9 @@ from kerasnets.models.inception_branches import (
     average_pool_branch,
     branch,
     fork,
-    module_and_kind,
-    numbered_names,
     stem_windows,
 )
+from kerasnets.models.naming import module_and_kind, numbered_names
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -48,10 +48,16 @@ PAPER = Paper(
     url="https://arxiv.org/abs/1512.00567",
 )
 
+STYLE = Style(normalization="batch", norm_epsilon=1e-3, kernel_initializer=truncated_normal(0.1))
+
 
 def inception_v3(
-    x: keras.KerasTensor, *, stem: Stem = "imagenet", average_pool: AveragePool = "exclude_pad"
-) -> keras.KerasTensor:
+    x: Tensor,
+    style: Style = STYLE,
+    *,
+    stem: Stem = "imagenet",
+    average_pool: AveragePool = "exclude_pad",
+) -> Tensor:
     """(N, 299, 299, 3) to (N, 8, 8, 2048).
 
     Args:
@@ -60,60 +66,61 @@ def inception_v3(
             trained with ``"exclude_pad"``, and Keras' form has it; the modules of torchvision and
             timm count them, ``"include_pad"``: their results need it.
     """
-    x = image_stem(x, stem)
-    x = inception_a(x, 32, average_pool, name="mixed5b")  # (N, 35, 35, 256)
-    x = inception_a(x, 64, average_pool, name="mixed5c")  # (N, 35, 35, 288)
-    x = inception_a(x, 64, average_pool, name="mixed5d")
-    x = inception_b(x, name="mixed6a")  # (N, 17, 17, 768)
-    x = inception_c(x, 128, average_pool, name="mixed6b")
-    x = inception_c(x, 160, average_pool, name="mixed6c")
-    x = inception_c(x, 160, average_pool, name="mixed6d")
-    x = inception_c(x, 192, average_pool, name="mixed6e")
-    x = inception_d(x, name="mixed7a")  # (N, 8, 8, 1280)
-    x = inception_e(x, average_pool, name="mixed7b")  # (N, 8, 8, 2048)
-    return inception_e(x, average_pool, name="mixed7c")
+    x = image_stem(x, style, stem)
+    x = inception_a(x, style, 32, average_pool, name="mixed5b")  # (N, 35, 35, 256)
+    x = inception_a(x, style, 64, average_pool, name="mixed5c")  # (N, 35, 35, 288)
+    x = inception_a(x, style, 64, average_pool, name="mixed5d")
+    x = inception_b(x, style, name="mixed6a")  # (N, 17, 17, 768)
+    x = inception_c(x, style, 128, average_pool, name="mixed6b")
+    x = inception_c(x, style, 160, average_pool, name="mixed6c")
+    x = inception_c(x, style, 160, average_pool, name="mixed6d")
+    x = inception_c(x, style, 192, average_pool, name="mixed6e")
+    x = inception_d(x, style, name="mixed7a")  # (N, 8, 8, 1280)
+    x = inception_e(x, style, average_pool, name="mixed7b")  # (N, 8, 8, 2048)
+    return inception_e(x, style, average_pool, name="mixed7c")
 
 
-def image_stem(x: keras.KerasTensor, stem: Stem, *, pool2: bool = True) -> keras.KerasTensor:
+def image_stem(x: Tensor, style: Style, stem: Stem, *, pool2: bool = True) -> Tensor:
     """(N, 299, 299, 3) to (N, 35, 35, 192).
 
     Args:
         x: The images.
+        style: The network's options.
         stem: ``"small"`` keeps their size, (N, H, W, 192): strides are 1, convolutions are padded,
             and nothing is pooled.
         pool2: Whether pooling ends the stem; Inception-ResNet v1 has a convolution there.
     """
-    strides, padding = stem_windows(stem)
-    x = conv_norm_act(x, 32, 3, strides, padding=padding, name="stem_conv1")  # (N, 149, 149, 32)
-    x = conv_norm_act(x, 32, 3, padding=padding, name="stem_conv2")  # (N, 147, 147, 32)
-    x = conv_norm_act(x, 64, 3, padding=1, name="stem_conv3")
+    strides, pad = stem_windows(stem)
+    x = style.conv_norm_act(x, 32, 3, strides, padding=pad, name="stem_conv1")  # (N, 149, 149, 32)
+    x = style.conv_norm_act(x, 32, 3, padding=pad, name="stem_conv2")  # (N, 147, 147, 32)
+    x = style.conv_norm_act(x, 64, 3, padding=1, name="stem_conv3")
     if stem != "small":
         x = max_pool(x, 3, 2, name="stem_pool1")  # (N, 73, 73, 64)
-    x = conv_norm_act(x, 80, 1, name="stem_conv4")
-    x = conv_norm_act(x, 192, 3, padding=padding, name="stem_conv5")  # (N, 71, 71, 192)
+    x = style.conv_norm_act(x, 80, 1, name="stem_conv4")
+    x = style.conv_norm_act(x, 192, 3, padding=pad, name="stem_conv5")  # (N, 71, 71, 192)
     return max_pool(x, 3, 2, name="stem_pool2") if pool2 and stem != "small" else x
 
 
 @rematerializable
 def inception_a(
-    x: keras.KerasTensor, pool_proj: int, average_pool: AveragePool, *, name: str
-) -> keras.KerasTensor:
+    x: Tensor, style: Style, pool_proj: int, average_pool: AveragePool, *, name: str
+) -> Tensor:
     """Figure 5, at 35x35."""
     branches = [
-        branch(x, (64, 1), name=f"{name}_branch1x1"),
-        branch(x, (48, 1), (64, 5), name=f"{name}_branch5x5"),
-        branch(x, (64, 1), (96, 3), (96, 3), name=f"{name}_branch3x3dbl"),
-        average_pool_branch(x, pool_proj, average_pool, name=f"{name}_branch_pool"),
+        branch(x, style, (64, 1), name=f"{name}_branch1x1"),
+        branch(x, style, (48, 1), (64, 5), name=f"{name}_branch5x5"),
+        branch(x, style, (64, 1), (96, 3), (96, 3), name=f"{name}_branch3x3dbl"),
+        average_pool_branch(x, style, pool_proj, average_pool, name=f"{name}_branch_pool"),
     ]
     return layers.InceptionConcat(name=name)(branches)
 
 
 @rematerializable
-def inception_b(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
+def inception_b(x: Tensor, style: Style, *, name: str) -> Tensor:
     """Figure 10, from 35x35 to 17x17."""
     branches = [
-        branch(x, (384, 3, 2, "valid"), name=f"{name}_branch3x3"),
-        branch(x, (64, 1), (96, 3), (96, 3, 2, "valid"), name=f"{name}_branch3x3dbl"),
+        branch(x, style, (384, 3, 2, "valid"), name=f"{name}_branch3x3"),
+        branch(x, style, (64, 1), (96, 3), (96, 3, 2, "valid"), name=f"{name}_branch3x3dbl"),
         max_pool(x, 3, 2, name=f"{name}_branch_pool"),
     ]
     return layers.InceptionConcat(name=name)(branches)
@@ -121,56 +128,47 @@ def inception_b(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
 
 @rematerializable
 def inception_c(
-    x: keras.KerasTensor, reduce: int, average_pool: AveragePool, *, name: str
-) -> keras.KerasTensor:
+    x: Tensor, style: Style, reduce: int, average_pool: AveragePool, *, name: str
+) -> Tensor:
     """Figure 6 with n = 7, at 17x17."""
     r, rows, columns = reduce, (1, 7), (7, 1)
+    dbl = (r, 1), (r, columns), (r, rows), (r, columns), (192, rows)
     branches = [
-        branch(x, (192, 1), name=f"{name}_branch1x1"),
-        branch(x, (r, 1), (r, rows), (192, columns), name=f"{name}_branch7x7"),
-        branch(
-            x,
-            *((r, 1), (r, columns), (r, rows), (r, columns), (192, rows)),
-            name=f"{name}_branch7x7dbl",
-        ),
-        average_pool_branch(x, 192, average_pool, name=f"{name}_branch_pool"),
+        branch(x, style, (192, 1), name=f"{name}_branch1x1"),
+        branch(x, style, (r, 1), (r, rows), (192, columns), name=f"{name}_branch7x7"),
+        branch(x, style, *dbl, name=f"{name}_branch7x7dbl"),
+        average_pool_branch(x, style, 192, average_pool, name=f"{name}_branch_pool"),
     ]
     return layers.InceptionConcat(name=name)(branches)
 
 
 @rematerializable
-def inception_d(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
+def inception_d(x: Tensor, style: Style, *, name: str) -> Tensor:
     """Figure 10 with a factorised 7x7, from 17x17 to 8x8."""
+    branch7x7x3 = (192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3, 2, "valid")
     branches = [
-        branch(x, (192, 1), (320, 3, 2, "valid"), name=f"{name}_branch3x3"),
-        branch(
-            x,
-            *((192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3, 2, "valid")),
-            name=f"{name}_branch7x7x3",
-        ),
+        branch(x, style, (192, 1), (320, 3, 2, "valid"), name=f"{name}_branch3x3"),
+        branch(x, style, *branch7x7x3, name=f"{name}_branch7x7x3"),
         max_pool(x, 3, 2, name=f"{name}_branch_pool"),
     ]
     return layers.InceptionConcat(name=name)(branches)
 
 
 @rematerializable
-def inception_e(x: keras.KerasTensor, average_pool: AveragePool, *, name: str) -> keras.KerasTensor:
+def inception_e(x: Tensor, style: Style, average_pool: AveragePool, *, name: str) -> Tensor:
     """Figure 7, at 8x8."""
-    branch3x3 = conv_norm_act(x, 384, 1, name=f"{name}_branch3x3_conv1")
-    branch3x3dbl = conv_norm_act(x, 448, 1, name=f"{name}_branch3x3dbl_conv1")
-    branch3x3dbl = conv_norm_act(branch3x3dbl, 384, 3, padding=1, name=f"{name}_branch3x3dbl_conv2")
+    branch3x3 = style.conv_norm_act(x, 384, 1, name=f"{name}_branch3x3_conv1")
+    branch3x3dbl = style.conv_norm_act(x, 448, 1, name=f"{name}_branch3x3dbl_conv1")
+    branch3x3dbl = style.conv_norm_act(
+        branch3x3dbl, 384, 3, padding=1, name=f"{name}_branch3x3dbl_conv2"
+    )
     branches = [
-        branch(x, (320, 1), name=f"{name}_branch1x1"),
-        *fork(branch3x3, 384, name=f"{name}_branch3x3_conv2"),
-        *fork(branch3x3dbl, 384, name=f"{name}_branch3x3dbl_conv3"),
-        average_pool_branch(x, 192, average_pool, name=f"{name}_branch_pool"),
+        branch(x, style, (320, 1), name=f"{name}_branch1x1"),
+        *fork(branch3x3, style, 384, name=f"{name}_branch3x3_conv2"),
+        *fork(branch3x3dbl, style, 384, name=f"{name}_branch3x3dbl_conv3"),
+        average_pool_branch(x, style, 192, average_pool, name=f"{name}_branch_pool"),
     ]
     return layers.InceptionConcat(name=name)(branches)
-
-
-def head(x: keras.KerasTensor, classes: int, *, dropout: float = 0.2) -> keras.KerasTensor:
-    """Global average, dropout, dense. Published trainings drop 20 % (TF-Slim) or 50 %."""
-    return average_pool_head(x, classes, dropout=dropout)
 
 
 # Layers as torchvision and timm call them; those of the blocks follow a rule.
@@ -224,14 +222,10 @@ register(
     paper=PAPER,
     description="factorised convolutions, as released",
     backbone=inception_v3,
-    head=head,
+    # Published trainings drop 20 % (TF-Slim) or 50 %.
+    head=functools.partial(average_pool_head, dropout=0.2),
     auxiliary_heads={"aux1": "mixed6e"},
     auxiliary_head=auxiliary_head,
-    style={
-        "normalization": "batch",
-        "norm_epsilon": 1e-3,
-        "kernel_initializer": truncated_normal(0.1),
-    },
     fixed=NO_RESIDUALS,
     stages={
         "stage1": "stem_conv3_act",

@@ -20,15 +20,7 @@ from typing import Literal
 from kerasnets import layers
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import (
-    FOR_SMALL_IMAGES,
-    NO_RESIDUALS,
-    activate,
-    conv_norm_act,
-    dense_act,
-    drop,
-    normalize,
-)
+from kerasnets.models.blocks import FOR_SMALL_IMAGES, NO_RESIDUALS, Style, Tensor, drop
 from kerasnets.models.heads import logits
 from kerasnets.registry import Paper, register
 
@@ -63,28 +55,33 @@ DIGITS = """
 ....... ....... ....... ....... ....... ....... ....... ....... ....... .......
 """
 
+STYLE = Style(activation="scaled_tanh", kernel_initializer="lecun_1998")
+MODERN_STYLE = Style()
 
-def lenet5(x: keras.KerasTensor) -> keras.KerasTensor:
+
+def lenet5(x: Tensor, style: Style = STYLE) -> Tensor:
     """C1 to C5: (N, 32, 32, 1) to (N, 1, 1, 120)."""
-    x = conv_norm_act(x, 6, 5, name="c1")  # (N, 28, 28, 6)
+    x = style.conv_norm_act(x, 6, 5, name="c1")  # (N, 28, 28, 6)
     x = layers.TrainableSubsampling(2, name="s2")(x)  # (N, 14, 14, 6)
-    x = activate(x, name="s2")
+    x = style.activate(x, name="s2")
     x = layers.SparseConnectionConv2D(C3_CONNECTIONS, 5, name="c3")(x)  # (N, 10, 10, 16)
-    x = activate(normalize(x, name="c3"), name="c3")
+    x = style.norm_act(x, name="c3")
     x = layers.TrainableSubsampling(2, name="s4")(x)  # (N, 5, 5, 16)
-    x = activate(x, name="s4")
-    return conv_norm_act(x, 120, 5, name="c5")
+    x = style.activate(x, name="s4")
+    return style.conv_norm_act(x, 120, 5, name="c5")
 
 
-def rbf_head(x: keras.KerasTensor, classes: int, *, dropout: float = 0.0) -> keras.KerasTensor:
+def rbf_head(x: Tensor, style: Style, classes: int, *, dropout: float = 0.0) -> Tensor:
     """F6 and the distances of its 84 outputs to each class's code, negated.
 
     Args:
         x: (N, H, W, C).
-        dropout: Share of F6's outputs that is dropped in training, in [0, 1).
+        style: The network's options.
+        classes: Their number.
+        dropout: Fraction of F6's outputs that is dropped in training, in [0, 1).
     """
     x = keras.layers.Flatten(name="flatten")(x)
-    x = drop(dense_act(x, 84, name="f6"), dropout, name="f6")
+    x = drop(style.dense_act(x, 84, name="f6"), dropout, name="f6")
     x = layers.EuclideanRBF(digit_codes(classes), dtype="float32", name="rbf")(x)
     return keras.layers.Rescaling(-1.0, dtype="float32", name="logits")(x)
 
@@ -104,27 +101,29 @@ def digit_codes(classes: int) -> list[list[int]]:
 
 
 def lenet5_modern(
-    x: keras.KerasTensor, *, pool: Literal["max", "average"] = "max"
-) -> keras.KerasTensor:
+    x: Tensor, style: Style = MODERN_STYLE, *, pool: Literal["max", "average"] = "max"
+) -> Tensor:
     """The convolutions and poolings: (N, 28, 28, 1) to (N, 5, 5, 16)."""
     pooling = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}[pool]
-    x = conv_norm_act(x, 6, 5, padding=2, name="conv1")  # (N, 28, 28, 6)
+    x = style.conv_norm_act(x, 6, 5, padding=2, name="conv1")  # (N, 28, 28, 6)
     x = pooling(2, name="pool1")(x)  # (N, 14, 14, 6)
-    x = conv_norm_act(x, 16, 5, name="conv2")  # (N, 10, 10, 16)
+    x = style.conv_norm_act(x, 16, 5, name="conv2")  # (N, 10, 10, 16)
     return pooling(2, name="pool2")(x)
 
 
-def dense_head(x: keras.KerasTensor, classes: int, *, dropout: float = 0.0) -> keras.KerasTensor:
+def dense_head(x: Tensor, style: Style, classes: int, *, dropout: float = 0.0) -> Tensor:
     """Three dense layers: 120, 84, classes.
 
     Args:
         x: (N, H, W, C).
-        dropout: Share of the hidden units that is dropped in training, in [0, 1).
+        style: The network's options.
+        classes: Their number.
+        dropout: Fraction of the hidden units that is dropped in training, in [0, 1).
     """
     x = keras.layers.Flatten(name="flatten")(x)
-    x = drop(dense_act(x, 120, name="fc1"), dropout, name="fc1")
-    x = drop(dense_act(x, 84, name="fc2"), dropout, name="fc2")
-    return logits(x, classes)
+    x = drop(style.dense_act(x, 120, name="fc1"), dropout, name="fc1")
+    x = drop(style.dense_act(x, 84, name="fc2"), dropout, name="fc2")
+    return logits(x, style, classes)
 
 
 FIXED = {
@@ -140,7 +139,6 @@ register(
     backbone=lenet5,
     head=rbf_head,
     head_layers=("f6", "rbf"),
-    style={"activation": "scaled_tanh", "kernel_initializer": "lecun_1998"},
     fixed=FIXED
     | {"width": "table I connects 6 maps to 16, and the codes of the classes have 84 values"},
     input_shape=(32, 32, 1),
@@ -162,7 +160,6 @@ register(
     backbone=lenet5_modern,
     head=dense_head,
     head_layers=("fc1", "fc2", "logits"),
-    style={"kernel_initializer": "glorot_uniform"},
     fixed=FIXED,
     input_shape=(28, 28, 1),
     classes=10,

@@ -16,22 +16,19 @@ are those of the authors' TensorFlow release. That release, and so keras.applica
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     NO_RESIDUALS,
     Stem,
-    activate,
-    conv_norm_act,
-    depthwise_conv,
-    normalize,
+    Style,
+    Tensor,
     rematerializable,
     truncated_normal,
 )
 from kerasnets.models.heads import average_pool_head
+from kerasnets.models.naming import parts_of
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -44,17 +41,18 @@ PAPER = Paper(
 # Table 1: filters and blocks at 112, 56, 28, 14 and 7 pixels.
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 6), (1024, 2))
 
-Padding = Literal["symmetric", "same"]
+STYLE = Style(normalization="batch", norm_epsilon=1e-3, kernel_initializer=truncated_normal(0.09))
 
 
 def mobilenet_v1(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = STYLE,
     *,
     stem: Stem = "imagenet",
     shallow: bool = False,
     separable: bool = True,
-    padding: Padding = "symmetric",
-) -> keras.KerasTensor:
+    padding: Literal["symmetric", "same"] = "symmetric",
+) -> Tensor:
     """(N, 224, 224, 3) to (N, 7, 7, 1024).
 
     Args:
@@ -62,11 +60,11 @@ def mobilenet_v1(
         shallow: Whether the five blocks that keep 14x14x512 are left out (table 5).
         separable: Whether blocks are taken apart; ``False`` makes each a full 3x3 convolution
             (table 4).
-        padding: Of convolutions at stride 2: a pixel on each side, or ``"same"``, which pads the
+        padding: At stride 2 convolutions pad a pixel on each side, or ``"same"``, which pads the
             bottom and right alone where height and width are even.
     """
     pad = 1 if padding == "symmetric" else "same"
-    x = conv_norm_act(x, 32, 3, 1 if stem == "small" else 2, padding=pad, name="stem_conv")
+    x = style.conv_norm_act(x, 32, 3, 1 if stem == "small" else 2, padding=pad, name="stem_conv")
     for stage, (filters, blocks) in enumerate(STAGES, start=1):
         # Blocks are left out from the front, so that a stage ends with the same layer always.
         first = blocks if shallow and filters == 512 else 1
@@ -74,27 +72,27 @@ def mobilenet_v1(
             strides = 2 if stage > 1 and number == first else 1
             name = f"stage{stage}_block{number}"
             block = separable_block if separable else full_block
-            x = block(x, filters, strides, padding=pad, name=name)
+            x = block(x, style, filters, strides, padding=pad, name=name)
     return x
 
 
 @rematerializable
 def full_block(
-    x: keras.KerasTensor, filters: int, strides: int, *, padding: int | str, name: str
-) -> keras.KerasTensor:
+    x: Tensor, style: Style, filters: int, strides: int, *, padding: Literal[1, "same"], name: str
+) -> Tensor:
     """Figure 3, left: a 3x3 convolution, batch norm and ReLU."""
-    return conv_norm_act(x, filters, 3, strides, padding=padding, name=f"{name}_conv")
+    return style.conv_norm_act(x, filters, 3, strides, padding=padding, name=f"{name}_conv")
 
 
 @rematerializable
 def separable_block(
-    x: keras.KerasTensor, filters: int, strides: int, *, padding: int | str, name: str
-) -> keras.KerasTensor:
+    x: Tensor, style: Style, filters: int, strides: int, *, padding: Literal[1, "same"], name: str
+) -> Tensor:
     """Figure 3, right: depthwise and 1x1 convolution, each with batch norm and ReLU."""
     depthwise = f"{name}_depthwise"
-    x = depthwise_conv(x, 3, strides, padding=padding, name=depthwise)
-    x = activate(normalize(x, name=depthwise), name=depthwise)
-    return conv_norm_act(x, filters, 1, name=f"{name}_conv")
+    x = style.depthwise_conv(x, 3, strides, padding=padding, name=depthwise)
+    x = style.norm_act(x, name=depthwise)
+    return style.conv_norm_act(x, filters, 1, name=f"{name}_conv")
 
 
 def timm_names(layer: str) -> str:
@@ -102,7 +100,7 @@ def timm_names(layer: str) -> str:
     names = {"stem_conv": "conv_stem", "stem_conv_bn": "bn1", "logits": "classifier"}
     if layer in names:
         return names[layer]
-    stage, block, place = re.fullmatch(r"stage(\d)_block(\d)_(\w+)", layer).groups()
+    stage, block, place = parts_of(layer, r"stage(\d)_block(\d)_(\w+)")
     module = {
         "depthwise": "conv_dw",
         "depthwise_bn": "bn1",
@@ -118,9 +116,7 @@ def keras_names(layer: str) -> str | tuple[str, str]:
         return "conv_preds", "conv"
     if layer.startswith("stem"):
         return layer.replace("stem_conv", "conv1")
-    stage, block, kind, norm = re.fullmatch(
-        r"stage(\d)_block(\d)_(depthwise|conv)(_bn)?", layer
-    ).groups()
+    stage, block, kind, norm = parts_of(layer, r"stage(\d)_block(\d)_(depthwise|conv)(_bn)?")
     number = sum(blocks for _, blocks in STAGES[: int(stage) - 1]) + int(block)
     return f"conv_{'dw' if kind == 'depthwise' else 'pw'}_{number}{norm or ''}"
 
@@ -131,11 +127,6 @@ register(
     description="depthwise separable convolutions; width=0.75, 0.5, 0.25 for the smaller ones",
     backbone=mobilenet_v1,
     head=average_pool_head,
-    style={
-        "normalization": "batch",
-        "norm_epsilon": 1e-3,
-        "kernel_initializer": truncated_normal(0.09),
-    },
     fixed=NO_RESIDUALS,
     stages={
         f"stage{stage}": f"stage{stage}_block{blocks}_conv_act"

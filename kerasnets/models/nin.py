@@ -21,13 +21,12 @@ from typing import Literal
 
 from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     FOR_SMALL_IMAGES,
     NO_RESIDUALS,
     Stem,
-    activate,
-    conv_norm_act,
+    Style,
+    Tensor,
     drop,
     max_pool,
     rematerializable,
@@ -42,83 +41,86 @@ PAPER = Paper(
     url="https://arxiv.org/abs/1312.4400",
 )
 
+STYLE = Style(kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 0.05}})
+
 
 def nin(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = STYLE,
     *,
     stem: Stem = "imagenet",
     pool_rounding: Literal["ceil", "floor"] = "ceil",
     dropout: float = 0.5,
-) -> keras.KerasTensor:
+) -> Tensor:
     """(N, 224, 224, 3) to (N, 6, 6, 1024).
 
     Args:
         stem: ``"small"``: the first convolution is 3x3 at stride 1, and no pooling follows it, so
             that images of 32 pixels leave maps of 32, 16 and 8.
-        pool_rounding: Of the sizes after pooling: up as in Caffe, or down as in textbooks.
-        dropout: Share of the inputs of the last block that is dropped in training, in [0, 1).
+        pool_rounding: Rounds the sizes after pooling: up as in Caffe, or down as in textbooks.
+        dropout: Fraction of the inputs of the last block that is dropped in training, in [0, 1).
     """
-    padding = {"ceil": "ceil", "floor": "valid"}[pool_rounding]
+    padding = "ceil" if pool_rounding == "ceil" else "valid"
     if stem == "small":
-        x = mlpconv(x, (96, 3), {1: 96, 2: 96}, padding=1, name="conv1")
+        x = mlpconv(x, style, (96, 3), {1: 96, 2: 96}, padding=1, name="conv1")
     else:
-        x = mlpconv(x, (96, 11, 4), {1: 96, 2: 96}, name="conv1")  # (N, 54, 54, 96)
+        x = mlpconv(x, style, (96, 11, 4), {1: 96, 2: 96}, name="conv1")  # (N, 54, 54, 96)
         x = max_pool(x, 3, 2, padding=padding, name="pool1")
-    x = mlpconv(x, (256, 5), {3: 256, 4: 256}, padding=2, name="conv2")  # (N, 27, 27, 256)
+    x = mlpconv(x, style, (256, 5), {3: 256, 4: 256}, padding=2, name="conv2")  # (N, 27, 27, 256)
     x = max_pool(x, 3, 2, padding=padding, name="pool2")
-    x = mlpconv(x, (384, 3), {5: 384, 6: 384}, padding=1, name="conv3")  # (N, 13, 13, 384)
+    x = mlpconv(x, style, (384, 3), {5: 384, 6: 384}, padding=1, name="conv3")  # (N, 13, 13, 384)
     x = max_pool(x, 3, 2, padding=padding, name="pool3")
     x = drop(x, dropout, name="pool3")
-    return mlpconv(x, (1024, 3), {7: 1024}, padding=1, name="conv4")  # (N, 6, 6, 1024)
+    return mlpconv(x, style, (1024, 3), {7: 1024}, padding=1, name="conv4")  # (N, 6, 6, 1024)
 
 
-def nin_cifar(x: keras.KerasTensor, *, dropout: float = 0.5) -> keras.KerasTensor:
+def nin_cifar(x: Tensor, style: Style = STYLE, *, dropout: float = 0.5) -> Tensor:
     """(N, 32, 32, 3) to (N, 8, 8, 192).
 
     Args:
-        dropout: Share of the inputs of blocks 2 and 3 that is dropped in training, in [0, 1).
+        dropout: Fraction of the inputs of blocks 2 and 3 that is dropped in training, in [0, 1).
     """
-    x = mlpconv(x, (192, 5), {1: 160, 2: 96}, padding=2, name="conv1")
+    x = mlpconv(x, style, (192, 5), {1: 160, 2: 96}, padding=2, name="conv1")
     x = max_pool(x, 3, 2, padding="ceil", name="pool1")
     x = drop(x, dropout, name="pool1")
-    x = mlpconv(x, (192, 5), {3: 192, 4: 192}, padding=2, name="conv2")  # (N, 16, 16, 192)
+    x = mlpconv(x, style, (192, 5), {3: 192, 4: 192}, padding=2, name="conv2")  # (N, 16, 16, 192)
     x = layers.CeilPooling2D(3, 2, "average", name="pool2")(x)
     x = drop(x, dropout, name="pool2")
-    return mlpconv(x, (192, 3), {5: 192}, padding=1, name="conv3")  # (N, 8, 8, 192)
+    return mlpconv(x, style, (192, 3), {5: 192}, padding=1, name="conv3")  # (N, 8, 8, 192)
 
 
 @rematerializable
 def mlpconv(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style,
     convolution: tuple[int, ...],
     perceptron: dict[int, int],
     *,
     padding: int = 0,
     name: str,
-) -> keras.KerasTensor:
+) -> Tensor:
     """A convolution and a perceptron that slides over its maps: section 3.1.
 
     Args:
         x: (N, H, W, C).
+        style: The network's options.
         convolution: Its filters, kernel size and strides (1 where there is none).
         perceptron: Filters of the 1x1 convolutions by their numbers in the network.
-        padding: Of the convolution.
-        name: Of the convolution.
+        padding: Pixels of zeros on each side, for the convolution.
+        name: Name of the convolution.
     """
-    x = conv_norm_act(x, *convolution, padding=padding, name=name)
+    x = style.conv_norm_act(x, *convolution, padding=padding, name=name)
     for number, width in perceptron.items():
-        x = conv_norm_act(x, width, 1, name=f"cccp{number}")
+        x = style.conv_norm_act(x, width, 1, name=f"cccp{number}")
     return x
 
 
-def class_head(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+def class_head(x: Tensor, style: Style, classes: int) -> Tensor:
     """A ReLU map for each class and its average: section 3.2."""
-    x = class_maps(x, classes, name="class_maps")
-    x = activate(x, dtype="float32", name="class_maps")
+    x = class_maps(x, style, classes, name="class_maps")
+    x = style.activate(x, dtype="float32", name="class_maps")
     return average_logits(x)
 
-
-STYLE = {"kernel_initializer": {"class_name": "RandomNormal", "config": {"stddev": 0.05}}}
 
 register(
     "nin",
@@ -127,7 +129,6 @@ register(
     backbone=nin,
     head=class_head,
     head_layers=("class_maps",),
-    style=STYLE,
     fixed=NO_RESIDUALS,
     stages={
         "stage1": "cccp2_act",
@@ -151,7 +152,6 @@ register(
     backbone=nin_cifar,
     head=class_head,
     head_layers=("class_maps",),
-    style=STYLE,
     fixed={**NO_RESIDUALS, **FOR_SMALL_IMAGES},
     stages={"stage1": "cccp2_act", "stage2": "cccp4_act", "stage3": "cccp5_act"},
     input_shape=(32, 32, 3),

@@ -23,20 +23,9 @@ from typing import Literal, NamedTuple
 
 from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras
-from kerasnets.models.blocks import (
-    NO_RESIDUALS,
-    Stem,
-    activate,
-    conv,
-    conv_norm_act,
-    drop_path,
-    max_pool,
-    normalize,
-    rematerializable,
-    rematerialize,
-)
+from kerasnets.models.blocks import NO_RESIDUALS, Stem, Style, Tensor, max_pool, rematerializable
 from kerasnets.models.heads import average_pool_head
+from kerasnets.models.naming import parts_of
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -72,7 +61,7 @@ PLAIN_COUNTS = {
     "plain34": (34, 21_623_848, 15_232, 3_644_493_824),
 }
 
-STYLE = {"normalization": "batch", "kernel_initializer": "he_2015"}
+STYLE = Style(normalization="batch", kernel_initializer="he_2015")
 
 Shortcut = Literal["projection", "zero_pad", "project_all"]
 
@@ -82,10 +71,10 @@ class Unit(NamedTuple):
 
     Attributes:
         name: ``stage1_block1`` and so on.
-        filters: Of the block's convolutions but a bottleneck's last.
+        filters: Number of filters of the block's convolutions but a bottleneck's last.
         outputs: Channels of the block's output.
-        strides: Of the block.
-        progress: Its number over the number of blocks, in (0, 1].
+        strides: Stride of the block.
+        progress: The block's position over the number of blocks, in (0, 1].
     """
 
     name: str
@@ -99,8 +88,8 @@ def units(filters: Sequence[int], blocks: Sequence[int], *, expansion: int = 1) 
     """The blocks of a network in order; the first of each stage but stage 1 has stride 2.
 
     Args:
-        filters: Of each stage.
-        blocks: Of each stage.
+        filters: Number of filters of each stage.
+        blocks: Their number in each stage.
         expansion: 4 for bottlenecks.
     """
     places = [
@@ -121,14 +110,15 @@ def units(filters: Sequence[int], blocks: Sequence[int], *, expansion: int = 1) 
 
 
 def resnet(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = STYLE,
     *,
     depth: int,
     version: Literal["v1", "v1.5"],
     shortcut: Shortcut = "projection",
     stem: Stem = "imagenet",
     zero_gamma: bool = False,
-) -> keras.KerasTensor:
+) -> Tensor:
     """(N, 224, 224, 3) to (N, 7, 7, 512), or to (N, 7, 7, 2048) from 50 layers on.
 
     Args:
@@ -139,93 +129,103 @@ def resnet(
         stem: ``"small"`` is one 3x3 convolution without pooling, for images of some 32 pixels.
         zero_gamma: Starts each block as the identity: its last batch norm's gamma is zero.
     """
-    x = image_stem(x, stem)
+    x = image_stem(x, style, stem)
     bottlenecks = depth >= 50
     for unit in units(STAGE_FILTERS, BLOCKS[depth], expansion=4 if bottlenecks else 1):
         if bottlenecks:
             strided = "1x1" if version == "v1" else "3x3"
-            residual = bottleneck(x, unit, strided=strided, zero_gamma=zero_gamma)
+            residual = bottleneck(x, style, unit, strided=strided, zero_gamma=zero_gamma)
         else:
-            residual = basic(x, unit, zero_gamma=zero_gamma)
-        residual = drop_path(rematerialize(residual, x), unit.progress, name=unit.name)
-        x = add_shortcut(x, residual, unit, shortcut)
-        x = activate(x, name=unit.name)
+            residual = basic(x, style, unit, zero_gamma=zero_gamma)
+        residual = style.drop_path(style.rematerialize(residual, x), unit.progress, name=unit.name)
+        x = add_shortcut(x, style, residual, unit, shortcut)
+        x = style.activate(x, name=unit.name)
     return x
 
 
-def image_stem(x: keras.KerasTensor, stem: Stem = "imagenet") -> keras.KerasTensor:
+def image_stem(x: Tensor, style: Style, stem: Stem = "imagenet") -> Tensor:
     """(N, H, W, 3) to (N, H/4, W/4, 64), or to (N, H, W, 64) for small images."""
     if stem == "small":
-        return conv_norm_act(x, 64, 3, padding=1, name="stem_conv")
-    x = conv_norm_act(x, 64, 7, 2, padding=3, name="stem_conv")
+        return style.conv_norm_act(x, 64, 3, padding=1, name="stem_conv")
+    x = style.conv_norm_act(x, 64, 7, 2, padding=3, name="stem_conv")
     return max_pool(x, 3, 2, padding=1, name="stem_pool")
 
 
-def basic(x: keras.KerasTensor, unit: Unit, *, zero_gamma: bool = False) -> keras.KerasTensor:
+def basic(x: Tensor, style: Style, unit: Unit, *, zero_gamma: bool = False) -> Tensor:
     """The residual of two 3x3 convolutions: figure 5, left."""
     filters, strides, name = unit.filters, unit.strides, unit.name
-    x = conv_norm_act(x, filters, 3, strides, padding=1, name=f"{name}_conv1")
-    x = conv(x, filters, 3, padding=1, name=f"{name}_conv2")
-    return normalize(x, zero_gamma=zero_gamma, name=f"{name}_conv2")
+    x = style.conv_norm_act(x, filters, 3, strides, padding=1, name=f"{name}_conv1")
+    x = style.conv(x, filters, 3, padding=1, name=f"{name}_conv2")
+    return style.normalize(x, zero_gamma=zero_gamma, name=f"{name}_conv2")
 
 
 def bottleneck(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style,
     unit: Unit,
     *,
     strided: Literal["1x1", "3x3"] = "1x1",
     zero_gamma: bool = False,
-) -> keras.KerasTensor:
+) -> Tensor:
     """The residual of a 1x1, a 3x3 and a 1x1 convolution: figure 5, right."""
     filters, name = unit.filters, unit.name
     first, second = (unit.strides, 1) if strided == "1x1" else (1, unit.strides)
-    x = conv_norm_act(x, filters, 1, first, name=f"{name}_conv1")
-    x = conv_norm_act(x, filters, 3, second, padding=1, name=f"{name}_conv2")
-    x = conv(x, unit.outputs, 1, name=f"{name}_conv3")
-    return normalize(x, zero_gamma=zero_gamma, name=f"{name}_conv3")
+    x = style.conv_norm_act(x, filters, 1, first, name=f"{name}_conv1")
+    x = style.conv_norm_act(x, filters, 3, second, padding=1, name=f"{name}_conv2")
+    x = style.conv(x, unit.outputs, 1, name=f"{name}_conv3")
+    return style.normalize(x, zero_gamma=zero_gamma, name=f"{name}_conv3")
 
 
 def add_shortcut(
-    x: keras.KerasTensor,
-    residual: keras.KerasTensor,
+    x: Tensor,
+    style: Style,
+    residual: Tensor,
     unit: Unit,
     shortcut: Shortcut,
-    **zero_pad: str,
-) -> keras.KerasTensor:
+    *,
+    subsample: Literal["stride", "average"] = "stride",
+    zero_placement: Literal["split", "append"] = "split",
+) -> Tensor:
     """The residual plus the block's input, brought to its shape: equations 1 and 2.
 
     Args:
-        x: Of the block.
+        x: Input of the block.
+        style: The network's options.
         residual: What the block's convolutions made of it.
         unit: The block.
         shortcut: See `resnet`.
-        **zero_pad: How option A is done: `kerasnets.layers.ResidualAdd`.
+        subsample: How option A strides: see `kerasnets.layers.ResidualAdd`.
+        zero_placement: Where option A's zeros go.
     """
     add = f"{unit.name}_add"
     changes = unit.strides > 1 or x.shape[-1] != residual.shape[-1]
     if changes and shortcut == "zero_pad":
         return layers.ResidualAdd(
-            shortcut="zero_pad", shortcut_strides=unit.strides, **zero_pad, name=add
+            shortcut="zero_pad",
+            shortcut_strides=unit.strides,
+            subsample=subsample,
+            zero_placement=zero_placement,
+            name=add,
         )([x, residual])
     if changes or shortcut == "project_all":
-        x = conv(x, unit.outputs, 1, unit.strides, name=f"{unit.name}_shortcut")
-        x = normalize(x, name=f"{unit.name}_shortcut")
+        name = f"{unit.name}_shortcut"
+        x = style.normalize(style.conv(x, unit.outputs, 1, unit.strides, name=name), name=name)
     return layers.ResidualAdd(name=add)([x, residual])
 
 
-def plain(x: keras.KerasTensor, *, depth: int, stem: Stem = "imagenet") -> keras.KerasTensor:
+def plain(x: Tensor, style: Style = STYLE, *, depth: int, stem: Stem = "imagenet") -> Tensor:
     """The convolutions of `resnet` without shortcuts: figure 3, middle."""
-    x = image_stem(x, stem)
+    x = image_stem(x, style, stem)
     for unit in units(STAGE_FILTERS, BLOCKS[depth]):
-        x = plain_block(x, unit)
+        x = plain_block(x, style, unit)
     return x
 
 
 @rematerializable
-def plain_block(x: keras.KerasTensor, unit: Unit) -> keras.KerasTensor:
+def plain_block(x: Tensor, style: Style, unit: Unit) -> Tensor:
     """Two 3x3 convolutions."""
-    x = conv_norm_act(x, unit.filters, 3, unit.strides, padding=1, name=f"{unit.name}_conv1")
-    return conv_norm_act(x, unit.filters, 3, padding=1, name=f"{unit.name}_conv2")
+    x = style.conv_norm_act(x, unit.filters, 3, unit.strides, padding=1, name=f"{unit.name}_conv1")
+    return style.conv_norm_act(x, unit.filters, 3, padding=1, name=f"{unit.name}_conv2")
 
 
 def torchvision_names(layer: str) -> str:
@@ -253,7 +253,7 @@ def keras_names(layer: str) -> str:
     ends = {"stem_conv": f"conv1_{norm}", "final": "post_bn", "logits": "predictions"}
     if layer in ends:
         return ends[layer]
-    stage, block, place = re.fullmatch(r"stage(\d)_block(\d+)_(\w+)", layer).groups()
+    stage, block, place = parts_of(layer, r"stage(\d)_block(\d+)_(\w+)")
     place = "0" if place == "shortcut" else place.removeprefix("conv")
     return f"conv{int(stage) + 1}_block{block}_{place}_{norm}"
 
@@ -275,7 +275,6 @@ for name, (depth, version, trainable, statistics, multiply_adds) in COUNTS.items
         backbone=resnet,
         head=average_pool_head,
         variant={"depth": depth, "version": version},
-        style=STYLE,
         stages={"stem": "stem_conv_act"}
         | {
             f"stage{stage}": f"stage{stage}_block{blocks}_act"
@@ -299,7 +298,6 @@ for name, (depth, trainable, statistics, multiply_adds) in PLAIN_COUNTS.items():
         backbone=plain,
         head=average_pool_head,
         variant={"depth": depth},
-        style=STYLE,
         fixed=NO_RESIDUALS,
         stages={"stem": "stem_conv_act"}
         | {

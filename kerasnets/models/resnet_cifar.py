@@ -18,15 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras
-from kerasnets.models.blocks import (
-    FOR_SMALL_IMAGES,
-    NO_RESIDUALS,
-    activate,
-    conv_norm_act,
-    drop_path,
-    rematerialize,
-)
+from kerasnets.models.blocks import FOR_SMALL_IMAGES, NO_RESIDUALS, Style, Tensor
 from kerasnets.models.heads import average_pool_head
 from kerasnets.models.resnet import (
     PAPER,
@@ -56,33 +48,34 @@ PLAIN_DEPTHS = (20, 32, 44, 56)
 
 
 def resnet_cifar(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = STYLE,
     *,
     depth: int,
     shortcut: Literal["zero_pad", "projection"] = "zero_pad",
     zero_placement: Literal["split", "append"] = "split",
-) -> keras.KerasTensor:
+) -> Tensor:
     """(N, 32, 32, 3) to (N, 8, 8, 64).
 
     Args:
         depth: 6n + 2.
         shortcut: Where the shape changes: option A, ``"zero_pad"``, or option B, ``"projection"``.
-        zero_placement: Of option A's zero channels, see `kerasnets.layers.ResidualAdd`.
+        zero_placement: Where option A's zero channels go, see `kerasnets.layers.ResidualAdd`.
     """
-    x = conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
+    x = style.conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
     for unit in units_of(depth):
-        residual = rematerialize(basic(x, unit), x)
-        residual = drop_path(residual, unit.progress, name=unit.name)
-        x = add_shortcut(x, residual, unit, shortcut, zero_placement=zero_placement)
-        x = activate(x, name=unit.name)
+        residual = style.rematerialize(basic(x, style, unit), x)
+        residual = style.drop_path(residual, unit.progress, name=unit.name)
+        x = add_shortcut(x, style, residual, unit, shortcut, zero_placement=zero_placement)
+        x = style.activate(x, name=unit.name)
     return x
 
 
-def plain_cifar(x: keras.KerasTensor, *, depth: int) -> keras.KerasTensor:
+def plain_cifar(x: Tensor, style: Style = STYLE, *, depth: int) -> Tensor:
     """The convolutions of `resnet_cifar` without shortcuts."""
-    x = conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
+    x = style.conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
     for unit in units_of(depth):
-        x = plain_block(x, unit)
+        x = plain_block(x, style, unit)
     return x
 
 
@@ -102,16 +95,14 @@ def register_cifar(
     name: str,
     counts: Sequence[int],
     *,
-    style: Mapping[str, object] | None = None,
     fixed: Mapping[str, str] | None = None,
     **facts,
 ) -> None:
-    """Registers a residual network for CIFAR-10 with what all of them share."""
+    """Registers a residual network for CIFAR-10 with the facts that all of them have."""
     trainable, statistics, multiply_adds = counts
     register(
         name,
         head=average_pool_head,
-        style={**STYLE, **(style or {})},
         fixed={**FOR_SMALL_IMAGES, **(fixed or {})},
         input_shape=(32, 32, 3),
         classes=10,

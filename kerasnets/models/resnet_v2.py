@@ -18,7 +18,6 @@ Deviations: none known.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Literal
 
@@ -26,17 +25,9 @@ from kerasnets import layers
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import (
-    Stem,
-    activate,
-    conv,
-    conv_norm_act,
-    drop_path,
-    max_pool,
-    normalize,
-    rematerialize,
-)
+from kerasnets.models.blocks import Stem, Style, Tensor, max_pool
 from kerasnets.models.heads import average_pool_head
+from kerasnets.models.naming import parts_of
 from kerasnets.models.resnet import BLOCKS as V1_BLOCKS
 from kerasnets.models.resnet import (
     STAGE_FILTERS,
@@ -71,12 +62,13 @@ COUNTS = {
 
 
 def resnet_v2(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = STYLE,
     *,
     depth: int,
     form: Literal["paper", "keras", "timm"] = "paper",
     stem: Stem = "imagenet",
-) -> keras.KerasTensor:
+) -> Tensor:
     """(N, 224, 224, 3) to (N, 7, 7, 512), or to (N, 7, 7, 2048) from 50 layers on.
 
     Args:
@@ -85,88 +77,86 @@ def resnet_v2(
         stem: ``"small"`` is one 3x3 convolution without pooling, for images of some 32 pixels.
     """
     if form == "keras":
-        return keras_form(x, depth, stem)
-    x = image_stem(x, stem) if form == "paper" else timm_stem(x, stem)
+        return keras_form(x, style, depth, stem)
+    x = image_stem(x, style, stem) if form == "paper" else timm_stem(x, style, stem)
     convolutions, expansion = (bottleneck, 4) if depth >= 50 else (basic, 1)
     for number, unit in enumerate(units(STAGE_FILTERS, BLOCKS[depth], expansion=expansion)):
-        x = residual_unit(x, unit, convolutions, activated=number == 0 and form == "paper")
-    return preactivate(x, name="final")
+        x = residual_unit(x, style, unit, convolutions, activated=number == 0 and form == "paper")
+    return style.norm_act(x, name="final")
 
 
-def timm_stem(x: keras.KerasTensor, stem: Stem) -> keras.KerasTensor:
+def timm_stem(x: Tensor, style: Style, stem: Stem) -> Tensor:
     """A convolution and pooling, without batch norm and ReLU."""
     if stem == "small":
-        return conv(x, 64, 3, padding=1, name="stem_conv")
-    x = conv(x, 64, 7, 2, padding=3, name="stem_conv")
+        return style.conv(x, 64, 3, padding=1, name="stem_conv")
+    x = style.conv(x, 64, 7, 2, padding=3, name="stem_conv")
     return max_pool(x, 3, 2, padding=1, name="stem_pool")
 
 
-def preactivate(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Normalisation and activation."""
-    return activate(normalize(x, name=name), name=name)
-
-
 def residual_unit(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style,
     unit: Unit,
     convolutions: Callable,
     *,
     activated: bool,
     shortcut: Literal["projection", "zero_pad"] = "projection",
-    **zero_pad: str,
-) -> keras.KerasTensor:
+    zero_placement: Literal["split", "append"] = "split",
+) -> Tensor:
     """Figure 4 (e): nothing but the addition stands on the way from unit to unit.
 
     Args:
-        x: Of the unit.
+        x: Input of the unit.
+        style: The network's options.
         unit: The unit.
         convolutions: `basic` or `bottleneck`.
         activated: Whether `x` is activated already, as the stem's output is.
         shortcut: Where the shape changes.
-        **zero_pad: How option A is done: `kerasnets.layers.ResidualAdd`.
+        zero_placement: Where option A's zeros go: see `kerasnets.layers.ResidualAdd`.
     """
-    preactivated = x if activated else preactivate(x, name=f"{unit.name}_preact")
-    residual = rematerialize(convolutions(preactivated, unit), x)
-    residual = drop_path(residual, unit.progress, name=unit.name)
+    preactivated = x if activated else style.norm_act(x, name=f"{unit.name}_preact")
+    residual = style.rematerialize(convolutions(preactivated, style, unit), x)
+    residual = style.drop_path(residual, unit.progress, name=unit.name)
     if shortcut == "zero_pad":
-        return add_shortcut(x, residual, unit, "zero_pad", **zero_pad)
+        return add_shortcut(x, style, residual, unit, "zero_pad", zero_placement=zero_placement)
     if unit.strides > 1 or x.shape[-1] != residual.shape[-1]:
-        x = conv(preactivated, unit.outputs, 1, unit.strides, name=f"{unit.name}_shortcut")
+        x = style.conv(preactivated, unit.outputs, 1, unit.strides, name=f"{unit.name}_shortcut")
     return layers.ResidualAdd(name=f"{unit.name}_add")([x, residual])
 
 
-def basic(x: keras.KerasTensor, unit: Unit) -> keras.KerasTensor:
+def basic(x: Tensor, style: Style, unit: Unit) -> Tensor:
     """Two 3x3 convolutions, of an activated input."""
     filters, strides, name = unit.filters, unit.strides, unit.name
-    x = conv_norm_act(x, filters, 3, strides, padding=1, name=f"{name}_conv1")
-    return conv(x, filters, 3, padding=1, name=f"{name}_conv2")
+    x = style.conv_norm_act(x, filters, 3, strides, padding=1, name=f"{name}_conv1")
+    return style.conv(x, filters, 3, padding=1, name=f"{name}_conv2")
 
 
 def bottleneck(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style,
     unit: Unit,
     *,
     strided: Literal["1x1", "3x3"] = "3x3",
     last_bias: bool | None = None,
-) -> keras.KerasTensor:
+) -> Tensor:
     """A 1x1, a 3x3 and a 1x1 convolution, of an activated input."""
     filters, name = unit.filters, unit.name
     first, second = (unit.strides, 1) if strided == "1x1" else (1, unit.strides)
-    x = conv_norm_act(x, filters, 1, first, name=f"{name}_conv1")
-    x = conv_norm_act(x, filters, 3, second, padding=1, name=f"{name}_conv2")
-    return conv(x, unit.outputs, 1, use_bias=last_bias, name=f"{name}_conv3")
+    x = style.conv_norm_act(x, filters, 1, first, name=f"{name}_conv1")
+    x = style.conv_norm_act(x, filters, 3, second, padding=1, name=f"{name}_conv2")
+    return style.conv(x, unit.outputs, 1, use_bias=last_bias, name=f"{name}_conv3")
 
 
-def keras_form(x: keras.KerasTensor, depth: int, stem: Stem) -> keras.KerasTensor:
+def keras_form(x: Tensor, style: Style, depth: int, stem: Stem) -> Tensor:
     """The network of keras.applications, layer for layer."""
     if depth < 50:
         raise UserError(
             "form='keras' has bottlenecks, which are of the networks from 50 layers on."
         )
     if stem == "small":
-        x = conv(x, 64, 3, padding=1, use_bias=True, name="stem_conv")
+        x = style.conv(x, 64, 3, padding=1, use_bias=True, name="stem_conv")
     else:
-        x = conv(x, 64, 7, 2, padding=3, use_bias=True, name="stem_conv")
+        x = style.conv(x, 64, 7, 2, padding=3, use_bias=True, name="stem_conv")
         # Padded with zeros: no ReLU has been here, so a zero may be the maximum.
         x = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
         x = max_pool(x, 3, 2, name="stem_pool")
@@ -174,18 +164,18 @@ def keras_form(x: keras.KerasTensor, depth: int, stem: Stem) -> keras.KerasTenso
     # Each stride moves to the block before.
     strides = [unit.strides for unit in places[1:]] + [1]
     for unit, stride in zip(places, strides, strict=True):
-        x = keras_unit(x, unit._replace(strides=stride))
-    return preactivate(x, name="final")
+        x = keras_unit(x, style, unit._replace(strides=stride))
+    return style.norm_act(x, name="final")
 
 
-def keras_unit(x: keras.KerasTensor, unit: Unit) -> keras.KerasTensor:
+def keras_unit(x: Tensor, style: Style, unit: Unit) -> Tensor:
     """A unit that keeps every `strides`-th pixel of its input, or projects it."""
-    preactivated = preactivate(x, name=f"{unit.name}_preact")
-    residual = rematerialize(bottleneck(preactivated, unit, last_bias=True), x)
-    residual = drop_path(residual, unit.progress, name=unit.name)
+    preactivated = style.norm_act(x, name=f"{unit.name}_preact")
+    residual = style.rematerialize(bottleneck(preactivated, style, unit, last_bias=True), x)
+    residual = style.drop_path(residual, unit.progress, name=unit.name)
     shortcut = f"{unit.name}_shortcut"
     if x.shape[-1] != residual.shape[-1]:
-        x = conv(preactivated, unit.outputs, 1, use_bias=True, name=shortcut)
+        x = style.conv(preactivated, unit.outputs, 1, use_bias=True, name=shortcut)
     elif unit.strides > 1:
         x = max_pool(x, 1, unit.strides, name=shortcut)
     return layers.ResidualAdd(name=f"{unit.name}_add")([x, residual])
@@ -198,7 +188,7 @@ def timm_names(layer: str) -> str | tuple[str, str]:
     ends = {"stem_conv": "stem.conv", "final_bn": "norm"}
     if layer in ends or layer == "stem_conv_bn":
         return ends.get(layer, layer)  # timm's stem has no batch norm
-    stage, block, place = re.fullmatch(r"stage(\d)_block(\d+)_(\w+)", layer).groups()
+    stage, block, place = parts_of(layer, r"stage(\d)_block(\d+)_(\w+)")
     places = {"shortcut": "downsample.conv", "preact_bn": "norm1"}
     places |= {"conv1_bn": "norm2", "conv2_bn": "norm3"}
     return f"stages.{int(stage) - 1}.blocks.{int(block) - 1}.{places.get(place, place)}"
@@ -217,7 +207,6 @@ for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
         backbone=resnet_v2,
         head=average_pool_head,
         variant={"depth": depth},
-        style=STYLE,
         stages={
             f"stage{stage}": f"stage{stage}_block{blocks}_add"
             for stage, blocks in enumerate(BLOCKS[depth][:3], start=1)

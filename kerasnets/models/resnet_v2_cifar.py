@@ -18,11 +18,10 @@ from __future__ import annotations
 import functools
 from typing import Literal
 
-from kerasnets.lazy import keras
-from kerasnets.models.blocks import conv_norm_act
-from kerasnets.models.resnet import units
+from kerasnets.models.blocks import Style, Tensor
+from kerasnets.models.resnet import STYLE, units
 from kerasnets.models.resnet_cifar import STAGE_FILTERS, register_cifar
-from kerasnets.models.resnet_v2 import PAPER, basic, bottleneck, preactivate, residual_unit
+from kerasnets.models.resnet_v2 import PAPER, basic, bottleneck, residual_unit
 
 # Depth: block, trainable parameters, batch-norm statistics, multiply-adds; 10 classes.
 COUNTS = {
@@ -33,37 +32,39 @@ COUNTS = {
 
 
 def resnet_v2_cifar(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = STYLE,
     *,
     depth: int,
     block: Literal["basic", "bottleneck"],
     shortcut: Literal["zero_pad", "projection"] = "zero_pad",
     zero_placement: Literal["split", "append"] = "split",
-) -> keras.KerasTensor:
+) -> Tensor:
     """(N, 32, 32, 3) to (N, 8, 8, 64), or to (N, 8, 8, 256) with bottlenecks.
 
     Args:
         depth: 6n + 2, or 9n + 2 with bottlenecks.
         block: Two 3x3 convolutions, or 1x1, 3x3 and 1x1.
         shortcut: Where the shape changes: option A, ``"zero_pad"``, or a 1x1 convolution.
-        zero_placement: Of option A's zero channels, see `kerasnets.layers.ResidualAdd`.
+        zero_placement: Where option A's zero channels go, see `kerasnets.layers.ResidualAdd`.
     """
     convolutions, layers_per_unit, expansion = {
         "basic": (basic, 2, 1),
         "bottleneck": (functools.partial(bottleneck, strided="1x1"), 3, 4),
     }[block]
     blocks = [(depth - 2) // (3 * layers_per_unit)] * 3
-    x = conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
+    x = style.conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
     for number, unit in enumerate(units(STAGE_FILTERS, blocks, expansion=expansion)):
         x = residual_unit(
             x,
+            style,
             unit,
             convolutions,
             activated=number == 0,
             shortcut=shortcut,
             zero_placement=zero_placement,
         )
-    return preactivate(x, name="final")
+    return style.norm_act(x, name="final")
 
 
 for depth, (block, *counts) in COUNTS.items():

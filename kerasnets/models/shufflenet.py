@@ -17,25 +17,14 @@ Deviations: none known. The shortcut's average counts the padding's zeros, as in
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from kerasnets import layers
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
-from kerasnets.models.blocks import (
-    Stem,
-    activate,
-    conv,
-    conv_norm_act,
-    depthwise_conv,
-    drop_path,
-    max_pool,
-    normalize,
-    rematerialize,
-    widen,
-)
+from kerasnets.models.blocks import Stem, Style, Tensor, max_pool
 from kerasnets.models.heads import average_pool_head
+from kerasnets.models.naming import parts_of
 from kerasnets.registry import Layout, Paper, register
 
 PAPER = Paper(
@@ -53,24 +42,25 @@ FILTERS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
 # Of the authors' release: the stages' multiplier and the stem's filters.
 SIZES = {"0.5x": (0.5, 12), "1x": (1.0, 24), "1.5x": (1.5, 24), "2x": (2.0, 48)}
 
-Groups = Literal[1, 2, 3, 4, 8]
-Size = Literal["0.5x", "1x", "1.5x", "2x"]
+STYLE = Style(normalization="batch", kernel_initializer="he_2015")
+
 Shuffle = Literal["paper", "release"]
 
 
 def shufflenet_v1(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style = STYLE,
     *,
     stem: Stem = "imagenet",
-    groups: Groups = 3,
-    size: Size = "1x",
+    groups: Literal[1, 2, 3, 4, 8] = 3,
+    size: Literal["0.5x", "1x", "1.5x", "2x"] = "1x",
     shuffle: Shuffle = "paper",
-) -> keras.KerasTensor:
+) -> Tensor:
     """(N, 224, 224, 3) to (N, 7, 7, 960), for three groups.
 
     Args:
         stem: ``"small"``: the first convolution has stride 1, and no pooling follows it.
-        groups: Of the 1x1 convolutions.
+        groups: Number of groups of the 1x1 convolutions.
         size: The width multiplier of the stages. The stem's width is the authors'; ``width``
             multiplies all widths instead.
         shuffle: ``"paper"``: in front of the depthwise convolution. ``"release"``: behind it, and
@@ -79,8 +69,8 @@ def shufflenet_v1(
     multiplier, filters = SIZES[size]
     if size == "0.5x" and groups == 8:
         filters = 16  # a multiple of the groups
-    filters, strides = widen(filters, groups=groups), 1 if stem == "small" else 2
-    x = conv_norm_act(x, filters, 3, strides, padding=1, fixed_width=True, name="stem_conv")
+    filters, strides = style.widen(filters, groups=groups), 1 if stem == "small" else 2
+    x = style.conv_norm_act(x, filters, 3, strides, padding=1, fixed_width=True, name="stem_conv")
     if stem == "imagenet":
         x = max_pool(x, 3, 2, padding=1, name="stem_pool")
     number = 0
@@ -91,6 +81,7 @@ def shufflenet_v1(
             # Stage 2 begins with few channels, so its first convolution has no groups.
             x = unit(
                 x,
+                style,
                 filters,
                 strides=2 if block == 1 else 1,
                 groups=groups,
@@ -103,7 +94,8 @@ def shufflenet_v1(
 
 
 def unit(
-    x: keras.KerasTensor,
+    x: Tensor,
+    style: Style,
     filters: int,
     *,
     strides: int,
@@ -112,32 +104,33 @@ def unit(
     shuffle: Shuffle,
     progress: float,
     name: str,
-) -> keras.KerasTensor:
+) -> Tensor:
     """Figure 2 (b), and (c) at stride 2, which has nothing that `drop_path` could drop."""
-    outputs = widen(filters, groups=groups)
+    outputs = style.widen(filters, groups=groups)
     if strides == 2:
         outputs -= x.shape[-1]
-    y = pointwise(x, widen(filters // 4, groups=groups), first_groups, name=f"{name}_conv1")
-    y = activate(y, name=f"{name}_conv1")
+    inner = style.widen(filters // 4, groups=groups)
+    y = pointwise(x, style, inner, first_groups, name=f"{name}_conv1")
+    y = style.activate(y, name=f"{name}_conv1")
     if shuffle == "paper":
         y = layers.ChannelShuffle(groups, name=f"{name}_shuffle")(y)
-    y = depthwise_conv(y, 3, strides, padding=1, name=f"{name}_depthwise")
-    y = normalize(y, name=f"{name}_depthwise")
+    y = style.depthwise_conv(y, 3, strides, padding=1, name=f"{name}_depthwise")
+    y = style.normalize(y, name=f"{name}_depthwise")
     if shuffle == "release":
         y = layers.ChannelShuffle(groups, inverse=True, name=f"{name}_shuffle")(y)
-    y = rematerialize(pointwise(y, outputs, groups, name=f"{name}_conv2"), x)
+    y = style.rematerialize(pointwise(y, style, outputs, groups, name=f"{name}_conv2"), x)
     if strides == 1:
-        y = drop_path(y, progress, name=name)
-        return activate(layers.ResidualAdd(name=f"{name}_add")([x, y]), name=name)
+        y = style.drop_path(y, progress, name=name)
+        return style.activate(layers.ResidualAdd(name=f"{name}_add")([x, y]), name=name)
     x = keras.layers.ZeroPadding2D(1, name=f"{name}_shortcut_pad")(x)
     x = keras.layers.AveragePooling2D(3, 2, name=f"{name}_shortcut")(x)
-    return activate(keras.layers.Concatenate(name=f"{name}_concat")([x, y]), name=name)
+    return style.activate(keras.layers.Concatenate(name=f"{name}_concat")([x, y]), name=name)
 
 
-def pointwise(x: keras.KerasTensor, filters: int, groups: int, *, name: str) -> keras.KerasTensor:
+def pointwise(x: Tensor, style: Style, filters: int, groups: int, *, name: str) -> Tensor:
     """A grouped 1x1 convolution and batch norm, without an activation."""
-    x = conv(x, filters, 1, groups=groups, fixed_width=True, name=name)
-    return normalize(x, name=name)
+    x = style.conv(x, filters, 1, groups=groups, fixed_width=True, name=name)
+    return style.normalize(x, name=name)
 
 
 def megvii_names(layer: str) -> str:
@@ -145,7 +138,7 @@ def megvii_names(layer: str) -> str:
     ends = {"stem_conv": "first_conv.0", "stem_conv_bn": "first_conv.1", "logits": "classifier.0"}
     if layer in ends:
         return ends[layer]
-    stage, block, place = re.fullmatch(r"stage(\d)_block(\d)_(\w+)", layer).groups()
+    stage, block, place = parts_of(layer, r"stage(\d)_block(\d)_(\w+)")
     unit = sum(UNITS[: int(stage) - 2]) + int(block) - 1
     module = {
         "conv1": "branch_main_1.0",
@@ -164,7 +157,6 @@ register(
     description="grouped 1x1 convolutions and shuffled channels; 3 groups, size 1x",
     backbone=shufflenet_v1,
     head=average_pool_head,
-    style={"normalization": "batch", "kernel_initializer": "he_2015"},
     stages={"stage1": "stem_pool"}
     | {
         f"stage{stage}": f"stage{stage}_block{count}_act"

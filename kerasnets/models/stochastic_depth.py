@@ -14,9 +14,10 @@ batch-norm statistics move.
 
 from __future__ import annotations
 
-from kerasnets.lazy import keras
-from kerasnets.models.blocks import activate, conv_norm_act, drop_path, rematerialize
-from kerasnets.models.resnet import add_shortcut, basic
+from dataclasses import replace
+
+from kerasnets.models.blocks import Style, Tensor
+from kerasnets.models.resnet import STYLE, add_shortcut, basic
 from kerasnets.models.resnet_cifar import COUNTS, register_cifar, units_of
 from kerasnets.registry import Paper
 
@@ -27,28 +28,24 @@ PAPER = Paper(
     url="https://arxiv.org/abs/1603.09382",
 )
 
+SD_STYLE = replace(STYLE, drop_path_rate=0.5)  # the paper's 1 - p_L
 
-def resnet_sd_cifar(x: keras.KerasTensor, *, depth: int) -> keras.KerasTensor:
+
+def resnet_sd_cifar(x: Tensor, style: Style = SD_STYLE, *, depth: int) -> Tensor:
     """(N, 32, 32, 3) to (N, 8, 8, 64).
 
     Args:
         depth: 6n + 2.
     """
-    x = conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
+    x = style.conv_norm_act(x, 16, 3, padding=1, name="stem_conv")
     for unit in units_of(depth):
-        residual = rematerialize(basic(x, unit), x)
+        y = style.rematerialize(basic(x, style, unit), x)
         # Section 3: block l of L survives with p_l = 1 - l / L (1 - p_L).
-        residual = drop_path(
-            residual,
-            unit.progress,
-            per="batch",
-            rescale="inference",
-            name=unit.name,
-        )
+        y = style.drop_path(y, unit.progress, per="batch", rescale="inference", name=unit.name)
         x = add_shortcut(
-            x, residual, unit, "zero_pad", subsample="average", zero_placement="append"
+            x, style, y, unit, "zero_pad", subsample="average", zero_placement="append"
         )
-        x = activate(x, name=unit.name)
+        x = style.activate(x, name=unit.name)
     return x
 
 
@@ -59,8 +56,6 @@ register_cifar(
     description="110 layers for 32x32 images, residuals dropped in training",
     backbone=resnet_sd_cifar,
     variant={"depth": 110},
-    # The paper's 1 - p_L.
-    style={"drop_path_rate": 0.5},
     stages={f"stage{stage}": f"stage{stage}_block18_act" for stage in (1, 2, 3)},
     recipe="stochastic_depth",
 )

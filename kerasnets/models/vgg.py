@@ -23,8 +23,7 @@ from dataclasses import dataclass
 
 from kerasnets import layers
 from kerasnets.inputs import Preprocessing
-from kerasnets.lazy import keras
-from kerasnets.models.blocks import NO_RESIDUALS, conv_norm_act, max_pool, rematerializable
+from kerasnets.models.blocks import NO_RESIDUALS, Style, Tensor, max_pool, rematerializable
 from kerasnets.models.heads import dense_layers_head
 from kerasnets.registry import Layout, Paper, register
 
@@ -43,7 +42,7 @@ class Conv1:
     filters: int
 
 
-LRN = "LRN"
+LRN = "LRN"  # local response normalisation
 
 # Table 1, a column in a row: blocks 1 to 5; 64 is conv3-64, a 3x3 convolution with 64 filters.
 TABLE_1 = {
@@ -67,30 +66,36 @@ TABLE_1 = {
     ),
 }
 
+STYLE = Style()
+BN_STYLE = Style(normalization="batch")
 
-def vgg(x: keras.KerasTensor, *, column: str) -> keras.KerasTensor:
+
+def vgg(x: Tensor, style: Style = STYLE, *, column: str) -> Tensor:
     """(N, 224, 224, 3) to (N, 7, 7, 512).
 
     Args:
-        column: Of table 1.
+        column: A column of `TABLE_1`.
     """
     for number, rows in enumerate(TABLE_1[column], start=1):
-        x = block(x, rows, name=f"block{number}")
+        x = block(x, style, rows, name=f"block{number}")
     return x
 
 
+def vgg_bn(x: Tensor, style: Style = BN_STYLE, *, column: str) -> Tensor:
+    """The same with batch normalisation."""
+    return vgg(x, style, column=column)
+
+
 @rematerializable
-def block(
-    x: keras.KerasTensor, rows: tuple[int | Conv1 | str, ...], *, name: str
-) -> keras.KerasTensor:
+def block(x: Tensor, style: Style, rows: tuple[int | Conv1 | str, ...], *, name: str) -> Tensor:
     """Convolutions and pooling; (N, H, W, C) to (N, H // 2, W // 2, filters)."""
     for number, row in enumerate(rows, start=1):
-        if row == LRN:
+        if isinstance(row, str):
             # Section 2.1: its constants are those of AlexNet.
             x = layers.LocalResponseNormalization(name=f"{name}_norm")(x)
             continue
         filters, size = (row.filters, 1) if isinstance(row, Conv1) else (row, 3)
-        x = conv_norm_act(
+        x = style.conv_norm_act(
             x, filters, size, padding=size // 2, use_bias=True, name=f"{name}_conv{number}"
         )
     return max_pool(x, 2, 2, name=f"{name}_pool")
@@ -140,7 +145,7 @@ def _register(
         name,
         paper=PAPER,
         description=description,
-        backbone=vgg,
+        backbone=vgg_bn if statistics else vgg,
         head=dense_layers_head,
         head_layers=("fc6", "fc7", "logits"),
         variant={
@@ -149,7 +154,6 @@ def _register(
             "dropout_first": False,
             "bias_initializer": "zeros",
         },
-        style={"normalization": "batch" if statistics else "none"},
         fixed={
             **NO_RESIDUALS,
             "stem": "its first convolution has stride 1, and it takes images of 32 pixels as it is",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from kerasnets.models.blocks import deferring
 from kerasnets.models.build import build
 from kerasnets.registry import info, list_models, registration
 from kerasnets.weights import memory
@@ -29,8 +28,7 @@ def networks_that_fit(file: WeightFile) -> list[str]:
     found = []
     for name in near:
         if distance(name) < math.log(RATIO):
-            with deferring(memory.Deferred):
-                network = build(name)
+            network = build(name, initialize=memory.Deferred)
             if fits(network, file, registration(name)):
                 found.append(name)
     return found

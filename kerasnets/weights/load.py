@@ -8,7 +8,6 @@ import os
 import keras
 import numpy as np
 
-from kerasnets.models.blocks import deferring
 from kerasnets.models.build import build
 from kerasnets.registry import registration
 from kerasnets.weights import memory
@@ -77,8 +76,7 @@ def layout_of(
         UserError: When the file is missing or damaged.
     """
     if model is None:
-        with deferring(memory.Deferred):
-            model = build(network)
+        model = build(network, initialize=memory.Deferred)
     with open_weights(path) as file:
         return recognise(model, file, registration(network))[0]
 

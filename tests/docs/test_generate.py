@@ -38,6 +38,10 @@ def test_the_index_is_up_to_date():
     assert path.read_text(encoding="utf-8") == generate.index(), "run make docs"
 
 
+def test_the_names_that_editors_complete_are_up_to_date():
+    assert generate.NAMES.read_text(encoding="utf-8") == generate.names(), "run make docs"
+
+
 def test_a_row_that_differs_is_seen():
     table = {
         "rows": [

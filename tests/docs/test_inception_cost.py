@@ -7,7 +7,8 @@ import keras
 import pytest
 
 from kerasnets.inspection import multiply_adds
-from kerasnets.models import blocks, googlenet
+from kerasnets.models import googlenet
+from kerasnets.models.blocks import Style
 from tests.docs import pages
 
 BLOCKS, BRANCHES, NARROWED, DENSE = pages.tables("inception_cost.md")
@@ -15,23 +16,22 @@ BLOCKS, BRANCHES, NARROWED, DENSE = pages.tables("inception_cost.md")
 
 def build(expression, maps=192):
     """The network of an expression on a 28x28 input x."""
-    numbers = itertools.count(1)
+    numbers, style = itertools.count(1), Style()
 
     def conv(x, filters, kernel_size):
         padding = kernel_size // 2
         name = f"conv{next(numbers)}"
-        return blocks.conv(x, filters, kernel_size, padding=padding, name=name)
+        return style.conv(x, filters, kernel_size, padding=padding, name=name)
 
     def inception(x, *widths):
-        return googlenet.inception(x, *widths, name="inception3a")
+        return googlenet.inception(x, style, *widths, name="inception3a")
 
     def naive_inception(x, *widths):
-        return googlenet.naive_inception(x, *widths, name="inception3a")
+        return googlenet.naive_inception(x, style, *widths, name="inception3a")
 
     x = keras.Input((28, 28, maps))
     functions = {"conv": conv, "inception": inception, "naive_inception": naive_inception, "x": x}
-    with blocks.styled(blocks.Style()):
-        return keras.Model(x, eval(expression, functions))
+    return keras.Model(x, eval(expression, functions))
 
 
 def weights(layer_or_model):

@@ -12,10 +12,10 @@ def tensors():
 
 def test_values_are_those_of_equation_3():
     x, transformed, gate = tensors()
-    share = 1 / (1 + np.exp(-gate.astype("float64")))
+    opening = 1 / (1 + np.exp(-gate.astype("float64")))
     y = keras.ops.convert_to_numpy(HighwayGate()([x, transformed, gate]))
     # Three products and a sigmoid in float32.
-    np.testing.assert_allclose(y, transformed * share + x * (1 - share), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(y, transformed * opening + x * (1 - opening), rtol=1e-5, atol=1e-6)
 
 
 def test_a_closed_gate_hands_on_the_input_and_an_open_one_does_not():

@@ -16,10 +16,10 @@ def test_normal_has_the_papers_moments():
     assert abs(values.mean()) < 0.01
     assert abs(values.std() - 1) < 0.007
     assert abs((values**4).mean() - 3) < 0.1
-    # The share of a normal distribution outside of 1, 2 and 3 standard deviations.
-    shares = [(abs(values) > bound).mean() for bound in (1, 2, 3)]
-    np.testing.assert_allclose(shares, [0.31731, 0.04550, 0.00270], rtol=0.2, atol=0.004)
-    assert shares[2] > 0.002
+    # The fraction of a normal distribution outside of 1, 2 and 3 standard deviations.
+    fractions = [(abs(values) > bound).mean() for bound in (1, 2, 3)]
+    np.testing.assert_allclose(fractions, [0.31731, 0.04550, 0.00270], rtol=0.2, atol=0.004)
+    assert fractions[2] > 0.002
 
 
 def test_normal_has_no_pattern():

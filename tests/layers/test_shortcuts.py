@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -100,6 +103,13 @@ def test_arguments_are_checked(options, message):
 def test_shapes_that_do_not_fit_are_refused(shortcut, residual, options):
     with pytest.raises(ValueError, match="The shortcut arrives as"):
         ResidualAdd(**options)([random(*shortcut), random(*residual)])
+
+
+def test_importing_leaves_the_recursion_limit_alone():
+    code = "import sys, keras; sys.setrecursionlimit(777); import kerasnets.layers.shortcuts"
+    code += "; print(sys.getrecursionlimit())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["777"]
 
 
 def test_600_blocks_do_not_exceed_the_recursion_limit(tmp_path):

@@ -1,4 +1,4 @@
-"""Random weights that a network of keras.applications and ours share."""
+"""Random weights of a network of keras.applications, and ours with the same."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def values(layer: keras.layers.Layer) -> dict[str, np.ndarray]:
 
 
 def largest_difference(model: keras.Model, peer: keras.Model, size: int) -> float:
-    """Of the outputs for two random images, as a share of the largest output."""
+    """Of the outputs for two random images, as a fraction of the largest output."""
     images = np.random.default_rng(1).standard_normal((2, size, size, 3)).astype("float32")
     ours, theirs = (keras.ops.convert_to_numpy(network(images)) for network in (model, peer))
     return abs(ours - theirs).max() / abs(theirs).max()

@@ -6,8 +6,8 @@ from safetensors.numpy import save_file
 
 import kerasnets
 from kerasnets import UserError
-from kerasnets.models.blocks import Style, styled
-from kerasnets.models.densenet import DenseForm, dense_stages, torchvision_names
+from kerasnets.models.blocks import Style
+from kerasnets.models.densenet import Growth, dense_stages, torchvision_names
 from kerasnets.registry import Layout, registration
 from kerasnets.weights.layouts import layout_tensors
 from tests.golden import golden_images, golden_logits, golden_state, manifest
@@ -171,9 +171,8 @@ def tiny(remat, bottleneck):
     """A block of two layers, a transition and a block of three."""
     keras.utils.set_random_seed(0)
     images = keras.Input((8, 8, 5))
-    with styled(Style(normalization="batch", remat=remat)):
-        x = dense_stages(images, 5, (2, 3), DenseForm(4, bottleneck))
-    return keras.Model(images, x)
+    style = Style(normalization="batch", remat=remat)
+    return keras.Model(images, dense_stages(images, style, 5, (2, 3), Growth(4, bottleneck)))
 
 
 def trained(model):

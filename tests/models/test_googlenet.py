@@ -5,7 +5,7 @@ from safetensors.numpy import save_file
 
 import kerasnets
 from kerasnets.errors import UserError
-from kerasnets.models.blocks import conv
+from kerasnets.models.blocks import Style
 from kerasnets.models.googlenet import TABLE_1
 from kerasnets.weights import save_weights
 from tests.golden import golden_images, golden_logits, golden_state, manifest
@@ -124,7 +124,8 @@ def test_a_block_costs_less_than_one_convolution_of_its_width(googlenet):
     images = keras.Input((28, 28, 192))
     expected = {3: (442_368, 346_816_512, 442_624), 5: (1_228_800, 963_379_200, 1_229_056)}
     for kernel, (weights, costs, params) in expected.items():
-        model = keras.Model(images, conv(images, 256, kernel, padding=kernel // 2, name="conv"))
+        y = Style().conv(images, 256, kernel, padding=kernel // 2, name="conv")
+        model = keras.Model(images, y)
         assert kernel_weights(model, "conv") == weights
         assert multiply_adds(model, "conv") == costs
         assert trainable(model, "conv") == params

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 import kerasnets
-from kerasnets.models.blocks import Style, styled
+from kerasnets.models.blocks import Style
 from kerasnets.models.inception_branches import average_pool_branch, branch, fork
 
 # The smallest square images that leave more than one pixel at the end.
@@ -17,8 +17,8 @@ SMALL = {
     "inception_resnet_v1": 107,
     "inception_resnet_v2": 107,
 }
-# Side classifiers need more: on the 17x17 map from v3 on, a valid 5x5 convolution after pooling.
-SMALL_WITH_SIDE_CLASSIFIERS = {
+# Auxiliary classifiers need more: on the 17x17 map from v3 on, a valid 5x5 convolution after pooling.
+SMALL_WITH_AUXILIARY_HEADS = {
     "googlenet": 80,
     "googlenet_bn": 80,
     "inception_v3": 299,
@@ -33,8 +33,8 @@ def names(model):
 
 def test_a_branchs_only_convolution_has_no_number():
     x = keras.Input((9, 9, 3))
-    assert names(keras.Model(x, branch(x, (4, 1), name="b"))) == ["b_conv", "b_conv_act"]
-    model = keras.Model(x, branch(x, (4, 1), (5, 3), (6, 3, 2, "valid"), name="b"))
+    assert names(keras.Model(x, branch(x, Style(), (4, 1), name="b"))) == ["b_conv", "b_conv_act"]
+    model = keras.Model(x, branch(x, Style(), (4, 1), (5, 3), (6, 3, 2, "valid"), name="b"))
     assert names(model)[::2] == ["b_conv1", "b_conv2", "b_conv3"]
     assert [layer.output.shape[1:] for layer in model.layers[1::2]] == [
         (9, 9, 4),
@@ -45,7 +45,7 @@ def test_a_branchs_only_convolution_has_no_number():
 
 def test_a_fork_is_1x3_beside_3x1():
     x = keras.Input((9, 9, 3))
-    model = keras.Model(x, fork(x, 4, name="c"))
+    model = keras.Model(x, fork(x, Style(), 4, name="c"))
     kernels = {name: model.get_layer(name).kernel.shape for name in ("ca", "cb")}
     assert kernels == {"ca": (1, 3, 3, 4), "cb": (3, 1, 3, 4)}
 
@@ -53,8 +53,7 @@ def test_a_fork_is_1x3_beside_3x1():
 @pytest.mark.parametrize("option", ["exclude_pad", "include_pad"])
 def test_average_pooling_divides_by_what_it_counts(option):
     images = keras.Input((5, 6, 2))
-    with styled(Style(kernel_initializer="ones")):
-        y = average_pool_branch(images, 1, option, name="pool")
+    y = average_pool_branch(images, Style(kernel_initializer="ones"), 1, option, name="pool")
     x = np.random.default_rng(0).uniform(size=(1, 5, 6, 2)).astype("float32")
     padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
     there = np.pad(np.ones((5, 6)), 1)
@@ -69,13 +68,13 @@ def test_average_pooling_divides_by_what_it_counts(option):
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "side_classifiers"),
+    ("name", "size", "auxiliary_heads"),
     [(name, size, False) for name, size in SMALL.items()]
-    + [(name, size, True) for name, size in SMALL_WITH_SIDE_CLASSIFIERS.items()],
+    + [(name, size, True) for name, size in SMALL_WITH_AUXILIARY_HEADS.items()],
 )
-def test_every_weight_learns_from_one_step(name, size, side_classifiers):
+def test_every_weight_learns_from_one_step(name, size, auxiliary_heads):
     keras.utils.set_random_seed(0)
-    options = {"auxiliary_heads": True} if side_classifiers else {}
+    options = {"auxiliary_heads": True} if auxiliary_heads else {}
     model = kerasnets.build(
         name,
         input_shape=(size, size, 3),

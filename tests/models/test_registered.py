@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import pathlib
 import re
 
@@ -14,6 +15,9 @@ import tensorflow as tf
 import kerasnets
 from kerasnets import UserError
 from kerasnets.inspection import layer_table
+from kerasnets.models.blocks import Style
+from kerasnets.models.densenet import densenet
+from kerasnets.models.resnet_cifar import resnet_cifar
 from kerasnets.registry import registration
 
 NAMES = kerasnets.list_models()
@@ -60,9 +64,41 @@ def test_counts_are_the_references(name):
 @pytest.mark.parametrize("name", BY_NETWORK)
 def test_head_layers_are_the_classifiers(name):
     features = keras.Input((2, 2, 4))
-    head = keras.Model(features, registration(name).head(features, 3))
-    names = tuple(layer.name for layer in head.layers if layer.weights)
-    assert names == registration(name).head_layers
+    entry = registration(name)
+    head = keras.Model(features, entry.head(features, entry.style, 3))
+    assert tuple(layer.name for layer in head.layers if layer.weights) == entry.head_layers
+
+
+@pytest.mark.parametrize("name", BY_NETWORK)
+def test_a_builder_called_alone_gives_what_build_gives(name):
+    entry = registration(name)
+    images = keras.Input(entry.info.input_shape, name="images")
+    known = inspect.signature(entry.backbone).parameters
+    variant = {key: value for key, value in entry.variant.items() if key in known}
+    alone = keras.Model(images, entry.backbone(images, **variant))
+    built = kerasnets.build(name, include_top=False)
+    for layer, expected in zip(alone.layers, built.layers, strict=True):
+        assert type(layer) is type(expected)
+        assert layer.get_config() == expected.get_config()  # the name among others
+    assert alone.output.shape == built.output.shape
+
+
+def test_densenet_alone_has_121_batch_norms():
+    images = keras.Input((224, 224, 3))
+    model = keras.Model(images, densenet(images, depth=121))
+    norms = [each for each in model.layers if isinstance(each, keras.layers.BatchNormalization)]
+    assert len(norms) == 121
+
+
+def test_a_style_reaches_the_layers_of_a_builder_and_no_other():
+    images = keras.Input((32, 32, 3))
+    style = Style(activation="tanh", width=0.5)
+    model = keras.Model(images, resnet_cifar(images, style, depth=20))
+    assert model.get_layer("stem_conv_act").activation is keras.activations.tanh
+    assert model.get_layer("stem_conv").filters == 8
+    assert "stem_conv_bn" not in {layer.name for layer in model.layers}
+    again = keras.Model(images, resnet_cifar(images, depth=20))
+    assert again.get_layer("stem_conv_act").activation is keras.activations.relu
 
 
 @pytest.mark.parametrize("name", BY_NETWORK)

@@ -5,7 +5,7 @@ from safetensors.numpy import save_file
 
 import kerasnets
 from kerasnets.inspection import multiply_adds
-from kerasnets.models.blocks import Style, styled
+from kerasnets.models.blocks import Style
 from kerasnets.models.shufflenet import unit
 from kerasnets.registry import registration
 from tests.golden import golden_images, golden_logits, golden_state
@@ -100,17 +100,17 @@ def test_a_unit_computes_figure_2(strides, shuffle):
     groups, channels, filters = 3, 12, 12 * strides
     images = keras.Input((6, 8, channels))
     # Without batch norm, which is the identity at its first moving statistics but for epsilon.
-    with styled(Style(kernel_initializer="normal")):
-        y = unit(
-            images,
-            filters,
-            strides=strides,
-            groups=groups,
-            first_groups=groups,
-            shuffle=shuffle,
-            progress=1.0,
-            name="unit",
-        )
+    y = unit(
+        images,
+        Style(kernel_initializer="normal"),
+        filters,
+        strides=strides,
+        groups=groups,
+        first_groups=groups,
+        shuffle=shuffle,
+        progress=1.0,
+        name="unit",
+    )
     model = keras.Model(images, y)
     x = np.random.default_rng(0).standard_normal((2, 6, 8, channels)).astype("float32")
     kernel = {
