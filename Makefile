@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
+PIP_INSTALL := -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
+INSTALL := $(BIN)/python $(PIP_INSTALL)
+# The trials have an environment of their own, with JAX and PyTorch.
+TRIALS := .venv-trials
 # Test processes; TensorFlow uses the cores that they leave.
 JOBS ?= 2
 
@@ -21,26 +24,27 @@ serve: $(VENV)/installed-serving  ## Answer over HTTP with the SavedModels that 
 test: $(VENV)/installed-test  ## Run the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow and not realdata"
 
-trials: $(VENV)/installed-test  ## Run the slow tests and those on real data (KERASNETS_SHARED)
-	$(BIN)/python -m pytest -m "slow or realdata"
+trials: $(TRIALS)/installed  ## Run the slow tests, those on JAX and PyTorch, and those on real data (KERASNETS_SHARED)
+	$(TRIALS)/bin/python -m pytest -m "slow or realdata or needs"
 
-lint: $(VENV)/installed-test  ## Check style and formatting
+lint: $(VENV)/installed-test  ## Check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
 
-bench: $(VENV)/installed-test  ## Measure the networks beside other libraries', then run every benchmark script
-	$(BIN)/kerasnets benchmark --sizes 224
+bench: $(VENV)/installed-test  ## Measure our networks beside other libraries', then run every benchmark script
+	$(BIN)/python -m benchmarks.side_by_side --sizes 224
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 docs: $(VENV)/installed-test  ## Write the pages of docs/ that come from the papers' tables and the built networks
 	$(BIN)/python docs/generate.py
 
-clean:  ## Remove the environment and caches; runs and SavedModels stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+clean:  ## Remove the environments and caches; runs and SavedModels stay
+	rm -rf $(VENV) $(TRIALS) .pytest_cache .ruff_cache
 
-$(VENV)/bin/python:
+$(VENV)/bin/python $(TRIALS)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(f"kerasnets needs Python >= 3.11; {sys.executable} is {sys.version.split()[0]}. Try: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(@:/bin/python=)
 
 $(VENV)/installed: $(VENV)/bin/python setup.cfg pyproject.toml constraints.txt
 	$(INSTALL) --editable .
@@ -52,4 +56,8 @@ $(VENV)/installed-serving: $(VENV)/installed
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(INSTALL) --editable '.[test]'
+	@touch $@
+
+$(TRIALS)/installed: $(TRIALS)/bin/python setup.cfg pyproject.toml constraints.txt
+	$(TRIALS)/bin/python $(PIP_INSTALL) --editable '.[trials]'
 	@touch $@

@@ -22,6 +22,6 @@ import kerasnets.pretrained.published  # noqa: F401
 # them by itself on some processors only. It reads this when it is loaded.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -25,19 +25,44 @@ def module_name(path: pathlib.Path) -> str:
     return ".".join(words).removesuffix(".__init__")
 
 
-def imported(path: pathlib.Path) -> set[str]:
-    """The full names of all modules, or names of modules, that a file imports anywhere in it."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def written_imports(path: pathlib.Path) -> dict[str, str]:
+    """What a file's imports bind, anywhere in it: the name, and the full name that it stands for."""
     package = path.relative_to(ROOT).parent.parts
-    names = set()
-    for node in ast.walk(tree):
+    names = {}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            names |= {alias.name: alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) + 1 - node.level] if node.level else ()
             base = ".".join([*base, *([node.module] if node.module else [])])
-            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+            names |= {alias.asname or alias.name: f"{base}.{alias.name}" for alias in node.names}
     return names
+
+
+def used_attributes(path: pathlib.Path) -> set[str]:
+    """``kerasnets.weights.load`` and the like, written out in an expression."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    written = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return {name for name in written if re.fullmatch(r"kerasnets(\.\w+)+", name)}
+
+
+# What the lazy packages give under a name, and where their stubs say that it is defined.
+DEFINED = {
+    f"{module_name(path)}.{name}": full
+    for path in FILES
+    if path.suffix == ".pyi"
+    for name, full in written_imports(path).items()
+}
+
+
+def imported(path: pathlib.Path) -> set[str]:
+    """The full names of all modules, or of names defined in modules, that a file uses anywhere."""
+    found = set()
+    for name in {*written_imports(path).values(), *used_attributes(path)}:
+        while DEFINED.get(name, name) != name:
+            name = DEFINED[name]
+        found |= {name, name.rpartition(".")[0]} - {""}
+    return found
 
 
 def part(module: str) -> str | None:

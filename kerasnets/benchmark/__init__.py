@@ -1,5 +1,4 @@
-"""Our networks beside those of other libraries, measured in one run: ``kerasnets benchmark``.
+"""What a network costs on this machine: ``kerasnets benchmark``.
 
-Each peer runs in processes of its own (`kerasnets.benchmark.peers`), which take turns: whatever
-else the machine does meets all alike. Loads no framework; every backend of Keras will do.
+Building, inference, training and memory, on any backend of Keras. Importing it loads no framework.
 """

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from kerasnets import registry
-from kerasnets.benchmark.networks import NEEDS, PEERS, twin
 from kerasnets.errors import UserError, unknown
-from kerasnets.lazy import installed
 
-# What can be asked for, and the jobs that a peer's process then does. The first step and the peak
-# memory come with every job.
+# What can be asked for, and the jobs that measure it. The first step and the peak memory come
+# with every job.
 WHAT = {
     "build": ("build",),
     "first_step": ("train",),
@@ -25,107 +23,70 @@ WHAT = {
     "xla": ("xla",),
     "exported": ("exported",),
 }
-# The last to train: what training leaves in memory would count for what comes after.
+# Training comes last: what it leaves in memory would count for the jobs after it.
 JOBS = ("build", "eager", "graph", "xla", "exported", "train", "train_xla")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
-    """Our networks beside those of other libraries."""
+    """What is measured of each network, and how long."""
 
-    networks: tuple[str, ...] = (
-        "alexnet",
-        "vgg16",
-        "googlenet",
-        "inception_v3",
-        "resnet50",
-        "densenet121",
-    )
-    """Names from `kerasnets list`, with commas or spaces between, as below."""
     what: tuple[str, ...] = ("build", "train", "infer")
-    """build, first_step, memory, train, train_xla, infer, or of it eager, graph, xla, exported."""
-    peers: tuple[str, ...] = ()
-    """keras.applications, keras_hub, torchvision, torchvision_compiled (by torch.compile), timm,
-    kerasnets; those installed, but for the compiled one, if not given."""
+    """build, first_step, memory, train, train_xla, infer, or single forms of inference: eager,
+    graph, xla, exported; with commas or spaces between."""
     sizes: tuple[int, ...] = ()
     """Sides of the images, in pixels; the network's own if not given."""
     batch_sizes: tuple[int, ...] = (16,)
-    """Images at a time."""
+    """Images in a batch."""
     precisions: tuple[Literal["float32", "bfloat16"], ...] = ("float32",)
-    """bfloat16 is mixed with float32, as each library does it."""
+    """bfloat16 is mixed precision: float32 variables, bfloat16 computation."""
     devices: tuple[Literal["auto", "cpu", "gpu"], ...] = ("auto",)
     """auto takes a GPU where there is one."""
     rounds: int = 5
-    """Times that the peers take turns."""
+    """Rounds of each measurement."""
     round_seconds: float = 0.5
-    """Length of a turn at least; it has one step at least."""
+    """Shortest length of a round, which has one step at least."""
 
-    def resolved(self) -> BenchmarkConfig:
-        """With lists taken apart and the peers chosen.
+    def resolved(self) -> Self:
+        """The same with its words split at commas.
 
         Raises:
-            UserError: When a value is not known, not installed, or out of range.
+            UserError: When a value is unknown or out of range.
         """
-        lists = {
-            name: tuple(word for words in getattr(self, name) for word in words.split(",") if word)
-            for name in ("networks", "what", "peers")
-        }
-        config = dataclasses.replace(self, **lists)
-        for name in config.networks:
-            registry.info(name)
+        config = dataclasses.replace(self, what=words(self.what))
         for name in config.what:
             if name not in WHAT:
                 raise unknown("thing to measure (--what)", name, WHAT)
-        for peer in config.peers:
-            _check_peer(peer)
         for field, least in (("rounds", 1), ("sizes", 1), ("batch_sizes", 1), ("round_seconds", 0)):
             values = getattr(config, field)
             for value in values if isinstance(values, tuple) else (values,):
                 if value < least:
                     flag = field.replace("_", "-")
                     raise UserError(f"--{flag} must be at least {least}. Received: {value}.")
-        for name in ("networks", "what", "batch_sizes", "precisions", "devices"):
+        for name in ("what", "batch_sizes", "precisions", "devices"):
             if not getattr(config, name):
                 raise UserError(f"--{name.replace('_', '-')} needs a value.")
-        return config if config.peers else dataclasses.replace(config, peers=default_peers())
+        return config
 
     @property
     def jobs(self) -> tuple[str, ...]:
-        """What a peer's process does, in order."""
+        """The jobs that measure what was asked for, in their order."""
         asked = {job for name in self.what for job in WHAT[name]}
         return tuple(job for job in JOBS if job in asked)
 
 
-def smoke(config: BenchmarkConfig) -> BenchmarkConfig:
-    """The same on small images and in few rounds: whether it works, not how fast."""
-    return dataclasses.replace(
-        config, networks=("resnet50",), sizes=(32,), batch_sizes=(2,), rounds=2, round_seconds=0.0
-    )
+def words(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Words that were given with commas or spaces between."""
+    return tuple(word for value in values for word in value.split(",") if word)
 
 
-def default_peers() -> tuple[str, ...]:
-    """Those installed, but for `torch.compile`, which takes minutes and a C++ compiler."""
-    return tuple(peer for peer in PEERS if peer != "torchvision_compiled" and _installed(peer))
+def checked_networks(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of networks, split at commas.
 
-
-def twins(network: str, peers: tuple[str, ...]) -> dict[str, object]:
-    """The peers that have a network, with what they call it."""
-    found = {peer: twin(network, peer) for peer in peers}
-    return {peer: each for peer, each in found.items() if each is not None}
-
-
-def _check_peer(peer: str) -> None:
-    if peer not in PEERS:
-        raise unknown("peer", peer, PEERS)
-    if not _installed(peer):
-        raise UserError(f"The peer {peer!r} needs {NEEDS[peer]}, which is not installed.")
-
-
-def _installed(peer: str) -> bool:
-    return peer not in NEEDS or installed(NEEDS[peer])
-
-
-def input_shape(network: str, size: int | None) -> tuple[int, int, int]:
-    """(height, width, channels) of the images for a network."""
-    height, width, channels = registry.info(network).input_shape
-    return (height, width, channels) if size is None else (size, size, channels)
+    Raises:
+        UserError: When there is none, or one is unknown.
+    """
+    names = words(names)
+    if not names:
+        raise UserError("Name a network; see kerasnets list.")
+    return tuple(registry.info(name).name for name in names)

@@ -2,88 +2,55 @@
 
 from __future__ import annotations
 
-import logging
+import dataclasses
+import json
 import pathlib
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tyro.conf import OmitArgPrefixes
+from tyro.conf import OmitArgPrefixes, Positional
 
-from kerasnets.benchmark.config import BenchmarkConfig
+from kerasnets.benchmark.config import BenchmarkConfig, checked_networks
 from kerasnets.errors import UserError
-from kerasnets.lazy import installed
-
-log = logging.getLogger("kerasnets")
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Measure our networks beside other libraries' on this machine.
+    """Measure what networks cost on this machine: build, training step, latency, memory, size.
 
     Every backend of Keras will do: KERAS_BACKEND=jax needs no TensorFlow.
     """
 
+    networks: Positional[tuple[str, ...]]
+    """Names from `kerasnets list`."""
     config: OmitArgPrefixes[BenchmarkConfig] = field(default_factory=BenchmarkConfig)
-    smoke: bool = False
-    """One small network on small images: whether it works, in less than two minutes."""
     out: pathlib.Path | None = None
-    """Results as JSON, with a CSV and a picture beside; rows are added to an existing file."""
-    read: pathlib.Path | None = None
-    """Measure nothing; show these results, of a file or of all files in a folder."""
-    report: pathlib.Path | None = None
-    """Write a page of the results, as Markdown."""
+    """Write the measurements to this .json file too."""
 
     needs_tensorflow: ClassVar[bool] = False
 
     def run(self) -> None:
-        from kerasnets.benchmark.report import write_page
-        from kerasnets.benchmark.results import load, results_files
+        from kerasnets.benchmark.measure import measure
+        from kerasnets.cli.tables import show
+        from kerasnets.files import check_writable, make_folder, write_text
 
-        if self.report and not (self.read or self.out):
-            raise UserError("--report needs --out or --read, where results are.")
         if self.out and self.out.suffix != ".json":
             raise UserError(f"--out must be a .json file. Received: {str(self.out)!r}.")
-        if self.read:
-            files = {path.stem: load(path) for path in results_files(self.read)}
-        else:
-            files = {self.out.stem if self.out else "": self._measured()}
-        for results in files.values():
-            _show(results)
-        if self.report:
-            write_page(self.report, files)
-            print(f"Written to {self.report}.")
-
-    def _measured(self) -> object:
-        from kerasnets.benchmark.config import smoke
-        from kerasnets.benchmark.report import save_plot
-        from kerasnets.benchmark.results import Results, load_or_start, save
-        from kerasnets.benchmark.runner import measure
-        from kerasnets.files import make_folder
-
-        config = (smoke(self.config) if self.smoke else self.config).resolved()
-        results = load_or_start(self.out)
-
-        def keep(results: Results) -> None:
-            if self.out:
-                make_folder(self.out.parent)
-                save(results, self.out)
-
-        measure(config, results, keep)
-        if self.out and not installed("matplotlib"):
-            log.info("no picture of the results: matplotlib is not installed")
-        elif self.out:
-            save_plot(results, self.out.with_suffix(".png"))
-        return results
-
-
-def _show(results: object) -> None:
-    from kerasnets.benchmark.report import failures, means, setting, table
-    from kerasnets.cli.tables import show
-
-    print("\n".join(setting(results)))
-    show(*table(results), left=("network", "what"))
-    header, cells = means(results)
-    if cells:
-        show(header, cells, left=header[:3])
-    for line in failures(results):
-        print(f"not measured: {line}")
+        networks, config = checked_networks(self.networks), self.config.resolved()
+        if self.out:
+            check_writable(self.out.parent)
+            make_folder(self.out.parent)
+        rows, cells = [], []
+        for row in measure(networks, config):
+            rows.append(dataclasses.asdict(row))
+            images = "" if row.what == "build" else f"{row.batch} of {row.size} {row.precision}"
+            label = [row.network, row.parameters, row.what, images]
+            if row.median is None:
+                cells.append([*label, f"failed: {row.error}", None, None, None])
+                continue
+            speed = None if row.what == "build" else f"{row.batch / row.median:.1f}"
+            cells.append([*label, row.times, speed, f"{row.first_s:.1f}", f"{row.memory_mib:.0f}"])
+        header = ["network", "parameters", "what", "images", "ms", "images/s", "first s", "MiB"]
+        show(header, cells, left=("network", "what"))
+        if self.out:
+            write_text(self.out, json.dumps(rows, indent=1) + "\n")

@@ -98,3 +98,9 @@ def twin(network: str, peer: str) -> Twin | None:
     if peer.startswith("torchvision") and network in _NEAREST:
         return Twin(_NEAREST[network], same=False)
     return None
+
+
+def twins(network: str, peers: tuple[str, ...]) -> dict[str, Twin]:
+    """The peers that have a network, with what they call it."""
+    found = {peer: twin(network, peer) for peer in peers}
+    return {peer: each for peer, each in found.items() if each is not None}

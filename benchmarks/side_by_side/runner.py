@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import itertools
 import json
 import logging
-import math
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 
 import kerasnets
-from kerasnets.benchmark.config import BenchmarkConfig, input_shape, twins
-from kerasnets.benchmark.networks import Twin
-from kerasnets.benchmark.results import Results, Row
+from benchmarks.side_by_side.config import SideBySideConfig
+from benchmarks.side_by_side.networks import Twin, twins
+from benchmarks.side_by_side.results import Results, Row
+from kerasnets.benchmark.measure import CPU_ALONE, common, settings, steps_of_round
+from kerasnets.benchmark.network import Setting
 
 log = logging.getLogger("kerasnets")
 
@@ -41,7 +42,7 @@ class Worker:
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed in `close`
         self.process = subprocess.Popen(
             [sys.executable, str(PEERS_FOLDER), peer],
-            env=_environment(peer, device),
+            env=_environment(device),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -71,6 +72,10 @@ class Worker:
             raise (NoSuchJobError if answer["unsupported"] else PeerError)(answer["error"])
         return answer
 
+    def round(self, steps: int) -> float:
+        """Seconds of a step, of as many as are asked for."""
+        return self.ask("round", steps=steps)["seconds"]
+
     def close(self) -> None:
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
@@ -83,24 +88,18 @@ class Worker:
         self.errors.close()
 
 
-def _environment(peer: str, device: str) -> dict[str, str]:
-    """The variables of a peer's process: those of this one, but for what kerasnets sets."""
+def _environment(device: str) -> dict[str, str]:
+    """The variables of a peer's process."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    if peer == "kerasnets":
-        root = str(pathlib.Path(kerasnets.__file__).parent.parent)
-        paths = filter(None, [root, environment.get("PYTHONPATH")])
-        environment["PYTHONPATH"] = os.pathsep.join(paths)
-    else:
-        # Importing kerasnets sets it; the others are measured with TensorFlow's own choice.
-        environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    root = str(pathlib.Path(kerasnets.__file__).parent.parent)
+    paths = filter(None, [root, environment.get("PYTHONPATH")])
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
     # The processes share a GPU; JAX would take most of its memory for the first.
     environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    if device == "cpu":
-        environment |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-    return environment
+    return environment | (CPU_ALONE if device == "cpu" else {})
 
 
-def measure(config: BenchmarkConfig, results: Results, keep: Callable[[Results], None]) -> None:
+def measure(config: SideBySideConfig, results: Results, keep: Callable[[Results], None]) -> None:
     """Measures what a configuration asks for.
 
     Args:
@@ -108,16 +107,9 @@ def measure(config: BenchmarkConfig, results: Results, keep: Callable[[Results],
         results: To add to.
         keep: Called after each network, so that what was measured is not lost.
     """
-    settings = itertools.product(
-        config.precisions, config.devices, config.batch_sizes, config.sizes or (None,)
-    )
-    for (precision, device, batch, size), network in itertools.product(
-        list(settings), config.networks
-    ):
-        shape = input_shape(network, size)
-        setting = {"batch": batch, "precision": precision, "device": device}
-        with _workers(twins(network, config.peers), device) as workers:
-            _measure_network(config, results, network, {**setting, "input_shape": shape}, workers)
+    for setting in settings(config.networks, config):
+        with _workers(twins(setting.network, config.peers), setting.device) as workers:
+            _measure_network(config, results, setting, workers)
         keep(results)
 
 
@@ -134,45 +126,42 @@ def _workers(twins: dict[str, Twin], device: str) -> Iterator[dict[str, tuple[Tw
 
 
 def _measure_network(
-    config: BenchmarkConfig,
+    config: SideBySideConfig,
     results: Results,
-    network: str,
-    setting: dict,
+    setting: Setting,
     workers: dict[str, tuple[Twin, Worker]],
 ) -> None:
     """All jobs of one network."""
-    common = {
-        "network": network,
-        "size": setting["input_shape"][0],
-        "date": datetime.date.today().isoformat(),
-        **{name: setting[name] for name in ("batch", "precision", "device")},
-    }
     rows, alive = {}, {}
     for peer, (twin, worker) in workers.items():
-        named = {**common, "peer": peer, "twin": twin.name, "same": twin.same}
+        named = {
+            **common(setting),
+            **{"peer": peer, "twin": twin.name, "same": twin.same},
+            "date": datetime.date.today().isoformat(),
+        }
         try:
-            facts = worker.ask("start", setting={**setting, "network": twin.name})
+            facts = worker.ask("start", setting={**asdict(setting), "network": twin.name})
             _add_peak(results, worker, setting)
         except PeerError as error:
-            log.info("%s: %s does not start: %s", network, peer, error)
+            log.info("%s: %s does not start: %s", setting.network, peer, error)
             for job in config.jobs:
                 results.add(Row(**named, what=job, error=str(error)))
             continue
         rows[peer], alive[peer] = {**named, **facts}, worker
-    _share_multiply_adds(rows)
+    _copy_multiply_adds(rows)
     for job in config.jobs:
         for row in _take_turns(config, job, rows, alive):
             results.add(row)
             log.info("%s", _line(row))
 
 
-def _add_peak(results: Results, worker: Worker, setting: dict) -> None:
-    key = f"{worker.peer} {setting['precision']} {setting['device']}"
+def _add_peak(results: Results, worker: Worker, setting: Setting) -> None:
+    key = f"{worker.peer} {setting.precision} {setting.device}"
     if key not in results.peaks:
         results.peaks[key] = worker.ask("peak")["flops"]
 
 
-def _share_multiply_adds(rows: dict[str, dict]) -> None:
+def _copy_multiply_adds(rows: dict[str, dict]) -> None:
     """Peers with the same network have the same work; ours counts it."""
     counted = rows.get("kerasnets", {}).get("multiply_adds")
     for row in rows.values():
@@ -180,7 +169,7 @@ def _share_multiply_adds(rows: dict[str, dict]) -> None:
 
 
 def _take_turns(
-    config: BenchmarkConfig, job: str, rows: dict[str, dict], workers: dict[str, Worker]
+    config: SideBySideConfig, job: str, rows: dict[str, dict], workers: dict[str, Worker]
 ) -> list[Row]:
     """The rows of one job."""
     found, steps = {}, {}
@@ -188,7 +177,7 @@ def _take_turns(
         found[peer] = {**rows[peer], "what": job, "seconds": []}
         try:
             found[peer] |= worker.ask("prepare", job=job)
-            steps[peer] = _steps_of_round(config.round_seconds, worker)
+            steps[peer] = steps_of_round(config.round_seconds, worker.round)
         except NoSuchJobError as error:
             del found[peer]
             log.debug("%s", error)
@@ -208,20 +197,10 @@ def _take_turns(
     return [Row(**{**row, "seconds": tuple(row["seconds"])}) for row in found.values()]
 
 
-def _steps_of_round(round_seconds: float, worker: Worker) -> int:
-    """How many steps make a round; starting a `fit` counts little in it."""
-    steps = 1
-    # One step's time is mostly the start's; a round of that many tells better.
-    for _ in range(2):
-        seconds = worker.ask("round", steps=steps)["seconds"]
-        steps = max(steps, math.ceil(round_seconds / max(seconds, 1e-6)))
-    return steps
-
-
 def _add_round(worker: Worker, steps: int, row: dict) -> None:
     """Adds the time of a step to a row, or the error in place of all its times."""
     try:
-        row["seconds"].append(worker.ask("round", steps=steps)["seconds"])
+        row["seconds"].append(worker.round(steps))
     except PeerError as error:
         row |= {"error": str(error), "seconds": []}
 

@@ -1,10 +1,13 @@
+import os
+import subprocess
+import sys
 import textwrap
 
 import pytest
 
-from kerasnets.benchmark import runner
-from kerasnets.benchmark.config import BenchmarkConfig
-from kerasnets.benchmark.results import Results
+from benchmarks.side_by_side import runner
+from benchmarks.side_by_side.config import SideBySideConfig
+from benchmarks.side_by_side.results import Results
 
 # A peer without a framework, which tells how often it was asked for a step.
 PEER = """
@@ -40,7 +43,7 @@ def measured(tmp_path, monkeypatch, broken: str, what: str) -> Results:
     (tmp_path / "__main__.py").write_text(textwrap.dedent(PEER.format(broken=broken)))
     monkeypatch.setattr(runner, "PEERS_FOLDER", tmp_path)
     results, kept = Results({}), []
-    config = BenchmarkConfig(
+    config = SideBySideConfig(
         networks=("vgg16",), what=(what,), peers=("kerasnets",), rounds=3, round_seconds=1.0
     )
     runner.measure(config.resolved(), results, kept.append)
@@ -89,11 +92,28 @@ def test_a_process_that_ends_is_told_with_its_last_words(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("peer", ["kerasnets", "keras.applications"])
-def test_another_librarys_process_is_as_its_users_have_it(peer, monkeypatch):
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    environment = runner._environment(peer, "cpu")
-    ours = peer == "kerasnets"
-    assert ("TF_ENABLE_ONEDNN_OPTS" in environment) == ours
-    assert ("PYTHONPATH" in environment) == ours
-    assert environment["CUDA_VISIBLE_DEVICES"] == "-1"
+def test_another_librarys_process_is_as_its_users_have_it(peer):
+    """It begins without a framework, and without what importing kerasnets asks of TensorFlow."""
+    code = (
+        "import os, runpy, sys\n"
+        f"sys.argv = ['', {peer!r}]\n"
+        f"runpy.run_path({str(runner.PEERS_FOLDER)!r}, run_name='__main__')\n"
+        "print('TF_ENABLE_ONEDNN_OPTS' in os.environ, file=sys.stderr)\n"
+        "print('keras' in sys.modules or 'tensorflow' in sys.modules, file=sys.stderr)\n"
+    )
+    environment = runner._environment("cpu")
+    environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.split() == [str(peer == "kerasnets"), "False"]
+
+
+def test_a_process_for_the_cpu_sees_no_gpu():
+    assert runner._environment("cpu")["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert "JAX_PLATFORMS" not in runner._environment("gpu").keys() - os.environ.keys()

@@ -9,75 +9,48 @@ import os
 import pathlib
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 from dataclasses import dataclass, field
 
+from kerasnets.benchmark.measure import Measurement
 from kerasnets.errors import UserError
 from kerasnets.files import whole, write_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class Row(Measurement):
     """One job of one peer.
 
     Attributes:
-        network: Our name.
+        network: Our name of it.
         peer: Who was measured.
         twin: What the peer calls the network.
         same: Whether it is the same network, or the nearest.
-        what: The job: ``build``, ``train``, ``train_xla``, ``eager``, ``graph``, ``xla``,
-            ``exported``.
-        size: Side of the images.
-        batch: Images at a time.
-        precision, device: As asked for.
         backend: ``tensorflow``, ``jax`` or ``torch``.
         versions: Of the libraries.
-        seconds: A step, or a build, in each round.
-        first_s: Of the job's first step, compilation included.
-        build_s: Of the network's first construction in the process.
-        memory_mib: Peak in the job.
-        memory_of: ``process`` or ``device``.
+        build_s: Time of the network's first construction in the process.
         multiply_adds: Of the network for one image; ``None`` where it is not the same as ours.
         date: Of the measurement.
-        error: Why there are no times.
     """
 
-    network: str
     peer: str
     twin: str
     same: bool
-    what: str
-    size: int
-    batch: int
-    precision: str
-    device: str
     date: str
     backend: str = ""
     versions: dict[str, str] = field(default_factory=dict)
-    seconds: tuple[float, ...] = ()
-    first_s: float | None = None
     build_s: float | None = None
-    memory_mib: float | None = None
-    memory_of: str = "process"
-    multiply_adds: int | None = None
-    error: str | None = None
 
     @property
     def key(self) -> tuple:
         """What is measured; a later measurement takes the place of an earlier one."""
-        return (*self.place, self.peer)
+        return (*self.job, self.what, self.peer)
 
     @property
-    def place(self) -> tuple:
+    def job(self) -> tuple:
         """The same for the peers that stand side by side."""
-        return (self.network, self.what, self.size, self.batch, self.precision, self.device)
-
-    @property
-    def median(self) -> float | None:
-        """Seconds of a step."""
-        return statistics.median(self.seconds) if self.seconds else None
+        return self.network, self.size, self.batch, self.precision, self.device
 
     @property
     def flops(self) -> float | None:
@@ -160,7 +133,7 @@ def load(path: pathlib.Path) -> Results:
         return Results(dict(found["machine"]), rows, dict(found["peaks"]))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
-            f"{str(path)!r} holds no results of kerasnets benchmark: {error!r}."
+            f"{str(path)!r} holds no results of benchmarks.side_by_side: {error!r}."
         ) from error
 
 
@@ -172,7 +145,7 @@ def results_files(path: pathlib.Path) -> list[pathlib.Path]:
     """
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files or not all(file.is_file() for file in files):
-        raise UserError(f"There are no results in {str(path)!r}; kerasnets benchmark --out writes.")
+        raise UserError(f"There are no results in {str(path)!r}; --out writes them.")
     return files
 
 

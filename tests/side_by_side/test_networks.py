@@ -2,7 +2,7 @@ import keras
 import pytest
 
 import kerasnets
-from kerasnets.benchmark import networks
+from benchmarks.side_by_side import networks
 
 
 def test_every_network_with_a_peer_is_ours():

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import pathlib
 import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kerasnets.benchmark.networks import PEERS
-from kerasnets.benchmark.results import Results, Row
+from benchmarks.side_by_side.networks import PEERS
+from benchmarks.side_by_side.results import Results, Row
 from kerasnets.files import whole, write_text
 
 OURS, *OTHERS = PEERS
@@ -19,20 +18,20 @@ FORMS = ("eager", "graph", "xla", "exported")
 
 LEGEND = (
     "Each peer runs in a process of its own and they take turns; a time is the median of the "
-    "rounds ± half of their range, a ratio their median over ours, then the least and the largest "
-    "of one round: above 1 we are faster. `of peak` is the share of the fastest matrix product of "
-    "the run that convolutions and dense layers reach (two operations a multiply-add, three times "
-    "as many in training); `MiB` the peak memory of the process, or of the device. An asterisk "
-    "marks a peer that has no such network, but one near to it. PyTorch's eager inference stands "
-    "beside all forms of ours. `build` builds the network without its weights from a file. "
-    "`fastest inference` compares the fastest form of each: what a user can have."
+    "rounds ± half of their range, a ratio their median over ours, then the least and the largest"
+    " of one round: above 1 we are faster. `of peak` is the fraction of the fastest matrix "
+    "product of the run that convolutions and dense layers reach (two operations a multiply-add, "
+    "three times as many in training); `MiB` the peak memory of the process, or of the device. An"
+    " asterisk marks a peer that has no such network, but one near to it. PyTorch's eager "
+    "inference stands beside all forms of ours. `build` builds the network without its weights "
+    "from a file. `fastest inference` compares the fastest form of each: what a user can have."
 )
 # At the end of the page: the run that any reader with a GPU can add.
 ON_A_GPU = """
 On a GPU, with keras, jax[cuda], torch and torchvision:
 
-    KERAS_BACKEND=jax kerasnets benchmark --networks resnet50_v1_5 --what train,graph --sizes 224 \\
-        --batch-sizes 256 --precisions bfloat16 --devices gpu \\
+    KERAS_BACKEND=jax python -m benchmarks.side_by_side --networks resnet50_v1_5 \\
+        --what train,graph --sizes 224 --batch-sizes 256 --precisions bfloat16 --devices gpu \\
         --peers kerasnets keras.applications torchvision torchvision_compiled \\
         --out benchmarks/results/gpu-jax.json
 """
@@ -75,7 +74,7 @@ def pairs(results: Results) -> list[Pair]:
 
 def _beside(ours: Row, peer: str, rows: list[Row]) -> Row | None:
     """The peer's row of the same job; of inference, its only form where it has one alone."""
-    theirs = [row for row in rows if row.peer == peer and _but_what(row) == _but_what(ours)]
+    theirs = [row for row in rows if row.peer == peer and row.job == ours.job]
     if peer in ("torchvision", "torchvision_compiled", "timm") and ours.what in FORMS:
         theirs = [row for row in theirs if row.what in FORMS]
     else:
@@ -88,17 +87,13 @@ def fastest_pairs(results: Results) -> list[Pair]:
     fastest: dict[tuple, Row] = {}
     for row in results.rows:
         if row.what in FORMS and row.median is not None:
-            key = row.peer, _but_what(row)
+            key = row.peer, row.job
             fastest[key] = min(row, fastest.get(key, row), key=lambda each: each.median)
     return [
         Pair(fastest[OURS, job], theirs)
         for (peer, job), theirs in fastest.items()
         if peer != OURS and (OURS, job) in fastest
     ]
-
-
-def _but_what(row: Row) -> tuple:
-    return row.network, row.size, row.batch, row.precision, row.device
 
 
 def table(results: Results) -> Table:
@@ -123,7 +118,7 @@ def _order(row: Row) -> tuple:
 
 def _cells(row: Row, results: Results) -> list[str]:
     peak = results.peak(row.precision, row.device)
-    share = f"{row.flops / peak:.0%}" if row.flops and peak else ""
+    fraction = f"{row.flops / peak:.0%}" if row.flops and peak else ""
     precision = "" if row.precision == "float32" else f" {row.precision}"
     size = "" if row.what == "build" else f"{row.batch} of {row.size}{precision}"
     if row.median is None:
@@ -131,13 +126,7 @@ def _cells(row: Row, results: Results) -> list[str]:
     speed = "" if row.what == "build" else f"{row.batch / row.median:.1f}"
     first = "" if row.first_s is None else f"{row.first_s:.1f}"
     memory = "" if row.memory_mib is None else f"{row.memory_mib:.0f}"
-    return [row.network, row.what, size, _spread(row), speed, share, first, memory]
-
-
-def _spread(row: Row) -> str:
-    """Median and half of the range, in ms."""
-    half = (max(row.seconds) - min(row.seconds)) / 2
-    return f"{1e3 * row.median:.1f} ± {1e3 * half:.1f}"
+    return [row.network, row.what, size, row.times, speed, fraction, first, memory]
 
 
 def _peer_cells(peers: Iterable[str], beside: dict[str, Pair]) -> list[str]:
@@ -149,7 +138,7 @@ def _peer_cells(peers: Iterable[str], beside: dict[str, Pair]) -> list[str]:
         pair = beside[peer]
         nearest = "" if pair.theirs.same else "*"
         low, high = pair.spread
-        cells += [_spread(pair.theirs), f"{pair.ratio:.2f}{nearest} ({low:.2f} to {high:.2f})"]
+        cells += [pair.theirs.times, f"{pair.ratio:.2f}{nearest} ({low:.2f} to {high:.2f})"]
     return cells
 
 
@@ -207,12 +196,9 @@ def write_page(path: pathlib.Path, files: dict[str, Results]) -> None:
 
 
 def _page(files: dict[str, Results]) -> Iterator[str]:
-    today = datetime.date.today().isoformat()
     yield "# Benchmark\n"
-    yield (
-        f"Written by `kerasnets benchmark --report` on {today} from the files in `results/`. "
-        + LEGEND
-    )
+    command = "python -m benchmarks.side_by_side --report"
+    yield f"Written by `{command}` from the files in `results/`. " + LEGEND
     for name, results in files.items():
         yield f"\n## {name}\n"
         yield from (f"- {line}" for line in setting(results))

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from importlib import metadata
 
 import torch
-from job import CLASSES, LEARNING_RATE, MOMENTUM, Setting, UnsupportedError
+
+from kerasnets.benchmark.network import (
+    CLASSES,
+    LEARNING_RATE,
+    MOMENTUM,
+    Setting,
+    UnsupportedError,
+)
 
 
 class TorchPeer:
@@ -25,7 +32,7 @@ class TorchPeer:
         self.format = torch.channels_last if channels_last else torch.contiguous_format
 
     def make(self) -> torch.nn.Module:
-        """The network with its initial weights and without side classifiers."""
+        """The network with its initial weights and without auxiliary classifiers."""
         raise NotImplementedError
 
     def build(self) -> None:

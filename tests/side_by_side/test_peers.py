@@ -2,24 +2,28 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnets.benchmark.runner import PEERS_FOLDER
+from benchmarks.side_by_side.runner import PEERS_FOLDER
+from kerasnets.benchmark.network import Setting
 
 
 @pytest.fixture
 def small_peer(monkeypatch):
     """A peer with a small network of Keras, in this process."""
     monkeypatch.syspath_prepend(str(PEERS_FOLDER))
-    from job import Setting
-    from keras_peers import KerasPeer
+    from keras_peers import Applications
 
-    class Small(KerasPeer):
+    class Small(Applications):
         def make(self) -> keras.Model:
             x = inputs = keras.Input(self.setting.input_shape)
             x = keras.layers.Conv2D(4, 3, activation="relu")(x)
             return keras.Model(inputs, keras.layers.Dense(1000)(keras.layers.Flatten()(x)))
 
     def make(precision: str) -> Small:
-        peer = Small(Setting("small", (8, 8, 3), 2, precision, "cpu"))
+        peer = Small(
+            Setting(
+                network="small", input_shape=(8, 8, 3), batch=2, precision=precision, device="cpu"
+            )
+        )
         peer.build()
         return peer
 

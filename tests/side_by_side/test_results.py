@@ -5,8 +5,15 @@ import platform
 
 import pytest
 
+from benchmarks.side_by_side.results import (
+    Results,
+    Row,
+    describe_machine,
+    load,
+    load_or_start,
+    save,
+)
 from kerasnets import UserError
-from kerasnets.benchmark.results import Results, Row, describe_machine, load, load_or_start, save
 
 ROW = Row(
     network="resnet50",

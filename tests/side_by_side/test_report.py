@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from kerasnets.benchmark import report
-from kerasnets.benchmark.results import Results
-from tests.benchmark.test_results import ROW
+from benchmarks.side_by_side import report
+from benchmarks.side_by_side.results import Results
+from tests.side_by_side.test_results import ROW
 
 
 @pytest.fixture
