@@ -90,8 +90,10 @@ def _environment(peer: str, device: str) -> dict[str, str]:
         root = str(pathlib.Path(kerasnets.__file__).parent.parent)
         paths = filter(None, [root, environment.get("PYTHONPATH")])
         environment["PYTHONPATH"] = os.pathsep.join(paths)
+        # As where kerasnets loads TensorFlow itself.
+        environment.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     else:
-        # Importing kerasnets sets it; the others are measured with TensorFlow's own choice.
+        # kerasnets may have set it; the others are measured with TensorFlow's own choice.
         environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
     # The processes share a GPU; JAX would take most of its memory for the first.
     environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-# Before Keras: it asks TensorFlow for oneDNN.
-import kerasnets  # isort: skip
-
 import keras
 from job import CLASSES, LEARNING_RATE, MOMENTUM, Setting
 from keras_peers import KerasPeer, accelerators
+
+import kerasnets
 
 
 class Kerasnets(KerasPeer):
