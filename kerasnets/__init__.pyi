@@ -46,7 +46,6 @@ from .errors import UserError as UserError
 from .fast import for_inference as for_inference
 from .inputs import Preprocessing as Preprocessing
 from .inputs import with_preprocessing as with_preprocessing
-from .models.build import build as build
 from .pretrained import (
     features as features,
 )
@@ -59,6 +58,7 @@ from .pretrained import (
 from .pretrained import (
     replace_head as replace_head,
 )
+from .pretrained.build import build as build
 from .registry import (
     ModelInfo as ModelInfo,
 )

@@ -24,10 +24,11 @@ class Preprocessing:
             ``pad``: both sides are resized to ``resize`` and the image is centred on black.
         size: Height and width that the network takes, in pixels.
         resize: Pixels, see ``fit``; ``None`` means ``min(size)``.
-        interpolation: Of the resizing; antialiased when the image shrinks, as Pillow does.
+        interpolation: How pixels are interpolated; antialiased when the image shrinks, as Pillow
+            does.
         mean: Subtracted from each channel, as a fraction of 255. One value serves all channels.
         std: Divides each channel, as a fraction of 255. One value serves all channels.
-        channel_order: Of the network's input. The mean and std are in this order too.
+        channel_order: The order of the network's input channels, and of the mean and std.
     """
 
     size: tuple[int, int]
@@ -58,7 +59,7 @@ class Preprocessing:
     def for_input(self, height: int, width: int, channels: int) -> Preprocessing:
         """The same preprocessing for a network of another input size or number of channels.
 
-        The share of the image that the crop keeps (or the padding takes) stays the same. A
+        The fraction of the image that the crop keeps (or the padding takes) stays the same. A
         grayscale input gets the average of the colour statistics.
         """
         scale = min(height, width) / min(self.size)

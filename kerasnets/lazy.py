@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.abc
+import importlib.machinery
 import importlib.util
+import os
+import sys
+import threading
 import types
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 
 class LazyModule(types.ModuleType):
@@ -16,6 +23,7 @@ class LazyModule(types.ModuleType):
     """
 
     def __getattr__(self, attribute: str) -> object:
+        prefer_onednn()
         return getattr(importlib.import_module(self.__name__), attribute)
 
 
@@ -30,3 +38,100 @@ else:
 def installed(module: str) -> bool:
     """Whether a module can be imported; it is not imported."""
     return importlib.util.find_spec(module) is not None
+
+
+def prefer_onednn() -> None:
+    """Asks TensorFlow for oneDNN, unless the user has chosen or TensorFlow is loaded.
+
+    Its convolutions of few channels are six times as fast as TensorFlow's own, which TensorFlow
+    takes by default on some processors. It reads the variable when it is loaded.
+    """
+    if "tensorflow" not in sys.modules:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def after_keras(action: Callable[[], None]) -> None:
+    """Calls `action` as soon as Keras is loaded, whoever loads it; at once if it is."""
+    if "keras" in sys.modules:
+        action()
+    else:
+        sys.meta_path.insert(0, _KerasWatch(action))
+
+
+class _KerasWatch(importlib.abc.MetaPathFinder):
+    """Waits for Keras among all imports, and goes away after it.
+
+    Where a module of kerasnets imports Keras, the action waits until that module is complete too:
+    it may be one that the action needs.
+    """
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self.action = action
+        self.loaded = False
+        self.thread = threading.local()
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None = None,
+        target: types.ModuleType | None = None,
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name in ("keras", "tensorflow") and self.depth:
+            prefer_onednn()  # kerasnets is what imports it
+        if name != "keras" and not name.startswith("kerasnets."):
+            return None
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            if spec := finder.find_spec(name, path, target):
+                if spec.loader is not None:
+                    spec.loader = _WatchedLoader(spec.loader, self)
+                return spec
+        return None
+
+    @property
+    def depth(self) -> int:
+        """How many of the modules in question this thread is in the middle of importing."""
+        return getattr(self.thread, "depth", 0)
+
+    @contextlib.contextmanager
+    def importing(self, name: str) -> Iterator[None]:
+        self.thread.depth = self.depth + 1
+        try:
+            yield
+            self.loaded |= name == "keras"
+        finally:
+            self.thread.depth -= 1
+        if self.loaded and not self.depth:
+            self.finish()
+
+    def finish(self) -> None:
+        try:
+            sys.meta_path.remove(self)
+        except ValueError:
+            return  # another thread was first
+        try:
+            self.action()
+        except ImportError:
+            # Another thread is in the middle of importing a module that the action needs. When it
+            # is through it comes here too.
+            sys.meta_path.insert(0, self)
+
+
+class _WatchedLoader(importlib.abc.Loader):
+    """Tells a `_KerasWatch` when a module is complete."""
+
+    def __init__(self, loader: importlib.abc.Loader, watch: _KerasWatch) -> None:
+        self.loader, self.watch = loader, watch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)  # get_code, for `python -m`
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        # Resources and tracebacks are read through the loader.
+        module.__loader__ = self.loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
+        with self.watch.importing(module.__name__):
+            self.loader.exec_module(module)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import fnmatch
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from kerasnets.errors import UserError, unknown
@@ -84,6 +85,8 @@ class Layout:
         auxiliary: How the names of its auxiliary classifiers begin.
         options: With which `kerasnets.build` gives the project's network; without them the weights
             fit too, but the results are others.
+        first_layer: Our name of the network's first layer with weights. A file's layout is
+            recognised by this layer's name in the file, and by those of the classifier's layers.
     """
 
     names: Callable[[str], str | tuple[str, str]]
@@ -92,6 +95,56 @@ class Layout:
     convolution_bias: bool = False
     auxiliary: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
+    first_layer: str = "stem_conv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a network's weights are from; `kerasnets.build` leaves it as the model's ``origin``.
+
+    Attributes:
+        network: The name that `kerasnets.build` takes.
+        preprocessing: What an image goes through, at the input size of the weights.
+        source: The tag of the published source, where it is one.
+        options: Options of the network that the weights need.
+    """
+
+    network: str
+    preprocessing: Preprocessing
+    source: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def get_config(self) -> dict[str, Any]:
+        """As the configuration of a model keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_config(cls, config: object) -> Origin:
+        """The origin of a configuration that `get_config` returned, or that JSON gave back.
+
+        Raises:
+            TypeError: When it is no such configuration.
+        """
+        if not isinstance(config, dict) or not isinstance(config.get("preprocessing"), dict):
+            raise TypeError("it is no object with the preprocessing of a network")
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in config["preprocessing"].items()
+        }
+        return cls(**{**config, "preprocessing": Preprocessing(**fields)})
+
+    def to_json(self) -> str:
+        """As run folders and our own weight files keep it."""
+        return json.dumps(self.get_config(), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Origin:
+        """The origin of a text that `to_json` returned.
+
+        Raises:
+            ValueError, TypeError: When it is no such text.
+        """
+        return cls.from_config(json.loads(text))
 
 
 @dataclass(frozen=True, kw_only=True)

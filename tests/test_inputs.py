@@ -31,7 +31,7 @@ def test_bgr_turns_the_channels_before_scaling(rng):
     np.testing.assert_allclose(scaled, expected, atol=1e-3)
 
 
-def test_for_input_keeps_the_share_of_the_crop():
+def test_for_input_keeps_the_fraction_that_is_cropped():
     imagenet = Preprocessing(size=(224, 224), resize=256)
     small = imagenet.for_input(112, 112, 3)
     assert (small.size, small.resize) == ((112, 112), 128)

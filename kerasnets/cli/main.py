@@ -17,6 +17,7 @@ import tyro
 import kerasnets
 from kerasnets.cli.commands import COMMANDS, INSTANT, Command
 from kerasnets.errors import UserError, unknown
+from kerasnets.lazy import prefer_onednn
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -88,6 +89,7 @@ def _load_tensorflow() -> None:
     are shown where the import fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    prefer_onednn()
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as notes:

@@ -14,6 +14,7 @@ from kerasnets.data.sources import Split
 from kerasnets.errors import UserError
 from kerasnets.evaluation.metrics import Metrics, measure
 from kerasnets.inputs import Preprocessing, with_preprocessing
+from kerasnets.models.network import rebuilt_like
 
 # Crops of an image.
 CROP_COUNTS = {"ten": 10, "144": 144}
@@ -64,10 +65,7 @@ def without_side_classifiers(network: keras.Model) -> keras.Model:
     """The network with its predictions as its one output; it shares the weights."""
     if not isinstance(network.output, dict):
         return network
-    alone = keras.Model(network.inputs, network.output["predictions"], name=network.name)
-    if hasattr(network, "origin"):
-        alone.origin = network.origin
-    return alone
+    return rebuilt_like(network, network.inputs, network.output["predictions"])
 
 
 def _check(split: Split, name: str, classes: int) -> None:

@@ -22,6 +22,7 @@ from kerasnets.export.warmup import write_warmup
 from kerasnets.fast import for_inference
 from kerasnets.fast.rewriting import classifying_layer, copied, logits_of, rebuilt
 from kerasnets.inputs import Preprocessing, with_preprocessing
+from kerasnets.models.network import rebuilt_like
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
 
@@ -60,7 +61,7 @@ def export(
             network does, or the folder cannot be written.
     """
     form = form or Form()
-    network = keras.Model(network.input, logits_of(network), name=network.name)
+    network = rebuilt_like(network, network.input, logits_of(network))
     classes = network.output_shape[-1]
     if len(class_names) != classes:
         raise UserError(

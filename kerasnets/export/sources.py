@@ -15,7 +15,7 @@ from kerasnets.errors import UserError
 from kerasnets.export.form import Form
 from kerasnets.export.saved_model import export
 from kerasnets.fast.rewriting import logits_of
-from kerasnets.models.build import build
+from kerasnets.pretrained.build import build
 from kerasnets.pretrained.sources import preprocessing
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import keras
 
 from kerasnets.fast.kernels import BiasedConv2D
 from kerasnets.layers import Rematerialize, StochasticDepth
+from kerasnets.models.network import rebuilt_like
 
 Layer = keras.layers.Layer
 
@@ -25,7 +26,7 @@ def rebuilt(network: keras.Model, replacement: Callable[[Layer], Callable | None
         new = replacement(layer)
         tensors[id(layer.output)] = keras.tree.flatten(x)[0] if new is None else new(x)
     outputs = keras.tree.map_structure(lambda x: tensors[id(x)], network.output)
-    return keras.Model(network.input, outputs, name=network.name)
+    return rebuilt_like(network, network.input, outputs)
 
 
 def copied(

@@ -47,9 +47,9 @@ def save_drawing(path: str | os.PathLike, rows: Sequence[LayerRow], title: str) 
     (on a logarithmic one). The layers of a block are drawn as one.
 
     Args:
-        path: Of the PNG.
-        rows: From `kerasnets.inspection.layer_table`.
-        title: Above the picture.
+        path: The PNG file to write.
+        rows: The layers, as `kerasnets.inspection.layer_table` returns them.
+        title: The text above the picture.
     """
     slabs = _slabs(rows)
     lines = [slabs[start : start + _ROW] for start in range(0, len(slabs), _ROW)]
@@ -60,8 +60,8 @@ def save_drawing(path: str | os.PathLike, rows: Sequence[LayerRow], title: str) 
     figure.suptitle(title)
     largest = max(_height(slab) for slab in slabs)
     for axis, line in zip(axes[:, 0], lines, strict=True):
-        for place, slab in enumerate(line):
-            _draw(axis, slab, place, largest)
+        for column, slab in enumerate(line):
+            _draw(axis, slab, column, largest)
         axis.set(xlim=(-0.6, longest - 0.2), ylim=(-0.95, 1.35))
         axis.axis("off")
     handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in _COLOURS.values()]
@@ -103,13 +103,13 @@ def _height(slab: _Slab) -> float:
     return math.sqrt(side)
 
 
-def _draw(axis: Axes, slab: _Slab, place: int, largest: float) -> None:
+def _draw(axis: Axes, slab: _Slab, column: int, largest: float) -> None:
     """One slab: a front, a top and a side, its name and shape below."""
     height = 0.06 + 0.94 * _height(slab) / largest
     channels = slab.shape[-1] or 1
     width = 0.06 + 0.045 * math.log2(channels)
     depth = 0.22 * height
-    left, right, bottom = place - 0.3, place - 0.3 + width, 0.0
+    left, right, bottom = column - 0.3, column - 0.3 + width, 0.0
     top = bottom + height
     faces = {
         1.0: [(left, bottom), (right, bottom), (right, top), (left, top)],
@@ -129,4 +129,4 @@ def _draw(axis: Axes, slab: _Slab, place: int, largest: float) -> None:
     parameters = f"{slab.parameters:,}" if slab.parameters else ""
     name = re.sub("_(?=block|layer|transition)", "\n", slab.name)
     label = f"{name}\n{shape}\n{parameters}"
-    axis.text(place - 0.1, -0.08, label, ha="center", va="top", size=7.5)
+    axis.text(column - 0.1, -0.08, label, ha="center", va="top", size=7.5)

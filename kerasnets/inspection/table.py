@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -26,13 +27,13 @@ class LayerRow:
     """One layer of a network, for one image.
 
     Attributes:
-        name: Of the layer.
-        kind: Its class.
-        kernel: (height, width), where it has one.
-        strides: Where it has any.
-        output_shape: Without the batch.
-        trainable, non_trainable: Parameters.
-        multiply_adds: Of convolutions and dense layers.
+        name: The layer's name.
+        kind: The name of its class.
+        kernel: (height, width) of its kernel, where it has one.
+        strides: Its stride, where it has any.
+        output_shape: The shape of its output without the batch.
+        trainable, non_trainable: The number of its parameters.
+        multiply_adds: The number of its multiply-adds; 0 for all but convolutions and dense layers.
         receptive_field: Pixels of the input, along one side, that an output pixel sees; ``None``
             once it sees the whole image.
     """
@@ -85,8 +86,9 @@ def layer_multiply_adds(layer: keras.layers.Layer) -> int:
 
 
 def _positions(layer: keras.layers.Layer) -> int:
-    """How many places of the output a kernel is applied at."""
-    _, height, width, _ = layer.output.shape
+    """How many pixels of the output a kernel is applied for."""
+    output: Any = layer.output
+    _, height, width, _ = output.shape
     if height is None or width is None:
         return 0
     return height * width
@@ -124,8 +126,8 @@ def _receptive_fields(model: keras.Model) -> dict[str, int | None]:
     for layer in model.layers:
         inputs = [] if isinstance(layer, keras.layers.InputLayer) else _tensors(layer.input)
         incoming = [fields[id(tensor)] for tensor in inputs] or [(1, 1)]
-        sizes = [size for size, _ in incoming]
-        field = None if None in sizes else max(sizes)
+        known = [size for size, _ in incoming if size is not None]
+        field = max(known) if len(known) == len(incoming) else None
         jump = max(jump for _, jump in incoming)
         kernel = _kernel(layer)
         if isinstance(layer, (*_GLOBAL, keras.layers.Dense, EuclideanRBF)):

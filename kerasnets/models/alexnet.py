@@ -182,7 +182,7 @@ register(
     variant={"map_size": 6, "dropout_first": True, "bias_initializer": "zeros"},
     fixed=NO_RESIDUALS,
     stages=STAGES,
-    layouts={"torchvision": Layout(names=torchvision_names)},
+    layouts={"torchvision": Layout(names=torchvision_names, first_layer="conv1")},
     input_shape=(224, 224, 3),
     classes=1000,
     trainable_params=61_100_840,

@@ -1,171 +1,113 @@
-"""From a name to a `keras.Model`: what the builders of all networks have in common."""
+"""From a registration to a network: what the builders of all networks have in common."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
-import os
-import pathlib
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import typeguard
 
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import Initializer, Style, output_of
-from kerasnets.registry import Registration, registration
+from kerasnets.registry import Origin, Registration, registration
 
 if typing.TYPE_CHECKING:
-    from kerasnets.models.names import NetworkName
-    from kerasnets.pretrained.sources import Origin
+    from kerasnets.models.network import Network
 
 
-def build(
-    network: NetworkName | str,
+def assemble(
+    network: str,
     /,
     *,
     include_top: bool = True,
-    weights: str | os.PathLike | None = None,
     input_shape: tuple[int | None, int | None, int] | None = None,
     pooling: str | None = None,
     classes: int | None = None,
     classifier_activation: str | None = "softmax",
     name: str | None = None,
     initialize: Callable[[Initializer], Initializer] | None = None,
-    **overrides,
-) -> keras.Model:
-    """Builds a network by name.
-
-    >>> model = kerasnets.build("resnet20_cifar")
-    >>> model.output_shape
-    (None, 10)
+    **overrides: Any,
+) -> Network:
+    """Builds a network by name with initial weights; see `kerasnets.build` for the arguments.
 
     Args:
-        network: A name from `kerasnets.list_models`.
-        include_top: Whether the classifier is included; without it the model returns the last
-            feature map, (N, H, W, C), or its pooling.
-        weights: ``None`` for the paper's random initialisation. ``"imagenet"`` for the best that
-            are published; ``"keras"``, ``"torchvision"``, ``"timm"`` or a tag such as
-            ``"timm:resnet18.tv_in1k"`` for those of a project (``kerasnets info NETWORK`` lists
-            them); ``"hf:OWNER/REPO[@REVISION][/FILE]"`` for the Hugging Face hub; or the path of
-            a weight file or a run folder. Options that the weights need are taken over, where
-            `overrides` does not have them.
-        input_shape: (height, width, channels), channels last; the paper's by default. Height and
-            width may be ``None`` where the head allows it.
-        pooling: Without the top: ``None``, ``"avg"`` or ``"max"`` over the feature map.
-        classes: Number of classes; the paper's by default.
-        classifier_activation: ``"softmax"``, another Keras activation, or ``None`` for logits.
-        name: Name of the model; the network's by default.
         initialize: Takes each initializer of a kernel and returns the one to use in its place.
-        **overrides: The network's own options, such as ``shortcut="projection"``, and those of
-            `kerasnets.models.blocks.Style`, such as ``activation="tanh"``. Networks that were
-            trained with auxiliary classifiers have ``auxiliary_heads=True``: the model then returns
-            ``{"predictions": ..., "aux1": ...}``.
-
-    Returns:
-        A functional model that takes scaled images, (N, H, W, C) float; `kerasnets.preprocessing`
-        tells how, `kerasnets.with_preprocessing` makes one that takes raw pixels.
 
     Raises:
         UserError: When an argument does not fit the network; nothing was built then.
     """
-    from kerasnets.pretrained.sources import known, resolve
+    from kerasnets.models.network import Network
 
     entry = registration(network)
-    origin = known(entry.info.name, weights)
-    overrides = {**_needed(entry, origin.options, include_top), **overrides}
-    side_heads = _takes_auxiliary_heads(entry, overrides, include_top)
-    if keras.config.image_data_format() != "channels_last":
-        raise UserError(
-            f"{entry.info.name}: networks are built with channels last. Received: "
-            "keras.config.image_data_format() = 'channels_first'."
-        )
-    _split_overrides(entry, overrides, include_top)  # refuses wrong ones before a download
-    _check_top(entry, include_top, pooling, classifier_activation)
-    assemble = functools.partial(
-        _assembled,
+    checked = check_arguments(
         entry,
         include_top=include_top,
-        side_heads=side_heads,
-        input_shape=_checked_input_shape(entry, input_shape),
+        input_shape=input_shape,
         pooling=pooling,
-        classes=_checked_classes(entry, classes),
+        classes=classes,
         classifier_activation=classifier_activation,
-        name=name or entry.info.name,
-        initialize=initialize,
+        **overrides,
     )
-    if weights is None:
-        model = assemble(overrides)
-        model.origin = origin
-        return model
-    path = resolve(entry.info.name, weights, include_top=include_top)
-    return _loaded(entry, assemble, overrides, path, origin, fresh_head=classes is not None)
-
-
-def _assembled(
-    entry: Registration,
-    overrides: Mapping[str, object],
-    *,
-    include_top: bool,
-    side_heads: bool,
-    input_shape: tuple[int | None, int | None, int],
-    pooling: str | None,
-    classes: int,
-    classifier_activation: str | None,
-    name: str,
-    initialize: Callable[[Initializer], Initializer] | None,
-) -> keras.Model:
-    """The network; see `build` for the arguments."""
-    backbone, head, style = _split_overrides(entry, overrides, include_top)
-    style = dataclasses.replace(style, initialize=initialize)
-    images = keras.Input(input_shape, name="images")
-    x = _features(entry, images, style, backbone)
+    classes, style = checked.classes, dataclasses.replace(checked.style, initialize=initialize)
+    images = typing.cast("keras.KerasTensor", keras.Input(checked.input_shape, name="images"))
+    x = _features(entry, images, style, checked.backbone)
     if include_top:
-        x = entry.head(x, style, classes, **head)
+        x = entry.head(x, style, classes, **checked.head)
     elif pooling is not None:
         layer = {
             "avg": keras.layers.GlobalAveragePooling2D,
             "max": keras.layers.GlobalMaxPooling2D,
         }[pooling]
         x = layer(name=f"{pooling}_pool")(x)
-    if side_heads:
+    if checked.auxiliary_heads:
         x = {"predictions": x, **_auxiliary_logits(entry, images, x, style, classes)}
     if include_top and classifier_activation not in (None, "linear"):
         x = _activated(x, classifier_activation)
-    return keras.Model(images, x, name=name)
+    origin = Origin(network=entry.info.name, preprocessing=entry.info.preprocessing)
+    return Network(images, x, name=name or entry.info.name, origin=origin)
 
 
-def _loaded(
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """The arguments of `assemble`, with defaults in place, by what they go to."""
+
+    input_shape: tuple[int | None, int | None, int]
+    classes: int
+    auxiliary_heads: bool
+    backbone: dict[str, object]
+    head: dict[str, object]
+    style: Style
+
+
+def check_arguments(
     entry: Registration,
-    assemble: Callable[..., keras.Model],
-    overrides: Mapping[str, object],
-    path: pathlib.Path,
-    origin: Origin,
     *,
-    fresh_head: bool,
-) -> keras.Model:
-    """The network with the weights of a file, and with the options that the file's project has."""
-    from kerasnets.pretrained.sources import of_project
-    from kerasnets.weights.load import layout_of, load_weights
-    from kerasnets.weights.memory import Deferred
+    include_top: bool,
+    input_shape: object,
+    pooling: object,
+    classes: object,
+    classifier_activation: object,
+    **overrides: Any,
+) -> Arguments:
+    """Checks the arguments of `assemble`, which takes a moment; building takes seconds.
 
-    # Initial weights are not drawn: the file gives them.
-    model = assemble(overrides, initialize=Deferred)
-    if any(set(layout.options) - set(overrides) for layout in entry.layouts.values()):
-        needed = of_project(origin, layout_of(path, entry.info.name, model)).options
-        if set(needed) - set(overrides):
-            model = assemble({**needed, **overrides}, initialize=Deferred)
-    project = load_weights(model, path, network=entry.info.name, fresh_head=fresh_head)
-    model.origin = of_project(origin, project)
-    return model
-
-
-def _needed(entry: Registration, options: Mapping, include_top: bool) -> dict[str, object]:
-    """The options that the weights need, without the classifier's where there is none."""
-    heads = () if include_top else (*_options(entry.head), "auxiliary_heads")
-    return {name: value for name, value in options.items() if name not in heads}
+    Raises:
+        UserError: When an argument does not fit the network.
+    """
+    if keras.config.image_data_format() != "channels_last":
+        raise UserError(
+            f"{entry.info.name}: networks are built with channels last. Received: "
+            "keras.config.image_data_format() = 'channels_first'."
+        )
+    auxiliary_heads = _takes_auxiliary_heads(entry, overrides, include_top)
+    options = _split_overrides(entry, overrides, include_top)
+    _check_top(entry, include_top, pooling, classifier_activation)
+    shape = _checked_input_shape(entry, input_shape)
+    return Arguments(shape, _checked_classes(entry, classes), auxiliary_heads, *options)
 
 
 def _auxiliary_logits(
@@ -361,6 +303,11 @@ def _options(function: Callable) -> dict[str, object]:
     """The options of a builder or a head, which are its keyword-only arguments, and their types."""
     parameters = inspect.signature(function, eval_str=True).parameters.values()
     return {each.name: each.annotation for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+def head_options(entry: Registration) -> Collection[str]:
+    """The names of the options that the classifier takes."""
+    return _options(entry.head)
 
 
 def _check_type(network: str, key: str, value: object, annotation: object) -> None:

@@ -291,7 +291,11 @@ register(
         "stage4": "inception4e",
         "stage5": "inception5b",
     },
-    layouts={"torchvision": Layout(names=torchvision_names, auxiliary=("aux1.", "aux2."))},
+    layouts={
+        "torchvision": Layout(
+            names=torchvision_names, auxiliary=("aux1.", "aux2."), first_layer="conv1"
+        )
+    },
     trainable_params=6_624_904,
     non_trainable_params=14_560,
     multiply_adds=1_498_376_192,

@@ -354,8 +354,8 @@ register(
     auxiliary_heads={"aux1": "stage4_act"},
     auxiliary_head=auxiliary_head,
     layouts={
-        "timm": Layout(names=timm_names),
-        "keras": Layout(names=keras_names, framework="keras"),
+        "timm": Layout(names=timm_names, first_layer="stem_conv1"),
+        "keras": Layout(names=keras_names, framework="keras", first_layer="stem_conv1"),
     },
     trainable_params=55_843_464,
     non_trainable_params=60_544,

@@ -212,7 +212,7 @@ register(
         "stage4": "inception_b7",
         "stage5": "inception_c3",
     },
-    layouts={"timm": Layout(names=timm_names)},
+    layouts={"timm": Layout(names=timm_names, first_layer="stem_conv1")},
     input_shape=(299, 299, 3),
     classes=1000,
     trainable_params=42_679_816,

@@ -186,11 +186,16 @@ for depth, (column, plain, multiply_adds, trainable, statistics) in COUNTS.items
         batch_norm = name.endswith("_bn")
         suffix = ", with batch normalisation" if batch_norm else ""
         layouts = {
-            project: Layout(names=functools.partial(names, column=column, batch_norm=batch_norm))
+            project: Layout(
+                names=functools.partial(names, column=column, batch_norm=batch_norm),
+                first_layer="block1_conv1",
+            )
             for project, names in (("torchvision", torchvision_names), ("timm", timm_names))
         }
         if name in ("vgg16", "vgg19"):
-            layouts["keras"] = Layout(names=keras_names, framework="keras")
+            layouts["keras"] = Layout(
+                names=keras_names, framework="keras", first_layer="block1_conv1"
+            )
         _register(name, column, counts, layouts, f"{depth} layers, column {column}{suffix}")
 
 _register(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
-from kerasnets.models.build import build
+from kerasnets.errors import UserError
+from kerasnets.models.build import assemble
 from kerasnets.registry import info, list_models, registration
-from kerasnets.weights import memory
-from kerasnets.weights.files import WeightFile
-from kerasnets.weights.plan import fits
+from kerasnets.weights.memory import Deferred
+from kerasnets.weights.plan import MisfitError, fits
+from kerasnets.weights.tensors import WeightFile
 
 # How many networks are built and compared, and how much larger or smaller than the file they are.
 MOST, RATIO = 6, 1.5
@@ -25,10 +28,26 @@ def networks_that_fit(file: WeightFile) -> list[str]:
         return abs(math.log(info(name).params / max(1, size)))
 
     near = sorted(list_models(), key=distance)[:MOST]
-    found = []
-    for name in near:
-        if distance(name) < math.log(RATIO):
-            network = build(name, initialize=memory.Deferred)
-            if fits(network, file, registration(name)):
-                found.append(name)
-    return found
+    return [
+        name
+        for name in near
+        if distance(name) < math.log(RATIO)
+        and fits(assemble(name, initialize=Deferred), file, registration(name))
+    ]
+
+
+@contextlib.contextmanager
+def naming_networks_that_fit(file: WeightFile, network: str) -> Iterator[None]:
+    """Adds to the error for a file that does not fit a network which networks it does fit."""
+    try:
+        yield
+    except MisfitError as error:
+        fitting = networks_that_fit(file)
+        if network in fitting:
+            raise  # as registered it fits; the options do not
+        hint = (
+            f"It fits {' or '.join(fitting)}."
+            if fitting
+            else "No network of about its size fits it."
+        )
+        raise UserError(f"{error} {hint}") from None

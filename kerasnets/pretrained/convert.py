@@ -11,14 +11,15 @@ import numpy as np
 
 from kerasnets.errors import UserError, unknown
 from kerasnets.files import whole
-from kerasnets.models.build import build
+from kerasnets.pretrained.build import build
 from kerasnets.pretrained.closest import networks_that_fit
 from kerasnets.registry import Registration, registration
 from kerasnets.weights import pytorch
 from kerasnets.weights.files import open_weights
 from kerasnets.weights.layouts import layout_tensors
-from kerasnets.weights.plan import classes_of
+from kerasnets.weights.recognition import classes_of
 from kerasnets.weights.save import save_tensors, save_weights
+from kerasnets.weights.tensors import WeightFile
 
 # By the ending of the file's name.
 Ending = Literal[".weights.h5", ".keras", ".safetensors", ".pth", ".pt", ".th"]
@@ -43,7 +44,7 @@ def convert_weights(
         layout: Whose names and order: ``"own"``, or a project's, such as ``"torchvision"``. By
             default ``"torchvision"`` in a PyTorch file where the network has it, else the only
             one; ``"own"`` elsewhere.
-        **options: Of the network, as in `kerasnets.build`.
+        **options: Options of the network, as in `kerasnets.build`.
 
     Returns:
         The network's name.
@@ -53,10 +54,10 @@ def convert_weights(
             written in this form.
     """
     ending = _ending(target)
-    network = network or _network_of(source)
-    entry = registration(network)
-    layout = _checked_layout(entry, ending, layout)
     with open_weights(source) as file:
+        network = network or _network_of(file)
+        entry = registration(network)
+        layout = _checked_layout(entry, ending, layout)
         options.setdefault("classes", classes_of(file, entry))
     model = build(network, weights=source, classifier_activation=None, **options)
     if layout != "own":
@@ -78,7 +79,7 @@ def project_tensors(model: keras.Model, entry: Registration, layout: str) -> dic
     """
     tensors = {}
     for tensor in layout_tensors(model, entry.layouts[layout]):
-        values = keras.ops.convert_to_numpy(tensor.variable.value)
+        values = np.asarray(keras.ops.convert_to_numpy(tensor.variable.value))
         tensors[tensor.name] = tensor.to_file(values)
         if tensor.name.endswith(".running_var"):
             count = tensor.name.removesuffix("running_var") + "num_batches_tracked"
@@ -96,18 +97,17 @@ def _ending(target: str | os.PathLike) -> Ending:
     )
 
 
-def _network_of(source: str | os.PathLike) -> str:
-    with open_weights(source) as file:
-        fitting = networks_that_fit(file)
+def _network_of(file: WeightFile) -> str:
+    fitting = networks_that_fit(file)
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
         raise UserError(
-            f"{os.fspath(source)!r} fits {' and '.join(fitting)}, which differ in more than "
+            f"{str(file.path)!r} fits {' and '.join(fitting)}, which differ in more than "
             "weights: give the network's name."
         )
     raise UserError(
-        f"{os.fspath(source)!r} fits no network of about its size: give the network's name, and "
+        f"{str(file.path)!r} fits no network of about its size: give the network's name, and "
         "its options where it was built with some."
     )
 

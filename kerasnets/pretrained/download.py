@@ -26,7 +26,7 @@ HUB_FILES = ("model.safetensors", "weights.safetensors", "pytorch_model.bin", "m
 
 
 def download(location: str, checksum: str = "") -> pathlib.Path:
-    """The file of a location, downloaded with a progress bar where it is not kept yet.
+    """The file of a location, downloaded with a progress bar where it is not cached yet.
 
     Args:
         location: ``https://...`` or ``hf:OWNER/REPO[@REVISION][/FILE]``.
@@ -124,7 +124,7 @@ def _from_hub(location: str) -> pathlib.Path:
     from huggingface_hub import errors, hf_hub_download
 
     repo, revision, file = parse_hub(location)
-    kept = False
+    reason, failure, kept = "", None, False
     for name in (file,) if file else HUB_FILES:
         try:
             path = hf_hub_download(repo, name, revision=revision, local_files_only=kept)

@@ -9,11 +9,14 @@ one centre crop, or on CIFAR-10's test images.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from kerasnets.inputs import Preprocessing
 from kerasnets.registry import WeightSource, register_weights
 
 IMAGENET = "ImageNet-1k"
+# By network: what a project's function, such as `_keras`, makes a source of.
+Table = dict[str, list[tuple[Any, ...]]]
 
 
 def published(network: str) -> tuple[WeightSource, ...]:
@@ -51,7 +54,7 @@ SCALING = {
 
 # keras.applications: file without its end, MD5 with and without top, scaling, licence, accuracies.
 # Those tell no crop; the usual 87.5 % is taken.
-KERAS = {
+KERAS: Table = {
     "vgg16": [(
         "vgg16/vgg16", "64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc",
         "caffe", "CC-BY-4.0", 71.3, 90.1,
@@ -154,7 +157,7 @@ def _keras(
 
 
 # torchvision: file, accuracies, and what differs from most. The name has the start of its SHA-256.
-TORCHVISION = {
+TORCHVISION: Table = {
     "alexnet_owt": [("alexnet-owt-7be5be79.pth", 56.522, 79.066)],
     "vgg11": [("vgg11-8a719046.pth", 69.020, 88.628)],
     "vgg13": [("vgg13-19584684.pth", 69.928, 89.246)],
@@ -219,7 +222,7 @@ WEAK = {**SEMI, "data": f"Instagram-1B, {IMAGENET}"}
 NO_SCALING = {"scaling": {}}
 
 # timm: its tag, accuracies at the size given here, and what differs from most.
-TIMM = {
+TIMM: Table = {
     "vgg11": [("vgg11.tv_in1k", 69.050, 88.630, TV)],
     "vgg13": [("vgg13.tv_in1k", 69.950, 89.262, TV)],
     "vgg16": [("vgg16.tv_in1k", 71.594, 90.398, TV)],
@@ -346,7 +349,7 @@ def _timm(
 
 
 # akamaster/pytorch_resnet_cifar10: file, accuracy. The name has the start of its SHA-256.
-AKAMASTER = {
+AKAMASTER: Table = {
     "resnet20_cifar": [("resnet20-12fca82f.th", 91.73)],
     "resnet32_cifar": [("resnet32-d509ac18.th", 92.63)],
     "resnet44_cifar": [("resnet44-014dd654.th", 93.10)],

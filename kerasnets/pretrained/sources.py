@@ -5,43 +5,27 @@ The sources are rows of `kerasnets.pretrained.published`. Importing this module 
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import pathlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeGuard
 
 from kerasnets.errors import UserError, unknown
 from kerasnets.files import write_text
 from kerasnets.inputs import Preprocessing
 from kerasnets.pretrained.download import download, parse_hub
-from kerasnets.registry import WeightSource, info, list_models, registration
+from kerasnets.registry import Origin, WeightSource, info, list_models, registration
+from kerasnets.weights.files import open_weights
+from kerasnets.weights.recognition import project_of
+from kerasnets.weights.tensors import WeightFile
 
 if TYPE_CHECKING:
     import keras
 
 RUN_FACTS = "network.json"
 RUN_WEIGHTS = "weights.safetensors"
-# The entry of our safetensors files that says what their network takes.
-METADATA = "origin"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """What a network's weights say of it; `kerasnets.build` leaves it as the model's ``origin``.
-
-    Attributes:
-        network: The name that it is built by.
-        preprocessing: What an image goes through, at the input size of the weights.
-        source: The tag of the published source, where it is one.
-        options: Of the network, that the weights need.
-    """
-
-    network: str
-    preprocessing: Preprocessing
-    source: str | None = None
-    options: Mapping[str, object] = field(default_factory=dict)
 
 
 def preprocessing(
@@ -53,14 +37,14 @@ def preprocessing(
     'bgr'
 
     Args:
-        network: A name from `kerasnets.list_models`; or a model of `kerasnets.build`, `features` or
-            `replace_head`, which gives its own input size.
-        source: Of the weights, as ``weights=`` takes it. By default that of the model's weights;
-            for a name, and for weights that tell nothing, the network's own.
+        network: A name from `kerasnets.list_models`; or a model of `kerasnets.build`, a copy of
+            one, or what `features`, `replace_head` or `for_inference` made of one. A model gives
+            its own input size.
+        source: The source of the weights, as ``weights=`` takes it. By default that of the model's
+            weights; for a name, and for weights that tell nothing, the network's own.
 
     Raises:
-        UserError: When the network has no such source, or the model is none of ours, or was
-            reloaded by Keras, which keeps no such thing.
+        UserError: When the network has no such source, or the model is none of ours.
     """
     if isinstance(network, str):
         return describe(network, source).preprocessing
@@ -68,7 +52,7 @@ def preprocessing(
     if not isinstance(origin, Origin):
         raise UserError(
             f"The model {getattr(network, 'name', network)!r} does not tell where its weights are "
-            "from: Keras does not keep that in a file. Give the network's name and the source."
+            "from: kerasnets did not build it. Give the network's name and the source."
         )
     found = origin if source is None else describe(origin.network, source)
     height, width, channels = network.input_shape[1:]
@@ -77,7 +61,7 @@ def preprocessing(
 
 
 def describe(network: str, weights: str | os.PathLike | None) -> Origin:
-    """What is known of weights, with a look at the names in a file where nothing else tells.
+    """What is known of weights, with a look into the file where nothing else tells.
 
     Args:
         network: The name of a network.
@@ -87,15 +71,35 @@ def describe(network: str, weights: str | os.PathLike | None) -> Origin:
         UserError: When the network has no such source, or the file cannot be had.
     """
     origin = known(network, weights)
-    if weights is None or origin.source is not None or _kept(weights):
+    if weights is None or origin.source is not None or _is_folder(weights):
         return origin
-    from kerasnets.weights.load import layout_of
+    with opened(network, weights) as (_, origin):
+        return origin
 
-    return of_project(origin, layout_of(resolve(network, weights), network))
+
+@contextlib.contextmanager
+def opened(
+    network: str, weights: str | os.PathLike, *, include_top: bool = True
+) -> Iterator[tuple[WeightFile, Origin]]:
+    """The open weight file that ``weights=`` stands for, and what is known of the weights.
+
+    Args:
+        network: The name of a network.
+        weights: As `kerasnets.build` takes them.
+        include_top: Without it, a file without the classifier is taken where there is one.
+
+    Raises:
+        UserError: When there is no such source or file, or it cannot be had or read.
+    """
+    origin = known(network, weights)
+    with open_weights(resolve(network, weights, include_top=include_top)) as file:
+        if file.origin is not None and origin.source is None and not _is_folder(weights):
+            origin = _kept(network, file.origin, file.path)
+        yield file, of_project(origin, project_of(file, registration(network)))
 
 
 def known(network: str, weights: str | os.PathLike | None) -> Origin:
-    """What is known of weights before a file is downloaded, or its tensors are looked at.
+    """What is known of weights before a file is downloaded or opened.
 
     Args:
         network: The name of a network.
@@ -107,9 +111,10 @@ def known(network: str, weights: str | os.PathLike | None) -> Origin:
     facts = info(network)
     if weights is None:
         return Origin(network=facts.name, preprocessing=facts.preprocessing)
-    if kept := _kept(weights):
-        options = kept.options if kept.network == facts.name else {}
-        return replace(kept, network=facts.name, options=options)
+    if _is_folder(weights):
+        path = pathlib.Path(weights, RUN_FACTS)
+        if path.is_file():
+            return _kept(network, path.read_text(encoding="utf-8"), path)
     row = find(network, weights)
     if row is None:
         return Origin(network=facts.name, preprocessing=facts.preprocessing)
@@ -117,6 +122,17 @@ def known(network: str, weights: str | os.PathLike | None) -> Origin:
     return Origin(
         network=facts.name, preprocessing=row.preprocessing, source=row.tag, options=dict(options)
     )
+
+
+def _kept(network: str, text: str, path: pathlib.Path) -> Origin:
+    """What a run folder, or a safetensors file of ours, says of its weights."""
+    try:
+        origin = Origin.from_json(text)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{str(path)!r} does not describe a network: {error}.") from error
+    name = info(network).name
+    # Another network's options are of no use to this one.
+    return replace(origin, network=name, options=origin.options if origin.network == name else {})
 
 
 def of_project(origin: Origin, project: str | None) -> Origin:
@@ -147,13 +163,12 @@ def resolve(network: str, weights: str | os.PathLike, *, include_top: bool = Tru
     Raises:
         UserError: When there is no such source or file, or it cannot be had.
     """
-    if _is_name(weights):
-        source = find(network, weights)
+    if _is_of_hub(weights):
+        return download(weights)
+    if _is_name(weights) and (source := find(network, weights)):
         if source.location_without_top and not include_top:
             return download(source.location_without_top, source.checksum_without_top)
         return download(source.location, source.checksum)
-    if _is_of_hub(weights):
-        return download(weights)
     path = pathlib.Path(weights)
     if path.is_dir():
         return _of_run(path)
@@ -170,7 +185,7 @@ def find(network: str, weights: str | os.PathLike) -> WeightSource | None:
     A file, or a file of the hub, is known by its published name.
 
     Raises:
-        UserError: When it names a source that the network has not.
+        UserError: When it names a source that the network does not have.
     """
     rows = info(network).weights
     if not _is_name(weights):
@@ -192,8 +207,12 @@ def _is_name(weights: str | os.PathLike) -> bool:
     return weights == "imagenet" or weights.partition(":")[0] in projects
 
 
-def _is_of_hub(weights: str | os.PathLike) -> bool:
+def _is_of_hub(weights: str | os.PathLike) -> TypeGuard[str]:
     return isinstance(weights, str) and weights.startswith("hf:")
+
+
+def _is_folder(weights: str | os.PathLike) -> bool:
+    return not _is_name(weights) and not _is_of_hub(weights) and os.path.isdir(weights)
 
 
 def _is_of_imagenet(row: WeightSource) -> bool:
@@ -210,20 +229,16 @@ def _is_file_of(row: WeightSource, weights: str | os.PathLike) -> bool:
     return pathlib.Path(weights).name in names
 
 
-def _tags(network: str) -> list[str]:
-    return [row.tag for row in info(network).weights]
-
-
 def _names(network: str) -> set[str]:
     """Every name that `find` knows for a network."""
     rows = info(network).weights
-    whole = {"imagenet"} if any(map(_is_of_imagenet, rows)) else set()
-    return whole | {row.project for row in rows} | {row.tag for row in rows}
+    of_imagenet = {"imagenet"} if any(map(_is_of_imagenet, rows)) else set()
+    return of_imagenet | {row.project for row in rows} | {row.tag for row in rows}
 
 
 def _none_for(network: str, weights: str) -> UserError:
-    """An error for a source that a network has not; says whose it is, and what there is instead."""
-    tags = _tags(network)
+    """The error for a source that a network does not have; says whose it is, and what there is."""
+    tags = [row.tag for row in info(network).weights]
     others = [
         name
         for name in list_models()
@@ -245,47 +260,7 @@ def _none_for(network: str, weights: str) -> UserError:
 
 def write_run_facts(folder: pathlib.Path, origin: Origin) -> None:
     """Keeps in a run folder what its network takes."""
-    write_text(folder / RUN_FACTS, to_json(origin) + "\n")
-
-
-def to_json(origin: Origin) -> str:
-    """As run folders and our own weight files keep it."""
-    return json.dumps(asdict(origin), indent=2)
-
-
-def _kept(weights: str | os.PathLike) -> Origin | None:
-    """What a run folder, or a safetensors file of ours, keeps of its network; else ``None``."""
-    if _is_name(weights) or _is_of_hub(weights):
-        return None
-    path = pathlib.Path(weights, RUN_FACTS)
-    try:
-        if path.is_file():
-            return _from_json(path.read_text(encoding="utf-8"))
-        path = pathlib.Path(weights)
-        metadata = _metadata(path) if path.is_file() else {}
-        return _from_json(metadata[METADATA]) if METADATA in metadata else None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{str(path)!r} does not describe a network: {error}.") from error
-
-
-def _from_json(text: str) -> Origin:
-    values = json.loads(text)
-    if not isinstance(values, dict) or not isinstance(values.get("preprocessing"), dict):
-        raise TypeError("it is no object with the preprocessing of a network")
-    fields = values.pop("preprocessing")
-    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
-    return Origin(preprocessing=Preprocessing(**fields), **values)
-
-
-def _metadata(path: pathlib.Path) -> Mapping[str, str]:
-    """Of a safetensors file; nothing of another, and of a damaged one, which loading refuses."""
-    import safetensors
-
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}
-    except safetensors.SafetensorError:
-        return {}
+    write_text(folder / RUN_FACTS, origin.to_json() + "\n")
 
 
 def _of_run(folder: pathlib.Path) -> pathlib.Path:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from kerasnets import layers
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import output_of
-from kerasnets.models.build import build
 from kerasnets.models.lenet import digit_codes
+from kerasnets.pretrained.build import build
+from kerasnets.private import maker_of
 from kerasnets.registry import registration
 
 
@@ -25,7 +27,7 @@ def features(
     Args:
         network: A name from `kerasnets.list_models`.
         stages: Which stages; by default all that the network has with these arguments.
-        **build_arguments: Those of `kerasnets.build`, without the classifier's.
+        **build_arguments: Arguments of `kerasnets.build` but for the classifier's.
 
     Returns:
         A model whose output is a dictionary from each stage's name to its feature map,
@@ -34,6 +36,8 @@ def features(
     Raises:
         UserError: When the network has no such stage.
     """
+    from kerasnets.models.network import rebuilt_like
+
     known = registration(network).stages
     chosen = set(known if stages is None else stages)
     _check_stages(network, chosen, known)
@@ -42,7 +46,7 @@ def features(
     built = [stage for stage, layer in known.items() if layer in names]
     _check_stages(network, chosen if stages is not None else set(built), built)
     outputs = {stage: output_of(model, known[stage]) for stage in built if stage in chosen}
-    return _with_origin(keras.Model(model.input, outputs, name=model.name), model)
+    return rebuilt_like(model, model.input, outputs)
 
 
 def _check_stages(network: str, chosen: Iterable[str], known: Iterable[str]) -> None:
@@ -51,13 +55,6 @@ def _check_stages(network: str, chosen: Iterable[str], known: Iterable[str]) -> 
         raise unknown(f"stage of {network}", stage, known)
     if not chosen:
         raise UserError(f"{network} has no stages. Received: stages={sorted(chosen)!r}.")
-
-
-def _with_origin(model: keras.Model, source: keras.Model) -> keras.Model:
-    """A model made of another, which still knows where its weights are from."""
-    if hasattr(source, "origin"):
-        model.origin = source.origin
-    return model
 
 
 def freeze(model: keras.Model, *, until: str) -> None:
@@ -106,15 +103,17 @@ def replace_head(model: keras.Model, *, classes: int) -> keras.Model:
 
     Args:
         model: A network of `kerasnets.build` with its classifier. It is not changed.
-        classes: Of the new classifier.
+        classes: The number of classes of the new classifier.
 
     Returns:
         A model that shares all other layers, and so their weights, with `model`. The classifying
-        layer starts anew, and so do those of side classifiers.
+        layer starts anew, and so do those of auxiliary classifiers.
 
     Raises:
         UserError: When `model` has no classifier, or `classes` is not a positive integer.
     """
+    from kerasnets.models.network import rebuilt_like
+
     if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
         raise UserError(f"classes must be a positive integer. Received: {classes!r}.")
     if not any(layer.name == "logits" for layer in model.layers):
@@ -123,12 +122,12 @@ def replace_head(model: keras.Model, *, classes: int) -> keras.Model:
             "is inside another model."
         )
     outputs = keras.tree.map_structure(lambda x: _reclassified(x, classes), model.output)
-    return _with_origin(keras.Model(model.input, outputs, name=model.name), model)
+    return rebuilt_like(model, model.input, outputs)
 
 
-def _reclassified(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+def _reclassified(x: Any, classes: int) -> keras.KerasTensor:
     """`x` with the last layer that has a class in each output made anew, and all behind it."""
-    layer = x._keras_history.operation
+    layer = maker_of(x)
     size = _size(layer, classes)
     before = layer.input if size else _reclassified(layer.input, classes)
     return layer.__class__.from_config({**layer.get_config(), **size})(before)

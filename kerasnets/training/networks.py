@@ -13,8 +13,8 @@ from kerasnets.config.recipe_fields import Recipe
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras
-from kerasnets.models.build import build
 from kerasnets.pretrained import freeze
+from kerasnets.pretrained.build import build
 from kerasnets.registry import info, registration
 
 log = logging.getLogger("kerasnets")

@@ -10,11 +10,13 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from typing import IO, Any
 
 import h5py
+import numpy as np
 
 from kerasnets.errors import UserError
-from kerasnets.weights.files import Stored, WeightFile, damaged
+from kerasnets.weights.tensors import Stored, WeightFile, damaged, reading
 
 # What h5py raises for files whose structure makes no sense.
 _ERRORS = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
@@ -57,23 +59,21 @@ def _member(archive: zipfile.ZipFile, path: pathlib.Path) -> zipfile.ZipInfo:
 
 @contextlib.contextmanager
 def _file(path: pathlib.Path, source: object) -> Iterator[WeightFile]:
-    try:
-        with h5py.File(source, "r") as file:
+    with contextlib.ExitStack() as stack:
+        with reading(path, *_ERRORS):
+            file = stack.enter_context(h5py.File(source, "r"))
             datasets = dict(_datasets(path, file))
             tensors = {name: _stored(path, data) for name, data in datasets.items()}
-            yield WeightFile(path, _ranked(tensors), framework="keras")
-    except UserError:
-        raise
-    except _ERRORS as error:
-        raise damaged(path, error) from error
+        yield WeightFile(path, _ranked(tensors), framework="keras")
 
 
-def _datasets(path: pathlib.Path, file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
+# A group's member may be of several kinds; one that is not the expected kind is an error.
+def _datasets(path: pathlib.Path, file: Any) -> Iterator[tuple[str, Any]]:
     """The variables, by ``LAYER/INDEX``."""
     if "layers" in file or "_layer_checkpoint_dependencies" in file:
         yield from _by_group(path, file)
         return
-    root = file.get("model_weights", file)  # a whole model saved as .h5
+    root = file.get("model_weights", file)  # a complete model saved as .h5
     names = _attribute(root, "layer_names")
     if not names:
         raise UserError(f"{str(path)!r} is an HDF5 file without layers of Keras.")
@@ -82,20 +82,17 @@ def _datasets(path: pathlib.Path, file: h5py.File) -> Iterator[tuple[str, h5py.D
             yield f"{layer}/{index}", root[layer][weight]
 
 
-def _by_group(path: pathlib.Path, file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Of ``.weights.h5``: each layer's ``vars`` group says the layer's name."""
+def _by_group(path: pathlib.Path, file: Any) -> Iterator[tuple[str, Any]]:
+    """The variables of a ``.weights.h5`` file: each layer's ``vars`` group has the layer's name."""
     groups = []
+
+    def visit(name: str, item: object) -> None:
+        if name.rpartition("/")[2] == "vars" and isinstance(item, h5py.Group) and len(item):
+            groups.append(item)
+
     for top in ("layers", "_layer_checkpoint_dependencies"):
         if top in file:
-            file[top].visititems(
-                lambda name, item: (
-                    groups.append(item)
-                    if name.rpartition("/")[2] == "vars"
-                    and isinstance(item, h5py.Group)
-                    and len(item)
-                    else None
-                )
-            )
+            file[top].visititems(visit)
     for group in groups:
         owner = group.name.split("/")[-2]
         if owner.startswith("seed_generator"):
@@ -110,7 +107,7 @@ def _by_group(path: pathlib.Path, file: h5py.File) -> Iterator[tuple[str, h5py.D
             yield f"{layer}/{int(index)}", group[index]
 
 
-def _attribute(group: h5py.Group, name: str) -> list[str]:
+def _attribute(group: Any, name: str) -> list[str]:
     """A list of names; a long one is kept in numbered pieces."""
     if name in group.attrs:
         return [_text(value) for value in group.attrs[name]]
@@ -129,8 +126,9 @@ def _stored(path: pathlib.Path, data: object) -> Stored:
     if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
         raise damaged(path, f"{getattr(data, 'name', data)} is not a plain array of numbers")
 
-    def read(start: int, stop: int) -> object:
-        return data[start:stop] if data.shape else data[()]
+    def read(start: int, stop: int) -> np.ndarray:
+        with reading(path, *_ERRORS):
+            return data[start:stop] if data.shape else data[()]
 
     return Stored(tuple(data.shape), data.dtype.name, read)
 
@@ -141,13 +139,13 @@ _NUMBERED = re.compile(r"(conv2d|batch_normalization|dense|depthwise_conv2d)(?:_
 
 def _ranked(tensors: dict[str, Stored]) -> dict[str, Stored]:
     """``conv2d_17/0`` becomes ``conv2d#3/0``, where it is the fourth ``conv2d``."""
-    numbers: dict[str, set[int]] = {}
+    indices: dict[str, set[int]] = {}
     for name in tensors:
         if found := _NUMBERED.fullmatch(name):
-            numbers.setdefault(found[1], set()).add(int(found[2] or 0))
+            indices.setdefault(found[1], set()).add(int(found[2] or 0))
     ranks = {
         (kind, number): rank
-        for kind, used in numbers.items()
+        for kind, used in indices.items()
         for rank, number in enumerate(sorted(used))
     }
     renamed = {}
@@ -179,7 +177,7 @@ def _check_trailer(path: pathlib.Path) -> None:
         raise damaged(path, f"its checksum is {found}, expected {expected}")
 
 
-def _crc32(file: io.BufferedIOBase, size: int) -> int:
+def _crc32(file: IO[bytes], size: int) -> int:
     checksum = 0
     while size > 0:
         block = file.read(min(size, 1 << 24))

@@ -11,11 +11,14 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 
+from kerasnets.private import maker_of
 from kerasnets.registry import Layout
+from kerasnets.weights.recognition import FORMS
 
 
 def _same(array: np.ndarray) -> np.ndarray:
@@ -31,7 +34,7 @@ class Tensor:
         shape: In the file.
         variable: Of one of our layers.
         layer: That layer.
-        in_file_order: A view of the variable's array; flattened, it is the file's tensor.
+        in_file_order: Returns a view of the variable's array; flattened, it is the file's tensor.
         shift: Added to what the file has: a batch norm's variance under another epsilon.
         channels_axis: Where the image's channels are in the file, if their number is to change.
         lost_bias: Whether this is the bias of a convolution that has none here. The batch norm
@@ -67,10 +70,6 @@ def own_names(model: keras.Model) -> dict[str, tuple[keras.layers.Layer, keras.V
         for layer in model.layers
         for variable in layer.weights
     }
-
-
-# The last layer of AlexNet and VGG, as a dense layer and as a convolution.
-FORMS = {"fc8": "logits", "logits": "fc8"}
 
 
 def own_tensors(model: keras.Model, found: Mapping[str, tuple[int, ...]]) -> Iterator[Tensor]:
@@ -122,7 +121,7 @@ def layout_tensors(
             yield Tensor(name, shape, variable, layer, view, shift)
         if norm is not None:
             name = f"{prefix}.bias" if layout.framework == "torch" else f"{prefix}/1"
-            mean = norm.moving_mean
+            mean: Any = norm.moving_mean
             yield Tensor(name, tuple(mean.shape), mean, layer, lost_bias=True)
 
 
@@ -133,7 +132,7 @@ def _convolutions_without_bias(
     norms = {}
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            before = layer.input._keras_history.operation
+            before = maker_of(layer.input)
             if isinstance(before, keras.layers.Conv2D) and not before.use_bias:
                 norms[before.name] = layer
     return norms
@@ -228,11 +227,12 @@ def _keras_shape(
 
 def flattened_shape(layer: keras.layers.Layer) -> tuple[int, int, int] | None:
     """The (H, W, C) that the layer sees flattened, or ``None``. Looks through dropout."""
-    tensor = layer.input
+    tensor: Any = layer.input
     while True:
-        source = tensor._keras_history.operation
+        source = maker_of(tensor)
         if isinstance(source, keras.layers.Flatten):
-            shape = tuple(source.input.shape[1:])
+            flattened: Any = source.input
+            shape = tuple(flattened.shape[1:])
             return shape if len(shape) == 3 else None
         if not isinstance(source, keras.layers.Dropout):
             return None

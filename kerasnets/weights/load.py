@@ -8,12 +8,12 @@ import os
 import keras
 import numpy as np
 
-from kerasnets.models.build import build
-from kerasnets.registry import registration
+from kerasnets.registry import Registration, registration
 from kerasnets.weights import memory
-from kerasnets.weights.files import WeightFile, check, crc32, open_weights
+from kerasnets.weights.files import open_weights
 from kerasnets.weights.layouts import Tensor
-from kerasnets.weights.plan import plan_loading, recognise
+from kerasnets.weights.plan import plan_loading
+from kerasnets.weights.tensors import WeightFile, crc32
 
 log = logging.getLogger("kerasnets")
 
@@ -36,9 +36,9 @@ def load_weights(
     input channels and, with `fresh_head`, of classes.
 
     Args:
-        model: As `kerasnets.build` returned it.
-        path: The file.
-        network: The name the model was built by.
+        model: A model that `kerasnets.build` returned.
+        path: The weight file.
+        network: The name that the model was built by.
         fresh_head: Whether the last layer may start anew where the file's is for other classes.
 
     Returns:
@@ -49,39 +49,24 @@ def load_weights(
             network; the model is unchanged then.
     """
     with open_weights(path) as file:
-        plan = plan_loading(model, file, registration(network), fresh_head=fresh_head)
-        values = _read(file, plan.tensors)
-    for variable, array in values:
+        return load(model, file, registration(network), fresh_head=fresh_head)
+
+
+def load(
+    model: keras.Model, file: WeightFile, entry: Registration, *, fresh_head: bool = False
+) -> str | None:
+    """Gives `model` the weights of an open file; see `load_weights`."""
+    plan = plan_loading(model, file, entry, fresh_head=fresh_head)
+    # All are read before the first is assigned.
+    for variable, array in _read(file, plan.tensors):
         variable.assign(memory.as_tensor(array))
     _finish(model, plan.fresh)
     for note in plan.notes:
-        log.warning("%s: %s.", network, note)
+        log.warning("%s: %s.", entry.info.name, note)
     return plan.project
 
 
-def layout_of(
-    path: str | os.PathLike, network: str, model: keras.Model | None = None
-) -> str | None:
-    """The project whose layout a file has, of those that publish weights of the network.
-
-    Args:
-        path: The file.
-        network: The name of the network.
-        model: The network, of any options; built for this, without weights, if not given.
-
-    Returns:
-        A key of `Registration.layouts`; ``None`` for our own layout.
-
-    Raises:
-        UserError: When the file is missing or damaged.
-    """
-    if model is None:
-        model = build(network, initialize=memory.Deferred)
-    with open_weights(path) as file:
-        return recognise(model, file, registration(network))[0]
-
-
-def _read(file: WeightFile, tensors: tuple[Tensor, ...]) -> list[tuple[keras.Variable, np.ndarray]]:
+def _read(file: WeightFile, tensors: list[Tensor]) -> list[tuple[keras.Variable, np.ndarray]]:
     """Every variable's new value, in memory of its own; the model is not touched."""
     values: dict[int, tuple[keras.Variable, np.ndarray]] = {}
     for tensor in sorted(tensors, key=lambda tensor: tensor.lost_bias):
@@ -114,7 +99,7 @@ def _fill(array: np.ndarray, tensor: Tensor, file: WeightFile) -> None:
         part = view[start:stop] if step < rows else view
         part[...] = piece.reshape(part.shape)
     if tensor.name in file.checksums:
-        check(file, tensor.name, file.checksums[tensor.name], checksum)
+        file.check(tensor.name, checksum)
 
 
 def _with_channels(kernel: np.ndarray, axis: int, wanted: int) -> np.ndarray:
@@ -125,7 +110,7 @@ def _with_channels(kernel: np.ndarray, axis: int, wanted: int) -> np.ndarray:
     return np.take(kernel, np.arange(wanted) % given, axis) * (given / wanted)
 
 
-def _finish(model: keras.Model, fresh: tuple[keras.layers.Layer, ...]) -> None:
+def _finish(model: keras.Model, fresh: list[keras.layers.Layer]) -> None:
     """Draws the weights of layers that start anew, and leaves no trace of what was deferred."""
     for layer, attribute in memory.deferred(model):
         initializer = getattr(layer, attribute).initializer

@@ -16,8 +16,7 @@ _WORTH_SHARING = 1 << 20
 
 def zeros(shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
     """Zeros that take no memory until they are written."""
-    dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.zeros(size + _ALIGNMENT, "uint8")
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + size].view(dtype).reshape(shape)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import keras
 
 from kerasnets.errors import UserError
-from kerasnets.registry import Layout, Registration
-from kerasnets.weights.files import Stored, WeightFile
-from kerasnets.weights.layouts import FORMS, Tensor, flattened_shape, layout_tensors, own_tensors
+from kerasnets.registry import Registration
+from kerasnets.weights.layouts import Tensor, flattened_shape, layout_tensors, own_tensors
+from kerasnets.weights.recognition import FORMS, OWN, prefix_of, project_of
+from kerasnets.weights.tensors import Stored, WeightFile
 
-# How Keras itself saves one of our networks.
-OWN_IN_KERAS = Layout(names=str, framework="keras")
-# LeNet-5's classifier has a row of codes for each class; all others have a column of a kernel.
-IN_ROWS = ("rbf",)
+
+class MisfitError(UserError):
+    """The tensors of a file are not those of the network."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,16 @@ class Plan:
     """What is read into which variable.
 
     Attributes:
+        project: The project whose layout the file has; ``None`` for our own layout.
         tensors: All that is read.
-        fresh: Layers that start anew.
+        fresh: Layers that are initialised anew.
         notes: What had to be adapted, in words.
-        project: Whose layout it is; ``None`` for ours.
     """
 
-    tensors: tuple[Tensor, ...]
-    fresh: tuple[keras.layers.Layer, ...]
-    notes: tuple[str, ...]
     project: str | None
+    tensors: list[Tensor]
+    fresh: list[keras.layers.Layer]
+    notes: list[str]
 
 
 def plan_loading(
@@ -42,98 +42,71 @@ def plan_loading(
     """How the file's tensors go into the network.
 
     Raises:
-        UserError: When they do not fit; names the first at fault and a network that they fit.
+        MisfitError: When they do not fit; names the first at fault.
     """
-    project, tensors = recognise(model, file, entry)
+    project = project_of(file, entry)
+    tensors = _expected(model, file, entry, project)
     found = _of_built_heads(model, file, entry, project)
     fresh = []
     if fresh_head:
         fresh, tensors, found = _set_fresh_apart(tensors, found, entry)
-    tensors, notes = _with_channels(model, tensors, found, project, entry)
+    notes = _adapt_channels(model, tensors, found, entry, project)
     if fresh:
         names = ", ".join(layer.name for layer in fresh)
         notes.append(f"{str(file.path)!r} is for other classes; {names} starts anew")
     if faults := _faults(tensors, found):
-        raise UserError(
-            f"{str(file.path)!r} does not fit {entry.info.name}: {faults}"
-            f"{_reason(tensors, found, entry)}{_closest(file, entry.info.name)}"
-        )
-    return Plan(tuple(tensors), tuple(fresh), tuple(notes), project)
+        reason = _reason(tensors, found, entry)
+        raise MisfitError(f"{str(file.path)!r} does not fit {entry.info.name}: {faults}{reason}.")
+    return Plan(project, tensors, fresh, notes)
 
 
 def fits(model: keras.Model, file: WeightFile, entry: Registration) -> bool:
     """Whether the file is for this network: all its tensors, but perhaps for the classifier's."""
-    project, tensors = recognise(model, file, entry)
+    project = project_of(file, entry)
     found = _of_built_heads(model, file, entry, project)
-    _, tensors, found = _set_fresh_apart(tensors, found, entry)
+    expected = _expected(model, file, entry, project)
+    _, tensors, found = _set_fresh_apart(expected, found, entry)
     body = [
         tensor
         for tensor in tensors
         if tensor.layer.name not in entry.head_layers or tensor.name in found
     ]
-    tensors, _ = _with_channels(model, body, found, project, entry)
-    return not _faults(tensors, found)
+    _adapt_channels(model, body, found, entry, project)
+    return not _faults(body, found)
 
 
-def classes_of(file: WeightFile, entry: Registration) -> int | None:
-    """How many classes the file's classifier is for; ``None`` where it has none."""
-    name = entry.head_layers[-1]
-    ends = {"torch": (".weight", ".bias"), "keras": ("/0", "/kernel", "/codes")}
-    named = [(layout.names(name), layout.framework) for layout in entry.layouts.values()]
-    for names, framework in [*named, (name, "keras"), (FORMS.get(name, name), "keras")]:
-        prefix = names if isinstance(names, str) else names[0]
-        for end in ends[framework]:
-            if stored := file.tensors.get(prefix + end):
-                return stored.shape[0 if framework == "torch" or name in IN_ROWS else -1]
-    return None
-
-
-def _classifiers(entry: Registration) -> set[str]:
-    """Names of the layers whose weights are for a number of classes."""
-    last = entry.head_layers[-1]
-    return {last, FORMS.get(last, last)} | {f"{name}_logits" for name in entry.auxiliary_heads}
-
-
-def recognise(
-    model: keras.Model, file: WeightFile, entry: Registration
-) -> tuple[str | None, list[Tensor]]:
-    """The project, ``None`` for us, whose layout knows most of the names in the file.
-
-    Returns:
-        The project, and the tensors that its file of this network must hold.
-    """
-    if file.framework == "keras":
-        own = layout_tensors(model, OWN_IN_KERAS, file.tensors)
-    else:
-        own = own_tensors(model, {name: stored.shape for name, stored in file.tensors.items()})
-    candidates = {None: list(own)}
-    for project, layout in entry.layouts.items():
-        if layout.framework == file.framework:
-            candidates[project] = list(layout_tensors(model, layout, file.tensors))
-
-    def known(project: str | None) -> int:
-        return sum(tensor.name in file.tensors for tensor in candidates[project])
-
-    best = max(candidates, key=known)
-    return best, candidates[best]
+def _expected(
+    model: keras.Model, file: WeightFile, entry: Registration, project: str | None
+) -> list[Tensor]:
+    """The tensors that a file of this network must hold."""
+    if project is None and file.framework == "torch":
+        shapes = {name: stored.shape for name, stored in file.tensors.items()}
+        return list(own_tensors(model, shapes))
+    layout = entry.layouts[project] if project else OWN
+    return list(layout_tensors(model, layout, file.tensors))
 
 
 def _of_built_heads(
     model: keras.Model, file: WeightFile, entry: Registration, project: str | None
 ) -> dict[str, Stored]:
     """The file's tensors without those of classifiers that the model was built without."""
+    layout = entry.layouts[project] if project else OWN
     built = {layer.name for layer in model.layers}
-    sides = [name for name in entry.auxiliary_heads if f"{name}_logits" not in built]
-    layout = entry.layouts[project] if project else OWN_IN_KERAS
-    end = "." if project and layout.framework == "torch" else "/"
-    heads = [layout.names(name) for name in entry.head_layers if name not in built]
-    unused = [(name if isinstance(name, str) else name[0]) + end for name in heads]
-    unused += [f"{name}_" for name in sides] if project is None else layout.auxiliary * bool(sides)
+    unused = [prefix_of(layout, name) for name in entry.head_layers if name not in built]
+    auxiliary = [name for name in entry.auxiliary_heads if f"{name}_logits" not in built]
+    if auxiliary:
+        unused += [f"{name}_" for name in auxiliary] if project is None else layout.auxiliary
     return {
         name: stored
         for name, stored in file.tensors.items()
         if not name.startswith(tuple(unused)) and not name.endswith("num_batches_tracked")
     }
+
+
+def _classifiers(entry: Registration) -> set[str]:
+    """Names of the layers whose weights are for a number of classes."""
+    last = entry.head_layers[-1]
+    return {last, FORMS.get(last, last)} | {f"{name}_logits" for name in entry.auxiliary_heads}
 
 
 def _set_fresh_apart(
@@ -154,37 +127,32 @@ def _set_fresh_apart(
     return fresh, rest, {name: stored for name, stored in found.items() if name not in names}
 
 
-def _with_channels(
+def _adapt_channels(
     model: keras.Model,
     tensors: list[Tensor],
     found: Mapping[str, Stored],
-    project: str | None,
     entry: Registration,
-) -> tuple[list[Tensor], list[str]]:
-    """The plan where the first convolution is for another number of channels in the file."""
+    project: str | None,
+) -> list[str]:
+    """Changes the plan where the first convolution is for other channels in the file; notes it."""
     first = next((layer for layer in model.layers if layer.weights), None)
-    torch = project is not None and entry.layouts[project].framework == "torch"
-    axis = 1 if torch else 2
+    if type(first) is not keras.layers.Conv2D:
+        return []
+    axis = 1 if project and entry.layouts[project].framework == "torch" else 2
     for index, tensor in enumerate(tensors):
         stored = found.get(tensor.name)
-        if (
-            type(first) is keras.layers.Conv2D
-            and tensor.variable is first.kernel
-            and stored is not None
-            and len(stored.shape) == 4
-            and stored.shape[axis] != tensor.shape[axis]
-            and stored.shape == _replaced(tensor.shape, axis, stored.shape[axis])
+        if tensor.variable is not first.kernel or stored is None or len(stored.shape) != 4:
+            continue
+        given, wanted = stored.shape[axis], tensor.shape[axis]
+        if given != wanted and stored.shape == (
+            *tensor.shape[:axis],
+            given,
+            *tensor.shape[axis + 1 :],
         ):
-            given, wanted = stored.shape[axis], tensor.shape[axis]
-            adapted = dataclasses.replace(tensor, channels_axis=axis)
+            tensors[index] = dataclasses.replace(tensor, channels_axis=axis)
             how = "summed" if wanted == 1 else f"repeated, times {given}/{wanted}"
-            note = f"the weights are for {given} input channels, the input has {wanted}: {how}"
-            return [*tensors[:index], adapted, *tensors[index + 1 :]], [note]
-    return tensors, []
-
-
-def _replaced(shape: tuple[int, ...], axis: int, size: int) -> tuple[int, ...]:
-    return (*shape[:axis], size, *shape[axis + 1 :])
+            return [f"the weights are for {given} input channels, the input has {wanted}: {how}"]
+    return []
 
 
 def _faults(tensors: list[Tensor], found: Mapping[str, Stored]) -> str:
@@ -196,7 +164,7 @@ def _faults(tensors: list[Tensor], found: Mapping[str, Stored]) -> str:
         f"{tensor.name} has shape {found[tensor.name].shape}, expected {tensor.shape}"
         for tensor in _misshapen(tensors, found)
     ]
-    no_numbers = [
+    not_floats = [
         f"{tensor.name} holds {found[tensor.name].dtype}"
         for tensor in tensors
         if tensor.name in found and "float" not in found[tensor.name].dtype
@@ -205,7 +173,7 @@ def _faults(tensors: list[Tensor], found: Mapping[str, Stored]) -> str:
         (missing, "tensors are missing"),
         (extra, "do not belong to it"),
         (wrong, "have another shape"),
-        (no_numbers, "hold no floating-point numbers"),
+        (not_floats, "hold no floating-point numbers"),
     )
     return "; ".join(f"{len(names)} {what}: {_first(names)}" for names, what in faults if names)
 
@@ -232,27 +200,11 @@ def _reason(tensors: list[Tensor], found: Mapping[str, Stored], entry: Registrat
     if not wrong and missing and all(each.layer.name in classifiers for each in missing):
         return ". It has no classifier: include_top=False builds none, classes=N starts a new one"
     for tensor in wrong:
-        is_dense = isinstance(tensor.layer, keras.layers.Dense)
         if tensor.layer.name in classifiers:
             return ". Its classifier is for other classes; classes=N starts a new one"
-        if is_dense and flattened_shape(tensor.layer):
-            height, width, _ = flattened_shape(tensor.layer)
+        if isinstance(tensor.layer, keras.layers.Dense) and (seen := flattened_shape(tensor.layer)):
             return (
                 f". The dense layer {tensor.layer.name} fits one input size, and sees "
-                f"{height}x{width} here; dense_head='conv' takes larger inputs"
+                f"{seen[0]}x{seen[1]} here; dense_head='conv' takes larger inputs"
             )
     return ""
-
-
-def _closest(file: WeightFile, network: str) -> str:
-    """The networks that the file does fit, in words."""
-    from kerasnets.pretrained.closest import networks_that_fit
-
-    fitting = networks_that_fit(file)
-    if network in fitting:
-        return "."  # as registered it fits; the options do not
-    return (
-        f". It fits {' or '.join(fitting)}."
-        if fitting
-        else ". No network of about its size fits it."
-    )

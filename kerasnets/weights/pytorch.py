@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import pathlib
 import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from kerasnets.errors import UserError
 from kerasnets.files import whole
-from kerasnets.weights.files import Stored, WeightFile
+from kerasnets.weights.tensors import Stored, WeightFile
 
-# Modules' names had dots once; torchvision's files of DenseNets still have them.
+# Names of modules had dots once; torchvision's files of DenseNets still have them.
 DOTTED = re.compile(r"(\.denselayer\d+\.(?:norm|conv))\.(\d)\.")
 
 
@@ -44,7 +46,7 @@ def opened(path: pathlib.Path) -> Iterator[WeightFile]:
     yield WeightFile(path, tensors)
 
 
-def _load(torch: object, path: pathlib.Path) -> object:
+def _load(torch: Any, path: pathlib.Path) -> object:
     try:
         # An open file: by a path that ends in .safetensors torch would take it for that.
         with path.open("rb") as file:
@@ -57,7 +59,7 @@ def _load(torch: object, path: pathlib.Path) -> object:
         raise UserError(f"{str(path)!r} was not read, its code was not run: {reason}") from error
 
 
-def _reader(tensor: object) -> Callable[[int, int], np.ndarray]:
+def _reader(tensor: Any) -> Callable[[int, int], np.ndarray]:
     def read(start: int, stop: int) -> np.ndarray:
         rows = tensor[start:stop] if tensor.ndim else tensor
         # numpy has no bfloat16.
@@ -67,7 +69,7 @@ def _reader(tensor: object) -> Callable[[int, int], np.ndarray]:
 
 
 def save(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) -> None:
-    """Writes a dictionary of tensors as ``torch.save`` does, whole or not at all.
+    """Writes a dictionary of tensors as ``torch.save`` does, completely or not at all.
 
     Raises:
         UserError: When torch is not installed, or the file cannot be written.
@@ -85,9 +87,9 @@ def save(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) -> None:
             raise OSError(said or str(error).partition("\n")[0]) from error
 
 
-def _torch(what: str) -> object:
+def _torch(what: str) -> Any:
+    """The module torch, which is installed where the user wants it."""
     try:
-        import torch
+        return importlib.import_module("torch")
     except ModuleNotFoundError:
         raise UserError(f"{what} needs torch: pip install 'kerasnets[torch]'.") from None
-    return torch

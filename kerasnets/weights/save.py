@@ -11,18 +11,18 @@ import numpy as np
 
 from kerasnets.errors import UserError
 from kerasnets.files import whole
-from kerasnets.pretrained.sources import METADATA, Origin, to_json
-from kerasnets.weights.files import CHECKSUMS, crc32
+from kerasnets.registry import Origin
 from kerasnets.weights.hdf5 import add_trailer
 from kerasnets.weights.layouts import own_names
+from kerasnets.weights.tensors import CHECKSUMS, ORIGIN, crc32
 
 
 def save_weights(model: keras.Model, path: str | os.PathLike) -> None:
     """Writes the weights of a network; `kerasnets.build` loads them.
 
     The format follows the name: ``.weights.h5`` is Keras' own, and anything else safetensors with
-    each variable under ``LAYER/VARIABLE``. Both record a checksum, safetensors also what is known
-    of the model: its ``origin``.
+    each variable under ``LAYER/VARIABLE``. Both record a checksum; safetensors files also record
+    the model's ``origin``.
 
     Raises:
         UserError: When the disk is full or the folder cannot be written.
@@ -32,14 +32,12 @@ def save_weights(model: keras.Model, path: str | os.PathLike) -> None:
             model.save_weights(partial)
             add_trailer(partial)
         return
-    values = own_names(model).items()
+    tensors = {
+        name: np.asarray(keras.ops.convert_to_numpy(variable.value))
+        for name, (_, variable) in own_names(model).items()
+    }
     origin = getattr(model, "origin", None)
-    metadata = {METADATA: to_json(origin)} if isinstance(origin, Origin) else {}
-    save_tensors(path, {name: _array(variable) for name, (_, variable) in values}, metadata)
-
-
-def _array(variable: keras.Variable) -> np.ndarray:
-    return keras.ops.convert_to_numpy(variable.value)
+    save_tensors(path, tensors, {ORIGIN: origin.to_json()} if isinstance(origin, Origin) else {})
 
 
 def save_tensors(
@@ -47,7 +45,7 @@ def save_tensors(
     tensors: Mapping[str, np.ndarray],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes a safetensors file with a checksum of each tensor, whole or not at all.
+    """Writes a safetensors file with a checksum of each tensor, completely or not at all.
 
     Raises:
         UserError: When the disk is full or the folder cannot be written.

@@ -98,7 +98,7 @@ class Evaluate:
 
     def _subject(self) -> tuple[keras.Model, Preprocessing, Dataset]:
         from kerasnets.data import load
-        from kerasnets.models.build import build
+        from kerasnets.pretrained.build import build
         from kerasnets.runs.run import Run, load_data
         from kerasnets.training.networks import any_size, parse_options
 

@@ -103,7 +103,7 @@ class Summary:
 
     def run(self) -> None:
         from kerasnets.inspection import layer_table, save_drawing
-        from kerasnets.models.build import build
+        from kerasnets.pretrained.build import build
         from kerasnets.training.networks import parse_options
 
         model = build(

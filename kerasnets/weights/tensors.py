@@ -1,0 +1,96 @@
+"""An open weight file: its tensors named and measured, but not read."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import pathlib
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from kerasnets.errors import UserError
+
+# Entries of the metadata of our own safetensors files.
+CHECKSUMS = "crc32"
+ORIGIN = "origin"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One tensor of an open file, not read yet.
+
+    Attributes:
+        shape: The shape that the file gives.
+        dtype: The type that the file gives, in numpy's words.
+        read: ``read(start, stop)`` returns these rows (all of a scalar).
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    read: Callable[[int, int], np.ndarray]
+
+    @property
+    def rows(self) -> int:
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def size(self) -> int:
+        """The number of its elements."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """An open weight file.
+
+    Attributes:
+        path: Where it lies.
+        tensors: The tensors by name. In Keras' formats the name is ``LAYER/INDEX``, the index
+            counting a layer's variables; layers that Keras numbered by itself (``conv2d_17``) are
+            called by their rank among their class (``conv2d#3``), for the numbers depend on the
+            session.
+        framework: Whose names these are: ``keras``, or those of anybody who writes safetensors or
+            PyTorch files, us included.
+        checksums: CRC-32 of the tensors' bytes, in files that record it.
+        origin: JSON that describes the network (`kerasnets.registry.Origin`), in files that record
+            it.
+    """
+
+    path: pathlib.Path
+    tensors: Mapping[str, Stored]
+    framework: Literal["torch", "keras"] = "torch"
+    checksums: Mapping[str, int] = field(default_factory=dict)
+    origin: str | None = None
+
+    def check(self, name: str, found: int) -> None:
+        """Raises where a tensor's checksum is not the one that was recorded."""
+        expected = self.checksums.get(name, found)
+        if found != expected:
+            reason = f"the checksum of {name} is {found:08x}, expected {expected:08x}"
+            raise damaged(self.path, reason)
+
+
+def damaged(path: str | os.PathLike, reason: object) -> UserError:
+    """The error for a file that cannot be read completely."""
+    return UserError(f"{os.fspath(path)!r} is damaged: {str(reason).rstrip('.')}.")
+
+
+@contextlib.contextmanager
+def reading(path: pathlib.Path, *errors: type[Exception]) -> Iterator[None]:
+    """Turns these errors of a library that reads the file into that for a damaged file."""
+    try:
+        yield
+    except UserError:
+        raise
+    except errors as error:
+        raise damaged(path, error) from error
+
+
+def crc32(array: np.ndarray, start: int = 0) -> int:
+    """The checksum of an array's bytes, continued from `start`."""
+    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view("uint8").data, start)

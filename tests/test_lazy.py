@@ -1,0 +1,137 @@
+"""Keras and TensorFlow at first use, and what they are told of kerasnets then."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import kerasnets
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def run(code: str, *arguments: object, **environment: str | None) -> str:
+    """What a process of its own prints."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={name: value for name, value in variables.items() if value is not None},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> list[pathlib.Path]:
+    """Layers of ours, kernels for inference, and a network with an origin."""
+    folder = tmp_path_factory.mktemp("saved")
+    lenet = kerasnets.build("lenet5")
+    models = {
+        "lenet": lenet,
+        "resnet": kerasnets.build("resnet20_cifar"),
+        "fast": kerasnets.for_inference(kerasnets.build("resnet20_cifar", width=4.0), device="cpu"),
+        "on_images": kerasnets.with_preprocessing(lenet, kerasnets.preprocessing(lenet)),
+    }
+    for name, model in models.items():
+        model.save(folder / f"{name}.keras")
+    return sorted(folder.glob("*.keras"))
+
+
+LOAD = """
+import sys
+for path in sys.argv[1:]:
+    model = keras.saving.load_model(path)
+    if "on_images" not in path:
+        kerasnets.preprocessing(model)
+print("loaded", len(sys.argv) - 1)
+assert not any(type(finder).__name__ == "_KerasWatch" for finder in sys.meta_path)
+"""
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import kerasnets\nimport keras",
+        "import keras\nimport kerasnets",
+        # A class that another of ours derives from is what loads Keras.
+        "import kerasnets\nimport kerasnets.layers.inception_concat\nimport keras",
+        "from kerasnets.fast.winograd import WinogradConv2D\nimport kerasnets, keras",
+        "import kerasnets\nfrom kerasnets.lazy import keras\nkeras.layers",
+    ],
+)
+def test_keras_loads_our_models_after_importing_kerasnets(imports, saved):
+    assert run(f"{imports}\n{LOAD}", *saved) == "loaded 4"
+
+
+def test_threads_that_load_keras_at_once_find_all_classes():
+    code = """
+import sys, threading
+import kerasnets
+names = ["keras", "kerasnets.layers.inception_concat", "kerasnets.layers.dense_concat",
+         "kerasnets.models.network", "kerasnets.fast.winograd"]
+threads = [threading.Thread(target=__import__, args=(name,)) for name in names]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+import keras
+known = keras.saving.get_custom_objects()
+missing = {name for name in kerasnets.layers.__all__ if f"kerasnets>{name}" not in known}
+print(missing, "kerasnets>Network" in known, "kerasnets>WinogradConv2D" in known)
+"""
+    assert run(code) == "set() True True"
+
+
+def test_other_backends_load_no_tensorflow():
+    """NumPy's stands for JAX' and PyTorch's: it is always installed."""
+    code = """
+import sys
+import kerasnets, keras
+assert "kerasnets>Network" in keras.saving.get_custom_objects()
+kerasnets.build("resnet20_cifar")
+print("tensorflow" in sys.modules)
+"""
+    assert run(code, KERAS_BACKEND="numpy") == "False"
+
+
+def test_a_module_of_ours_runs_as_a_program():
+    """`python -m` reads its code through the loader."""
+    code = """
+import runpy, sys
+sys.argv = ["kerasnets", "--version"]
+try:
+    runpy.run_module("kerasnets.cli.main", run_name="__main__")
+except SystemExit as error:
+    assert not error.code
+"""
+    assert kerasnets.__version__ in run(code)
+
+
+SHOW = "import os; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))"
+
+
+@pytest.mark.parametrize(
+    ("code", "given", "expected"),
+    [
+        ("import kerasnets", None, "None"),
+        ("import kerasnets; import tensorflow", None, "None"),
+        ("import kerasnets; kerasnets.build('lenet5_modern')", None, "1"),
+        ("import kerasnets; kerasnets.build('lenet5_modern')", "0", "0"),
+        ("import kerasnets.data.images", None, "1"),
+    ],
+)
+def test_onednn_is_asked_for_where_kerasnets_loads_tensorflow(code, given, expected):
+    assert run(f"{code}\n{SHOW}", TF_ENABLE_ONEDNN_OPTS=given) == expected
+
+
+def test_public_names_are_listed():
+    public = {"build", "train", "Run", "TrainConfig", "recipe", "for_inference", "features"}
+    assert public <= set(dir(kerasnets))
+    assert all(getattr(kerasnets, name) is not None for name in dir(kerasnets))
