@@ -119,8 +119,21 @@ def predict_grpc(
             raise UserError(f"{where}: gRPC {error.code().name}: {reason}") from error
         return _grpc_prediction(target, path, answer.outputs)
 
+    policy = {
+        "maxAttempts": config.retries + 1,
+        "initialBackoff": f"{BACKOFF_S}s",
+        "maxBackoff": "5s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+    }
+    name = {"service": "tensorflow.serving.PredictionService"}
+    methods = [{"name": [name], "retryPolicy": policy}] if config.retries else []
+
     def connect() -> grpc.Channel:
-        return grpc.insecure_channel(target, options=_grpc_options(config))
+        settings = json.dumps({"methodConfig": methods})
+        # Answers of any length.
+        limit = ("grpc.max_receive_message_length", -1)
+        return grpc.insecure_channel(target, options=[limit, ("grpc.service_config", settings)])
 
     return _in_parallel(connect, ask, image_files(images), config)
 
@@ -173,20 +186,3 @@ def _error(body: bytes) -> str:
         return str(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError):
         return body[:200].decode("utf-8", "replace") or "no reason given"
-
-
-def _grpc_options(config: ClientConfig) -> list[tuple[str, object]]:
-    policy = {
-        "maxAttempts": config.retries + 1,
-        "initialBackoff": f"{BACKOFF_S}s",
-        "maxBackoff": "5s",
-        "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
-    }
-    name = {"service": "tensorflow.serving.PredictionService"}
-    retried = {"methodConfig": [{"name": [name], "retryPolicy": policy}]} if config.retries else {}
-    return [
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_receive_message_length", -1),
-        ("grpc.service_config", json.dumps(retried)),
-    ]

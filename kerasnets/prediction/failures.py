@@ -19,4 +19,4 @@ def summary(error: Exception) -> str:
     message = re.sub(r"\{\{.*?\}\}", "", message)
     message = message.rpartition("<stack traces unavailable>")[2]
     message = re.split(r"\s*\[\[|\s*\[Op:", message)[0]
-    return " ".join(message.split())
+    return " ".join(message.split()).encode("utf-8", "replace").decode()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+from collections.abc import Iterator
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,8 +21,7 @@ _CONNECTION: contextvars.ContextVar[Connection] = contextvars.ContextVar("connec
 class Connection(asyncio.Protocol):
     """Hands all on to uvicorn's own protocol, and closes what waits too long for a request.
 
-    That a head is complete shows in the application's being called, in the context of the
-    connection that it came by.
+    A head is complete when the application is called, in the context of its connection.
 
     Args:
         head_s: Seconds that a request's head may take to arrive.
@@ -29,6 +30,9 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, head_s: float, **arguments: Any):
         self._inner = AutoHTTPProtocol(**arguments)
+        self.eof_received = self._inner.eof_received
+        self.pause_writing = self._inner.pause_writing
+        self.resume_writing = self._inner.resume_writing
         self._context = contextvars.copy_context()
         self._context.run(_CONNECTION.set, self)
         self._head_s = head_s
@@ -53,37 +57,29 @@ class Connection(asyncio.Protocol):
             self._head += len(data)
         self._context.run(self._inner.data_received, data)
         if self._head > MAX_HEAD:
-            # The application is called before that, where the head is complete.
+            # Where the head is complete, the application is called before that.
             self._loop.call_soon(self._close_large)
 
-    def eof_received(self) -> bool | None:
-        return self._inner.eof_received()
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
-
-    def start_request(self) -> None:
-        """Tells that a head is complete."""
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """While a request whose head is complete is answered."""
         self._running += 1
         self._head = 0
         self._stop_timer()
-
-    def end_request(self) -> None:
-        """Tells that a request is answered."""
-        self._running -= 1
-        if not self._running and not self._transport.is_closing():
-            self._close_in(KEEP_ALIVE_S)
-
-    def _close_in(self, seconds: float) -> None:
-        self._stop_timer()
-        self._timer = self._loop.call_later(seconds, self._transport.close)
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running and not self._transport.is_closing():
+                self._close_in(KEEP_ALIVE_S)
 
     def _close_large(self) -> None:
         if self._head > MAX_HEAD:
             self._transport.close()
+
+    def _close_in(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = self._loop.call_later(seconds, self._transport.close)
 
     def _stop_timer(self) -> None:
         if self._timer:
@@ -94,14 +90,10 @@ def reporting(app: ASGIApp) -> ASGIApp:
     """An application that tells its connection of each request's start and end."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        in_time = (
+            _CONNECTION.get().answering() if scope["type"] == "http" else contextlib.nullcontext()
+        )
+        with in_time:
             await app(scope, receive, send)
-            return
-        connection = _CONNECTION.get()
-        connection.start_request()
-        try:
-            await app(scope, receive, send)
-        finally:
-            connection.end_request()
 
     return call

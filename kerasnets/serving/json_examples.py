@@ -1,4 +1,7 @@
-"""TensorFlow Serving's classify and regress: tf.Examples from JSON, and the answers in JSON."""
+"""TensorFlow Serving's classify and regress: tf.Examples from JSON, and the answers in JSON.
+
+All functions raise `RequestError` for what does not fit.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from kerasnets.serving.batching import Tensors
-from kerasnets.serving.json_tensors import decode_base64, is_base64, json_kind, quote, values
+from kerasnets.serving.json_tensors import decode_bytes, is_base64, json_kind, values, wrong
 from kerasnets.serving.status import invalid
 
 # What the messages call the method, and the outputs of which it needs one.
@@ -20,22 +23,16 @@ METHODS = {
 
 
 def examples(document: Mapping) -> list[tf.train.Example]:
-    """The tf.Examples of a classify or regress request.
-
-    Raises:
-        RequestError: When there are none, or a feature is wrong.
-    """
+    """The tf.Examples of a classify or regress request."""
     context = _example(document.get("context", {}), tf.train.Example())
     found = document.get("examples")
     if "examples" not in document:
-        problem = "When method is classify, key 'examples' is expected and was not found"
-    elif not isinstance(found, list):
-        problem = "Expecting 'examples' value to be an list/array"
-    elif not found:
-        problem = "'examples' value is an empty array"
-    else:
-        return [_example(features, context) for features in found]
-    raise invalid(f"JSON Value: {quote(document)} {problem}")
+        raise wrong(document, "key 'examples' is expected and was not found")
+    if not isinstance(found, list):
+        raise wrong(document, "Expecting 'examples' value to be an list/array")
+    if not found:
+        raise wrong(document, "'examples' value is an empty array")
+    return [_example(features, context) for features in found]
 
 
 def byte_strings(example: tf.train.Example) -> list[bytes]:
@@ -59,10 +56,8 @@ def _example(features: object, context: tf.train.Example) -> tf.train.Example:
 
 
 def _add_to_feature(value: object, name: str, feature: tf.train.Feature) -> None:
-    if isinstance(value, str):
-        kind, value = "bytes", value.encode("utf-8", "surrogateescape")
-    elif is_base64(value):
-        kind, value = "bytes", decode_base64(value)
+    if isinstance(value, str) or is_base64(value):
+        kind, value = "bytes", decode_bytes(value)
     elif isinstance(value, float):
         kind = "float"
     elif isinstance(value, int):
@@ -78,57 +73,41 @@ def _add_to_feature(value: object, name: str, feature: tf.train.Feature) -> None
 
 
 def check_signature(verb: str, signature: SignatureDef) -> None:
-    """Checks that a signature has the inputs and outputs that a method needs.
-
-    Raises:
-        RequestError: When it has not.
-    """
+    """Checks that a signature has the inputs and outputs that a method needs."""
     noun, outputs = METHODS[verb]
     if len(signature.inputs) != 1:
         raise invalid("Expected one input Tensor.")
     if not 1 <= len(signature.outputs) <= len(outputs):
-        wanted = "one or two output Tensors" if len(outputs) == 2 else "one output Tensor"
-        raise invalid(f"Expected {wanted}.")
-    for kind, wanted, present in (
-        ("inputs", {"inputs"}, signature.inputs),
-        ("outputs", set(outputs), signature.outputs),
-    ):
-        if wanted.isdisjoint(present):
-            text = " ".join(str(signature).split())
-            raise invalid(f"No {noun} {kind} found in SignatureDef: {text}")
+        raise invalid(
+            f"Expected {'one or two output Tensors' if outputs[1:] else 'one output Tensor'}."
+        )
+    text = " ".join(str(signature).split())
+    if "inputs" not in signature.inputs:
+        raise invalid(f"No {noun} inputs found in SignatureDef: {text}")
+    if not set(outputs) & set(signature.outputs):
+        raise invalid(f"No {noun} outputs found in SignatureDef: {text}")
 
 
 def answer(verb: str, count: int, outputs: Tensors) -> dict:
     """The answer to a request with `count` examples."""
-    return {"results": (_pairs if verb == "classify" else _numbers)(outputs, count)}
-
-
-def _pairs(outputs: Tensors, count: int) -> list:
-    """For each example its pairs of label and score; what the signature lacks is empty or zero."""
-    found = {name: outputs[name] for name in ("classes", "scores") if name in outputs}
+    found = {name: outputs[name] for name in METHODS[verb][1] if name in outputs}
     for name, tensor in found.items():
-        if tensor.ndim != 2 or len(tensor) != count:
-            raise invalid(
-                f"Expected {name} Tensor shape: [batch_size num_classes] but got "
-                f"{list(tensor.shape)}"
-            )
+        shapes = f"[{count}, classes]" if verb == "classify" else f"[{count}] or [{count}, 1]"
+        fits = tensor.ndim == 2 if verb == "classify" else tensor.shape[1:] in ((), (1,))
+        if not fits or len(tensor) != count:
+            raise invalid(f"Expected {name} Tensor shape: {shapes} but got {list(tensor.shape)}")
+    if verb == "regress":
+        return {"results": values("outputs", found["outputs"].reshape(-1))}
+    return {"results": _pairs(found)}
+
+
+def _pairs(found: Tensors) -> list:
+    """For each example its pairs of label and score; what the signature lacks is empty or zero."""
     shape = next(iter(found.values())).shape
     classes = found.get("classes", np.full(shape, b"", object))
     scores = found.get("scores", np.zeros(shape, np.float32))
     if classes.shape != scores.shape:
-        raise invalid(
-            "Tensors class and score should match in dim_size(1). Got "
-            f"{classes.shape[1]} vs. {scores.shape[1]}"
-        )
+        sizes = f"{classes.shape[1]} vs. {scores.shape[1]}"
+        raise invalid(f"Tensors class and score should match in dim_size(1). Got {sizes}")
     rows = zip(values("classes", classes), values("scores", scores), strict=True)
     return [list(map(list, zip(*row, strict=True))) for row in rows]
-
-
-def _numbers(outputs: Tensors, count: int) -> list:
-    tensor = outputs["outputs"]
-    if tensor.shape not in ((count,), (count, 1)):
-        raise invalid(
-            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
-            f"{list(tensor.shape)}"
-        )
-    return values("outputs", tensor.reshape(-1))

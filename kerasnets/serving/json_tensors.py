@@ -1,8 +1,8 @@
 """Tensors from and to the JSON of TensorFlow Serving's REST API.
 
 Rules and messages are those of TensorFlow Serving's ``util/json_tensor.cc``: what it refuses is
-refused here with the same words, but for what is no JSON at all; what it lets pass (text after the
-document, NaN) passes.
+refused here with the same words, except for what is no JSON at all; what it lets pass (text after
+the document, NaN) passes. All functions raise `RequestError` for what does not fit.
 """
 
 from __future__ import annotations
@@ -39,19 +39,11 @@ ELEMENTS = {
     **dict.fromkeys((tf.float32, tf.float64), (int, float)),
     **dict.fromkeys(INTEGERS, (int,)),
 }
-
-
-def type_name(dtype: tf.DType) -> str:
-    """TensorFlow's own name of a type."""
-    return NAMES.get(dtype, dtype.name)
+KINDS = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
 
 
 def parse(body: bytes) -> dict:
-    """The JSON object of a request.
-
-    Raises:
-        RequestError: When it is none.
-    """
+    """The JSON object of a request."""
     # Bytes that are not UTF-8 go through, as TensorFlow Serving lets them.
     text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff").lstrip(" \t\r\n")
     try:
@@ -59,7 +51,7 @@ def parse(body: bytes) -> dict:
     except (RecursionError, ValueError) as error:  # no JSON; nested too deep; too many digits
         raise invalid(f"JSON Parse error: {error}") from None
     if not isinstance(document, dict):
-        raise invalid(f"JSON Value: {quote(document)} Is not object")
+        raise wrong(document, "Is not object")
     return document
 
 
@@ -67,25 +59,32 @@ def signature_name(document: Mapping) -> str:
     """The signature a request asks for; empty where it names none."""
     name = document.get("signature_name", "")
     if not isinstance(name, str):
-        raise invalid(
-            f"JSON Value: {quote(document)} not formatted correctly. 'signature_name' key must be "
-            "a string value."
-        )
+        raise wrong(document, "'signature_name' key must be a string value.")
     return name
 
 
-def quote(value: object) -> str:
-    """A JSON value for an error, cut where it gets long."""
+def wrong(value: object, problem: str) -> RequestError:
+    """The error for a JSON value, quoted up to a length."""
+    return invalid(f"JSON Value: {_quoted(value)} {problem}")
+
+
+def _quoted(value: object) -> str:
     chunks = itertools.islice(json.JSONEncoder(ensure_ascii=False).iterencode(value), QUOTED)
     return "".join(chunks)[:QUOTED].encode("utf-8", "replace").decode()
 
 
 def json_kind(value: object) -> str:
     """The name that TensorFlow Serving has for the type of a JSON value."""
-    if isinstance(value, bool):
-        return str(value)
-    names = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
-    return names.get(type(value), "Null")
+    return str(value) if isinstance(value, bool) else KINDS.get(type(value), "Null")
+
+
+def _type_name(dtype: tf.DType) -> str:
+    return NAMES.get(dtype, dtype.name)
+
+
+def _wrong_type(value: object, dtype: tf.DType) -> RequestError:
+    kind = json_kind(value)
+    return wrong(value, f"Type: {kind} is not of expected type: {_type_name(dtype)}")
 
 
 def is_base64(value: object) -> bool:
@@ -93,18 +92,17 @@ def is_base64(value: object) -> bool:
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
-def decode_base64(value: Any) -> bytes:
-    """The bytes of ``{"b64": "..."}``; padding may lack and white space may stand between.
-
-    Raises:
-        RequestError: When it is something else.
-    """
+def decode_bytes(value: Any) -> bytes:
+    """The bytes of text, or of ``{"b64": "..."}``, whose padding may lack."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape")
     if not is_base64(value):
-        raise invalid(f"JSON Value: {quote(value)} not formatted correctly for base64 data")
+        raise wrong(value, "not formatted correctly for base64 data")
     text = value["b64"]
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
+        # White space may stand between.
         text = "".join(text.split()).rstrip("=")
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -130,70 +128,50 @@ def _tensor(value: object, dtype: tf.DType) -> np.ndarray:
         raise invalid(f"A tensor has at most {MAX_RANK} dimensions. Received: {len(shape)}.")
     elements: list = []
     _collect(value, 0, shape, elements)
-    return _array(elements, dtype).reshape(shape)
+    return _vector(elements, dtype).reshape(shape)
 
 
 def _collect(value: object, level: int, shape: Sequence[int], elements: list) -> None:
+    rank = len(shape)
     if not isinstance(value, list):
-        if level != len(shape):
-            raise invalid(
-                f"JSON Value: {quote(value)} found at incorrect level: {level + 1} in the JSON "
-                f"DOM. Expected at level: {len(shape)}"
-            )
+        if level != rank:
+            place = f"found at incorrect level: {level + 1} in the JSON DOM."
+            raise wrong(value, f"{place} Expected at level: {rank}")
         elements.append(value)
-        return
-    if level >= len(shape):
-        raise invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
-    if len(value) != shape[level]:
-        raise invalid(
-            f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: "
-            f"{shape[level]}"
-        )
+    elif level == rank:
+        raise invalid(f"Encountered list at unexpected level: {level} expected < {rank}")
+    elif len(value) != shape[level]:
+        found = f"Encountered list at unexpected size: {len(value)} at level: {level}"
+        raise invalid(f"{found} expected size: {shape[level]}")
     # Pixels and features: the elements of an innermost list need no look at each.
-    if level + 1 == len(shape) and list not in set(map(type, value)):
+    elif level + 1 == rank and list not in set(map(type, value)):
         elements.extend(value)
-        return
-    for element in value:
-        _collect(element, level + 1, shape, elements)
+    else:
+        for element in value:
+            _collect(element, level + 1, shape, elements)
 
 
-def _array(elements: list, dtype: tf.DType) -> np.ndarray:
+def _vector(elements: list, dtype: tf.DType) -> np.ndarray:
     """A vector of JSON values, if JSON has all of them as elements of `dtype`."""
     if dtype not in ELEMENTS:
-        first = quote(elements[0] if elements else [])
-        raise RequestError(
-            "UNIMPLEMENTED", f"Conversion of JSON Value: {first} to type: {type_name(dtype)}"
-        )
-    allowed = ELEMENTS[dtype]
+        message = f"Conversion of JSON Value: {_quoted(elements)} to type: {_type_name(dtype)}"
+        raise RequestError("UNIMPLEMENTED", message)
     # Once for each type, since most tensors are long and of one.
-    if wrong := set(map(type, elements)).difference(allowed):
-        raise _wrong_type(next(each for each in elements if type(each) in wrong), dtype)
+    if others := set(map(type, elements)).difference(ELEMENTS[dtype]):
+        raise _wrong_type(next(each for each in elements if type(each) in others), dtype)
     if dtype == tf.string:
-        return strings(list(map(_bytes, elements)))
-    if dtype in INTEGERS:
-        bounds = np.iinfo(INTEGERS[dtype])
-        for each in (min(elements, default=0), max(elements, default=0)):
+        return strings(list(map(decode_bytes, elements)))
+    wide = INTEGERS.get(dtype, dtype.as_numpy_dtype)
+    if dtype in INTEGERS and elements:
+        bounds = np.iinfo(wide)
+        for each in (min(elements), max(elements)):
             if not bounds.min <= each <= bounds.max:
                 raise _wrong_type(each, dtype)
     try:
         with np.errstate(over="ignore"):
-            wide = INTEGERS.get(dtype, dtype.as_numpy_dtype)
             return np.array(elements, wide).astype(dtype.as_numpy_dtype)
     except OverflowError:  # an integer beyond the floats
         raise _wrong_type(max(elements, key=abs), dtype) from None
-
-
-def _bytes(value: object) -> bytes:
-    return (
-        value.encode("utf-8", "surrogateescape") if isinstance(value, str) else decode_base64(value)
-    )
-
-
-def _wrong_type(value: object, dtype: tf.DType) -> RequestError:
-    return invalid(
-        f"JSON Value: {quote(value)} Type: {json_kind(value)} is not of expected type: "
-        f"{type_name(dtype)}"
-    )
 
 
 def predict_inputs(
@@ -207,26 +185,21 @@ def predict_inputs(
 
     Returns:
         Whether the request is in row format, and the inputs by name.
-
-    Raises:
-        RequestError: When the request does not fit the inputs.
     """
-    rows, columns = "instances" in document, "inputs" in document
-    if not rows and not columns:
-        raise invalid("Missing 'inputs' or 'instances' key")
-    if rows and columns:
-        problem = (
-            "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist "
-        )
-    elif columns:
+    rows = document.get("instances")
+    if "instances" in document and "inputs" in document:
+        problem = "expecting only one of 'inputs' or 'instances' keys to exist"
+    elif "inputs" in document:
         return False, _from_columns(document["inputs"], types)
-    elif not isinstance(document["instances"], list):
+    elif "instances" not in document:
+        raise invalid("Missing 'inputs' or 'instances' key")
+    elif not isinstance(rows, list):
         problem = "Expecting 'instances' to be an list/array"
-    elif not document["instances"]:
+    elif not rows:
         problem = "No values in 'instances' array"
     else:
-        return True, _from_rows(document["instances"], types)
-    raise invalid(f"JSON Value: {quote(document)} {problem}")
+        return True, _from_rows(rows, types)
+    raise wrong(document, problem)
 
 
 def _is_named(value: object) -> bool:
@@ -236,62 +209,45 @@ def _is_named(value: object) -> bool:
 def _from_rows(items: list, types: Mapping[str, tf.DType]) -> dict[str, np.ndarray]:
     named = _is_named(items[0])
     if not named and len(types) > 1:
-        raise invalid(
-            "instances is a plain list, but expecting list of objects as multiple input tensors "
-            "required as per tensorinfo_map"
-        )
+        raise invalid("instances is a plain list, but expecting list of objects: several inputs")
     columns: dict[str, list[np.ndarray]] = {name: [] for name in types}
     for number, item in enumerate(items):
         if _is_named(item) != named:
-            wanted, got = ("object", "list") if named else ("value/list", "object")
-            raise invalid(f"Expecting {wanted} but got {got} at item {number} of input list")
+            expected, got = ("object", "list") if named else ("value/list", "object")
+            raise invalid(f"Expecting {expected} but got {got} at item {number} of input list")
         row = item if named else {next(iter(types)): item}
+        failed = f"Failed to process element: {number}"
         for name, value in row.items():
             try:
                 _add_row(name, value, types, columns)
             except RequestError as error:
-                key = f" key: {name}" if named else ""
-                raise invalid(
-                    f"Failed to process element: {number}{key} of 'instances' list. "
-                    f"Error: {error.code}: {error.message}"
-                ) from None
+                where = f"{failed} key: {name} of 'instances' list."
+                raise invalid(f"{where} Error: {error.code}: {error.message}") from None
         if row.keys() != types.keys():
-            raise invalid(
-                f"Failed to process element: {number} of 'instances' list. JSON object: "
-                f"{quote(item)} keys must be equal to: {','.join(sorted(types))}"
-            )
+            keys = f"{_quoted(item)} keys must be equal to: {','.join(sorted(types))}"
+            raise invalid(f"{failed} of 'instances' list. JSON object: {keys}")
     return {name: np.stack(tensors) for name, tensors in columns.items()}
 
 
-def _add_row(
-    name: str,
-    value: object,
-    types: Mapping[str, tf.DType],
-    columns: Mapping[str, list[np.ndarray]],
-) -> None:
+def _add_row(name: str, value: object, types: Mapping, columns: Mapping[str, list]) -> None:
     if name not in types:
         raise invalid(f"JSON object: does not have named input: {name}")
-    tensor = _tensor(value, types[name])
-    columns[name].append(tensor)
+    columns[name].append(tensor := _tensor(value, types[name]))
     first = columns[name][0]
     if tensor.size != first.size:
         raise invalid(f"Expecting tensor size: {first.size} but got: {tensor.size}")
     if tensor.shape != first.shape:
-        wanted, got = (",".join(map(str, each.shape)) for each in (first, tensor))
-        raise invalid(f"Expecting shape [{wanted}] but got: [{got}]")
+        expected, got = (",".join(map(str, each.shape)) for each in (first, tensor))
+        raise invalid(f"Expecting shape [{expected}] but got: [{got}]")
 
 
 def _from_columns(value: Any, types: Mapping[str, tf.DType]) -> dict[str, np.ndarray]:
     if not _is_named(value):
         if len(types) > 1:
-            raise invalid(
-                "inputs is a plain value/list, but expecting an object as multiple input tensors "
-                "required as per tensorinfo_map"
-            )
+            raise invalid("inputs is a plain value/list, but expecting an object: several inputs")
         value = {next(iter(types)): value}
-    for name in types:
-        if name not in value:
-            raise invalid(f"Missing named input: {name} in 'inputs' object.")
+    if missing := [name for name in types if name not in value]:
+        raise invalid(f"Missing named input: {missing[0]} in 'inputs' object.")
     return {name: _tensor(value[name], dtype) for name, dtype in types.items()}
 
 
@@ -300,26 +256,23 @@ def values(name: str, tensor: np.ndarray) -> list:
 
     Strings of an output whose name ends in ``_bytes`` become ``{"b64": ...}``. A 32-bit float
     gets the fewest digits that stand for it: 0.2, not 0.20000000298023224.
-
-    Raises:
-        RequestError: When JSON has no such values.
     """
     if tensor.dtype.kind in "OSU":
-        write = _write_base64 if name.endswith("_bytes") else _write_text
-        return strings([write(item) for item in tensor.ravel()]).reshape(tensor.shape).tolist()
+        write = _base64 if name.endswith("_bytes") else _text
+        return strings(list(map(write, tensor.ravel()))).reshape(tensor.shape).tolist()
     if tensor.dtype == np.float32:
         return tensor.astype("U").astype(np.float64).tolist()
     if tensor.dtype.kind in "biu" or tensor.dtype == np.float64:
         return tensor.tolist()
-    dtype = type_name(tf.as_dtype(tensor.dtype))
+    dtype = _type_name(tf.as_dtype(tensor.dtype))
     raise invalid(f"Failed to write JSON value for tensor type: {dtype}")
 
 
-def _write_base64(value: bytes) -> dict[str, str]:
+def _base64(value: bytes) -> dict[str, str]:
     return {"b64": base64.b64encode(value).decode()}
 
 
-def _write_text(value: bytes) -> str:
+def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
@@ -329,7 +282,10 @@ def predict_answer(rows: bool, outputs: Mapping[str, np.ndarray]) -> dict:
         raise invalid("Cannot convert empty tensor map to JSON")
     columns = {name: values(name, tensor) for name, tensor in sorted(outputs.items())}
     if rows:
-        _check_batch(outputs)
+        if scalars := [name for name, tensor in outputs.items() if tensor.ndim == 0]:
+            raise invalid(f"Tensor name: {scalars[0]} has no shape information ")
+        if len(sizes := {len(tensor) for tensor in outputs.values()}) > 1:
+            raise invalid(f"The outputs have inconsistent batch sizes: {sorted(sizes)}.")
     if len(columns) == 1:
         (answer,) = columns.values()
     elif rows:
@@ -338,16 +294,3 @@ def predict_answer(rows: bool, outputs: Mapping[str, np.ndarray]) -> dict:
     else:
         answer = columns
     return {"predictions" if rows else "outputs": answer}
-
-
-def _check_batch(outputs: Mapping[str, np.ndarray]) -> None:
-    for name, tensor in outputs.items():
-        if tensor.ndim == 0:
-            raise invalid(f"Tensor name: {name} has no shape information ")
-    (first, *_) = outputs.values()
-    for name, tensor in outputs.items():
-        if len(tensor) != len(first):
-            raise invalid(
-                f"Tensor name: {name} has inconsistent batch size: {len(tensor)} expecting: "
-                f"{len(first)}"
-            )

@@ -8,7 +8,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 # TensorFlow Serving's buckets, in microseconds: from 10, each 1.8 times the one before.
 BUCKETS = [10 * 1.8**power for power in range(33)]
-PREFIX = ":tensorflow:serving:"
 
 
 class Metrics:
@@ -17,17 +16,17 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
-            f"{PREFIX}request_count",
-            "Requests by model and status.",
+            ":tensorflow:serving:request_count",
+            "Requests by their status.",
             ["model_name", "status"],
             registry=self._registry,
         )
         self._latency = Histogram(
-            f"{PREFIX}request_latency",
+            ":tensorflow:serving:request_latency",
             "Microseconds from a request's arrival to its answer.",
             ["model_name", "API", "entrypoint"],
-            buckets=BUCKETS,
             registry=self._registry,
+            buckets=BUCKETS,
         )
         self._queued = Gauge(
             "kerasnets:serving:queued_images",
@@ -39,22 +38,15 @@ class Metrics:
     def record(self, model: str, method: str, status: str, microseconds: float) -> None:
         """Counts a request, and the time of one that was answered.
 
-        Args:
-            model: A model that is served; empty for others, so that the page cannot grow.
-            method: ``predict``, ``classify``, ``regress``; empty for what asks about a model.
-            status: TensorFlow's code.
-            microseconds: Time from the request's arrival to its answer.
+        The model and the method are empty where a path names none that is served: the page must
+        not grow with what is asked for.
         """
         self._requests.labels(model, status).inc()
         if status == "OK":
             self._latency.labels(model, method, "REST").observe(microseconds)
 
     def page(self, queued: Mapping[str, int]) -> bytes:
-        """The metrics in Prometheus' text format.
-
-        Args:
-            queued: Images that wait, by model.
-        """
+        """The metrics in Prometheus' text format, with the images that wait by model."""
         self._queued.clear()
         for model, images in queued.items():
             self._queued.labels(model).set(images)

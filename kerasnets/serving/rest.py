@@ -36,11 +36,9 @@ LARGE = 2**19
 to_dict = functools.partial(
     MessageToDict, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
 )
-
-
 # A model's name, and a version of it by number or by label.
 Asked = tuple[str, int | None, str | None]
-# How to compute a request's outputs, and what they are answered with.
+# How to compute a request's outputs, and how to answer with them.
 Prepared = tuple[Callable[[], Awaitable[Tensors]], Callable[[Tensors], dict]]
 
 
@@ -51,12 +49,7 @@ class RestApi:
         self._repository = repository
 
     async def answer(self, method: str, path: str, body: bytes) -> dict:
-        """The JSON of the answer.
-
-        Args:
-            method: Method of HTTP.
-            path: The path as it was sent, with its percent signs.
-            body: Body of the request.
+        """The JSON of the answer to a request, whose path has its percent signs still.
 
         Raises:
             RequestError: When the answer is an error.
@@ -64,11 +57,10 @@ class RestApi:
         match = ROUTE.fullmatch(path)
         name, version, label, verb, metadata = match.groups() if match else [None] * 5
         if method == "POST" and name and verb in ("predict", "classify", "regress"):
-            asked = _asked(name, version, label)
+            prepare = functools.partial(self._prepare, verb, _asked(name, version, label), body)
             # A large body is read in a thread, so that others need not wait for it.
-            prepare = functools.partial(self._prepare, verb, asked, body)
-            ready = prepare() if len(body) < LARGE else await asyncio.to_thread(prepare)
-            compute, answer = ready
+            prepared = prepare() if len(body) < LARGE else await asyncio.to_thread(prepare)
+            compute, answer = prepared
             return answer(await compute())
         if method != "GET" or not match or verb:
             raise invalid(f"Malformed request: {method} {path}")
@@ -89,30 +81,22 @@ class RestApi:
     def _prepare(self, verb: str, asked: Asked, body: bytes) -> Prepared:
         document = json_tensors.parse(body)
         given = json_tensors.signature_name(document)
-        if verb == "predict":
-            return self._predict(asked, document, given)
-        return self._infer(verb, asked, document, given)
-
-    def _predict(self, asked: Asked, document: dict, given: str) -> Prepared:
-        servable = self._repository.find(*asked)
-        signature = servable.signatures.get(given or DEFAULT_SIGNATURE)
-        if signature is None:
-            name = given or DEFAULT_SIGNATURE
-            raise invalid(f'Serving signature name: "{name}" not found in signature def')
-        if not signature.inputs:
-            raise invalid(f"Failed to get input map for signature: {given or 'DEFAULT'}")
-        types = {name: tf.as_dtype(info.dtype) for name, info in signature.inputs.items()}
-        rows, inputs = json_tensors.predict_inputs(document, types)
-        compute = servable.prepare(given or DEFAULT_SIGNATURE, inputs)
-        return compute, functools.partial(json_tensors.predict_answer, rows)
-
-    def _infer(self, verb: str, asked: Asked, document: dict, given: str) -> Prepared:
-        examples = json_examples.examples(document)
-        servable = self._repository.find(*asked)
         name = given or DEFAULT_SIGNATURE
-        if name not in servable.signatures:
+        examples = [] if verb == "predict" else json_examples.examples(document)
+        servable = self._repository.find(*asked)
+        signature = servable.signatures.get(name)
+        if verb == "predict":
+            if signature is None:
+                raise invalid(f'Serving signature name: "{name}" not found in signature def')
+            if not signature.inputs:
+                raise invalid(f"Failed to get input map for signature: {given or 'DEFAULT'}")
+            types = {key: tf.as_dtype(info.dtype) for key, info in signature.inputs.items()}
+            rows, inputs = json_tensors.predict_inputs(document, types)
+            compute = servable.prepare(name, inputs)
+            return compute, functools.partial(json_tensors.predict_answer, rows)
+        if signature is None:
             raise invalid(f"No signature was found with the name: {name}")
-        json_examples.check_signature(verb, servable.signatures[name])
+        json_examples.check_signature(verb, signature)
         serialised = json_tensors.strings([example.SerializeToString() for example in examples])
         images = [json_examples.byte_strings(example) for example in examples]
         compute = servable.prepare(name, {"inputs": serialised}, images)

@@ -44,15 +44,11 @@ class Servable:
         self.signatures = _read_signatures(folder / "saved_model.pb")
         self._loaded: Any = tf.saved_model.load(folder)
         self._max_pixels = config.max_pixels
-        self._batchers = {
-            name: Batcher(
-                functools.partial(self._run, name),
-                pool,
-                config,
-                batched=_is_batched(self.signatures[name]),
-            )
-            for name in self._loaded.signatures
-        }
+        self._batchers = {}
+        for name in self._loaded.signatures:
+            run = functools.partial(self._run, name)
+            batched = _is_batched(self.signatures[name])
+            self._batchers[name] = Batcher(run, pool, config, batched=batched)
         self._warm_up(folder / WARMUP)
 
     @property
@@ -65,10 +61,7 @@ class Servable:
     ) -> Callable[[], Awaitable[Tensors]]:
         """Checks a request; what it returns computes the outputs, together with other requests.
 
-        Args:
-            signature: Name of the signature.
-            inputs: The inputs by name.
-            images: For each row what may be image files; the strings of the inputs by default.
+        `images` are what may be image files in each row; the strings of the inputs by default.
 
         Raises:
             RequestError: When the inputs do not fit the signature, or hold too large an image.

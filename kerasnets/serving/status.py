@@ -8,20 +8,16 @@ from kerasnets.prediction.failures import summary
 
 # http_server.cc of TensorFlow Serving, ToHTTPStatusCode; all others are 500.
 HTTP_CODES = {
-    "OK": 200,
-    "CANCELLED": 499,
-    "INVALID_ARGUMENT": 400,
-    "DEADLINE_EXCEEDED": 504,
-    "NOT_FOUND": 404,
-    "ALREADY_EXISTS": 409,
+    **dict.fromkeys(("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"), 400),
+    **dict.fromkeys(("ALREADY_EXISTS", "ABORTED"), 409),
+    "UNAUTHENTICATED": 401,
     "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
     "RESOURCE_EXHAUSTED": 429,
-    "FAILED_PRECONDITION": 400,
-    "ABORTED": 409,
-    "OUT_OF_RANGE": 400,
+    "CANCELLED": 499,
     "UNIMPLEMENTED": 501,
     "UNAVAILABLE": 503,
-    "UNAUTHENTICATED": 401,
+    "DEADLINE_EXCEEDED": 504,
 }
 CODES = {number: name for name, number in vars(tf.errors).items() if name.isupper()}
 
@@ -49,6 +45,5 @@ def invalid(message: str) -> RequestError:
 
 def failure(error: Exception) -> RequestError:
     """The answer to an error, one of `FAILURES`, that a graph ended with."""
-    is_tensorflow = isinstance(error, tf.errors.OpError)
-    code = CODES[error.error_code] if is_tensorflow else "INVALID_ARGUMENT"
-    return RequestError(code, summary(error))
+    code = getattr(error, "error_code", tf.errors.INVALID_ARGUMENT)
+    return RequestError(CODES[code], summary(error))
