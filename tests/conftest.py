@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
+# The running server that tests of several packages ask.
+pytest_plugins = ["tests.serving.server"]
 
 
 @pytest.fixture(autouse=True)

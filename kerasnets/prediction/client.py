@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
-import contextlib
 import functools
 import json
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
 import urllib3
 
 from kerasnets.errors import UserError
 from kerasnets.export.names import ANSWER
+from kerasnets.prediction.config import ClientConfig
 from kerasnets.prediction.prediction import Prediction, image_files, read_image
-from kerasnets.serving.config import ClientConfig
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 MODEL_URL = re.compile(r"https?://[^/]+(/.*)?/v1/models/[^/:]+(/(versions|labels)/[^/:]+)?")
 # A busy server, or the proxy before it, asks to come back later.
 RETRIED = (429, 502, 503, 504)
 BACKOFF_S = 0.2
+Connection = TypeVar("Connection")
 
 
 def predict_rest(
@@ -32,7 +36,7 @@ def predict_rest(
     """Predictions by a server's REST API, in the images' order, as they come.
 
     Args:
-        url: Of the model, for example ``http://localhost:8501/v1/models/lenet5``, with
+        url: URL of the model, for example ``http://localhost:8501/v1/models/lenet5``, with
             ``/versions/NUMBER`` or ``/labels/LABEL`` for one of its versions.
         images: Image files.
         config: How the server is asked.
@@ -47,7 +51,6 @@ def predict_rest(
         raise UserError(
             f"--url must be a model's, like http://localhost:8501/v1/models/NAME. Received: {url}"
         )
-    paths = image_files(images)
     retries = urllib3.Retry(
         total=config.retries,
         backoff_factor=BACKOFF_S,
@@ -63,8 +66,10 @@ def predict_rest(
                 "POST", f"{url}:predict", json={"instances": [{"b64": encoded}]}, retries=retries
             )
         except urllib3.exceptions.HTTPError as error:
-            reason = getattr(error, "reason", None) or error
-            raise UserError(f"{url} does not answer: {_plain(reason)}") from error
+            # urllib3 writes the object that an error happened to before its reason.
+            reason = str(getattr(error, "reason", None) or error)
+            reason = reason.partition(": ")[2] or reason
+            raise UserError(f"{url} does not answer: {reason}") from error
         if response.status != 200:
             raise UserError(f"{str(path)!r}: HTTP {response.status}: {_error(response.data)}")
         return _rest_prediction(url, path, response.data)
@@ -72,7 +77,7 @@ def predict_rest(
     def connect() -> urllib3.PoolManager:
         return urllib3.PoolManager(maxsize=config.concurrency, timeout=config.timeout_s, block=True)
 
-    return _in_parallel(connect, ask, paths, config)
+    return _in_parallel(connect, ask, image_files(images), config)
 
 
 def predict_grpc(
@@ -84,7 +89,7 @@ def predict_grpc(
     """Predictions by TensorFlow Serving's gRPC API, in the images' order, as they come.
 
     Args:
-        target: HOST:PORT.
+        target: HOST:PORT of the server.
         model: The model's name.
         images: Image files.
         config: How the server is asked.
@@ -95,35 +100,47 @@ def predict_grpc(
     try:
         import grpc
         import tensorflow as tf
-        from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+        from tensorflow_serving.apis import prediction_service_pb2_grpc
+        from tensorflow_serving.apis.predict_pb2 import PredictRequest  # pyright: ignore[reportAttributeAccessIssue]  # protobuf makes it at import
     except ImportError as error:
         raise UserError(f"--grpc needs {error.name}: pip install 'kerasnets[serving]'.") from error
 
     config = config or ClientConfig()
-    paths = image_files(images)
 
     def ask(channel: grpc.Channel, path: pathlib.Path) -> Prediction:
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name = model
+        request = PredictRequest(model_spec={"name": model})
         request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([read_image(path)]))
         service = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         try:
             answer = service.Predict(request, timeout=config.timeout_s)
         except grpc.RpcError as error:
             where = target if error.code() == grpc.StatusCode.UNAVAILABLE else repr(str(path))
-            reason = " ".join(error.details().split())
+            reason = " ".join((error.details() or "").split())
             raise UserError(f"{where}: gRPC {error.code().name}: {reason}") from error
-        return _grpc_prediction(target, path, answer)
+        return _grpc_prediction(target, path, answer.outputs)
+
+    policy = {
+        "maxAttempts": config.retries + 1,
+        "initialBackoff": f"{BACKOFF_S}s",
+        "maxBackoff": "5s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+    }
+    name = {"service": "tensorflow.serving.PredictionService"}
+    methods = [{"name": [name], "retryPolicy": policy}] if config.retries else []
 
     def connect() -> grpc.Channel:
-        return grpc.insecure_channel(target, options=_grpc_options(config))
+        settings = json.dumps({"methodConfig": methods})
+        # Answers of any length.
+        limit = ("grpc.max_receive_message_length", -1)
+        return grpc.insecure_channel(target, options=[limit, ("grpc.service_config", settings)])
 
-    return _in_parallel(connect, ask, paths, config)
+    return _in_parallel(connect, ask, image_files(images), config)
 
 
 def _in_parallel(
-    connect: Callable[[], contextlib.AbstractContextManager],
-    ask: Callable[[object, pathlib.Path], Prediction],
+    connect: Callable[[], AbstractContextManager[Connection]],
+    ask: Callable[[Connection, pathlib.Path], Prediction],
     paths: Sequence[pathlib.Path],
     config: ClientConfig,
 ) -> Iterator[Prediction]:
@@ -135,32 +152,23 @@ def _in_parallel(
         yield from pool.map(functools.partial(ask, connection), paths)
 
 
-def _grpc_prediction(target: str, path: pathlib.Path, answer: object) -> Prediction:
+def _grpc_prediction(
+    target: str, path: pathlib.Path, outputs: Mapping[str, TensorProto]
+) -> Prediction:
     import tensorflow as tf
 
     # The message itself makes an empty tensor of a name that it does not have.
-    outputs = dict(answer.outputs)
+    found = dict(outputs)
     try:
-        found = {name: tf.make_ndarray(outputs[name])[0] for name in ANSWER}
-        return Prediction(
-            image=path,
-            classes=tuple(name.decode() for name in found["top_classes"].tolist()),
-            scores=tuple(found["top_scores"].tolist()),
-            probabilities=found["probabilities"],
-        )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise _other_program(target, ", ".join(sorted(outputs))) from error
+        return Prediction.of(path, {name: tf.make_ndarray(found[name])[0] for name in ANSWER})
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise _other_program(target, ", ".join(sorted(found))) from error
 
 
 def _rest_prediction(url: str, path: pathlib.Path, body: bytes) -> Prediction:
     try:
         (found,) = json.loads(body)["predictions"]
-        return Prediction(
-            image=path,
-            classes=tuple(found["top_classes"]),
-            scores=tuple(found["top_scores"]),
-            probabilities=np.array(found["probabilities"], np.float32),
-        )
+        return Prediction.of(path, found)
     except (ValueError, KeyError, TypeError) as error:
         raise _other_program(url, body[:80].decode("utf-8", "replace")) from error
 
@@ -178,27 +186,3 @@ def _error(body: bytes) -> str:
         return str(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError):
         return body[:200].decode("utf-8", "replace") or "no reason given"
-
-
-def _plain(reason: object) -> str:
-    """urllib3's reason without the object it happened to."""
-    return str(reason).partition(": ")[2] or str(reason)
-
-
-def _grpc_options(config: ClientConfig) -> list[tuple[str, object]]:
-    options: list[tuple[str, object]] = [
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_receive_message_length", -1),
-    ]
-    if config.retries:
-        policy = {
-            "maxAttempts": config.retries + 1,
-            "initialBackoff": f"{BACKOFF_S}s",
-            "maxBackoff": "5s",
-            "backoffMultiplier": 2,
-            "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
-        }
-        name = {"service": "tensorflow.serving.PredictionService"}
-        service_config = {"methodConfig": [{"name": [name], "retryPolicy": policy}]}
-        options.append(("grpc.service_config", json.dumps(service_config)))
-    return options

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kerasnets.errors import UserError
 
@@ -17,16 +18,27 @@ class Prediction:
     """The answer on one image.
 
     Attributes:
-        image: The file.
-        classes: The best classes' names, best first.
+        image: The image file.
+        classes: Names of the best classes, best first.
         scores: Their probabilities.
-        probabilities: Of all classes, by label.
+        probabilities: Probabilities of all classes, by label.
     """
 
     image: pathlib.Path
     classes: tuple[str, ...]
     scores: tuple[float, ...]
     probabilities: np.ndarray
+
+    @classmethod
+    def of(cls, image: pathlib.Path, answer: Mapping[str, ArrayLike]) -> Prediction:
+        """The prediction in one row of an export's outputs, whose names are bytes or text."""
+        names = np.asarray(answer["top_classes"]).tolist()
+        return cls(
+            image=image,
+            classes=tuple(name.decode() if isinstance(name, bytes) else name for name in names),
+            scores=tuple(np.asarray(answer["top_scores"]).tolist()),
+            probabilities=np.asarray(answer["probabilities"], np.float32),
+        )
 
 
 def image_files(images: Sequence[str | os.PathLike]) -> list[pathlib.Path]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -13,30 +14,31 @@ from kerasnets.errors import UserError
 from kerasnets.export.names import ANSWER
 from kerasnets.export.signatures import classifier
 from kerasnets.export.versions import numbered, versions
+from kerasnets.prediction.failures import summary
 from kerasnets.prediction.prediction import Prediction, image_files, read_image
 from kerasnets.runs.run import Run
-from kerasnets.serving.status import summary
 
 log = logging.getLogger("kerasnets")
+Classifier = Callable[[Any], Mapping[str, Any]]
 
 
 def predict(model: str | os.PathLike, images: Sequence[str | os.PathLike]) -> list[Prediction]:
     """Predictions on image files, in their order.
 
     Args:
-        model: A SavedModel (or the folder of its versions: the newest that can be
-            loaded counts), or a run folder.
+        model: A SavedModel, the folder of its versions (the newest that can be loaded is used),
+            or a run folder.
         images: Image files.
 
     Raises:
         UserError: When there is no such model, or an image cannot be read; the message names it.
     """
     paths = image_files(images)
-    answer = load_classifier(model)
-    return [_predict_one(answer, path) for path in paths]
+    classify = load_classifier(model)
+    return [_predict_one(classify, path) for path in paths]
 
 
-def load_classifier(model: str | os.PathLike) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+def load_classifier(model: str | os.PathLike) -> Classifier:
     """The function from image files to answers of a SavedModel or a run.
 
     Raises:
@@ -48,7 +50,7 @@ def load_classifier(model: str | os.PathLike) -> Callable[[tf.Tensor], dict[str,
     if versions(folder):
         return _of_newest(folder)
     if (folder / "saved_model.pb").is_file():
-        return _of_saved_model(folder, _load(folder))
+        return _serving_default(folder, _load(folder))
     if (folder / "config.json").is_file():
         run = Run.load(folder)
         return classifier(run.network(), run.preprocessing, run.class_names)
@@ -58,7 +60,7 @@ def load_classifier(model: str | os.PathLike) -> Callable[[tf.Tensor], dict[str,
     )
 
 
-def _of_newest(folder: pathlib.Path) -> Callable:
+def _of_newest(folder: pathlib.Path) -> Classifier:
     """The function of the newest version that can be loaded, as the server takes it."""
     for number, path in reversed(numbered(folder).items()):
         try:
@@ -66,11 +68,11 @@ def _of_newest(folder: pathlib.Path) -> Callable:
         except UserError as error:
             log.warning("version %d is passed over: %s", number, error)
             continue
-        return _of_saved_model(path, loaded)
+        return _serving_default(path, loaded)
     raise UserError(f"No version in {str(folder)!r} can be loaded.")
 
 
-def _load(folder: pathlib.Path) -> object:
+def _load(folder: pathlib.Path) -> Any:
     try:
         return tf.saved_model.load(folder)
     # A broken SavedModel can make TensorFlow raise anything.
@@ -78,7 +80,7 @@ def _load(folder: pathlib.Path) -> object:
         raise UserError(f"{str(folder)!r} is a damaged SavedModel: {summary(error)}") from error
 
 
-def _of_saved_model(folder: pathlib.Path, loaded: object) -> Callable:
+def _serving_default(folder: pathlib.Path, loaded: Any) -> Classifier:
     signature = loaded.signatures.get("serving_default")
     if signature is None or not set(ANSWER) <= set(signature.structured_outputs):
         raise UserError(
@@ -89,20 +91,15 @@ def _of_saved_model(folder: pathlib.Path, loaded: object) -> Callable:
     return lambda image_bytes, keep=loaded: signature(image_bytes=image_bytes)
 
 
-def _predict_one(answer: Callable, path: pathlib.Path) -> Prediction:
+def _predict_one(classify: Classifier, path: pathlib.Path) -> Prediction:
     image = read_image(path)
     try:
-        found = answer(tf.constant([image]))
-    # The last: TensorFlow's Python part cannot word an error that quotes what is no UTF-8.
+        outputs = classify(tf.constant([image]))
+    # The last: TensorFlow's Python part cannot word an error that quotes what is not UTF-8.
     except (
         tf.errors.InvalidArgumentError,
         tf.errors.UnimplementedError,
         UnicodeDecodeError,
     ) as error:
         raise UserError(f"{str(path)!r} cannot be read as an image.") from error
-    return Prediction(
-        image=path,
-        classes=tuple(name.decode() for name in found["top_classes"].numpy()[0]),
-        scores=tuple(found["top_scores"].numpy()[0].tolist()),
-        probabilities=found["probabilities"].numpy()[0],
-    )
+    return Prediction.of(path, {name: outputs[name].numpy()[0] for name in ANSWER})

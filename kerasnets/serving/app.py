@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import json
 import logging
 import pathlib
@@ -12,58 +12,52 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import fastapi
 import uvicorn
 from fastapi import Request, Response
-from fastapi.responses import FileResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from PIL import Image
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kerasnets.errors import UserError
 from kerasnets.serving.config import ServerConfig
+from kerasnets.serving.connection import KEEP_ALIVE_S, Connection, reporting
 from kerasnets.serving.metrics import Metrics
-from kerasnets.serving.protocol import Protocol
 from kerasnets.serving.repository import Repository
 from kerasnets.serving.rest import RestApi
-from kerasnets.serving.status import HTTP_CODES, BodyError, RequestError
+from kerasnets.serving.status import RequestError
 
 log = logging.getLogger("kerasnets")
 
 PAGE = pathlib.Path(__file__).parent / "page"
-# The page runs no script and loads nothing but its own.
-PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
-METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
+HEADERS = [
+    # The page runs no script and loads nothing but its own.
+    (
+        "Content-Security-Policy",
+        "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+]
 # A body that is too large is read up to this many times the limit, so that its sender, who reads
 # no answer before all is sent, gets to see the error.
 DRAIN = 4
-# Longer than clients keep idle connections: whoever closes first should not be the server.
-KEEP_ALIVE_S = 75
 
 
-def create_app(repository: Repository, config: ServerConfig) -> fastapi.FastAPI:
-    """The application that answers for a repository's models; it starts and stops their watching.
+def create_app(repository: Repository, config: ServerConfig) -> ASGIApp:
+    """The application that answers for a repository's models.
 
     Args:
-        repository: Loaded when the application starts.
-        config: Of the server.
+        repository: The models; the caller starts and stops their watching.
+        config: Limits of the server.
     """
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
-        yield
-        await asyncio.to_thread(repository.stop)
-
-    app = fastapi.FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    handlers = {HTTPException: _not_found, Exception: _unexpected}
+    app = fastapi.FastAPI(openapi_url=None, redirect_slashes=False, exception_handlers=handlers)
     metrics = Metrics()
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected)
 
     @app.get("/healthz")
     async def alive() -> Response:
@@ -77,54 +71,67 @@ def create_app(repository: Repository, config: ServerConfig) -> fastapi.FastAPI:
 
     @app.get("/monitoring/prometheus/metrics")
     async def prometheus() -> Response:
-        queued = {
-            name: sum(servable.queued for servable in model.loaded.values())
-            for name, model in repository.models.items()
-        }
-        return PlainTextResponse(metrics.page(queued))
+        return PlainTextResponse(metrics.page(repository.queued()))
 
     @app.get("/models")
     async def models() -> Response:
         return _answer(200, {"models": sorted(repository.models)})
 
-    for path, file in (("/", "page.html"), ("/page.js", "page.js"), ("/page.css", "page.css")):
-        app.add_route(path, _file(PAGE / file), ["GET"])
-    app.add_route("/{path:path}", _missing, METHODS)
-    app.add_middleware(RestFirst, endpoint=_rest_endpoint(RestApi(repository), metrics, config))
+    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    app.add_middleware(RestFirst, api=RestApi(repository), metrics=metrics, config=config)
     return app
 
 
 class RestFirst:
     """Answers the paths of the API, which ignore case, before FastAPI looks for a route.
 
-    Its own way to an endpoint takes about as long as reading a small image from JSON.
+    FastAPI's own way to an endpoint takes about as long as reading a small image from JSON.
     """
 
-    def __init__(self, app: ASGIApp, endpoint: Callable[[Request], Awaitable[Response]]):
+    def __init__(self, app: ASGIApp, api: RestApi, metrics: Metrics, config: ServerConfig):
         self._app = app
-        self._endpoint = endpoint
+        self._api = api
+        self._metrics = metrics
+        self._config = config
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["raw_path"][:4].lower() != b"/v1/":
             await self._app(scope, receive, send)
             return
-        response = await self._endpoint(Request(scope, receive))
+        start = time.perf_counter()
+        path = scope["raw_path"].decode("latin-1")
+        status = "OK"
+        try:
+            response = await self._respond(Request(scope, receive), path)
+        except RequestError as error:
+            # The rest of a body that was not read is no next request.
+            headers = {"Connection": "close"} if error.http_code in (408, 413) else None
+            response = _answer(error.http_code, {"error": error.message}, headers)
+            status = error.code
+        except ClientDisconnect:
+            # Nobody is there to read the answer.
+            status, response = "CANCELLED", Response(status_code=499)
+        elapsed = 1e6 * (time.perf_counter() - start)
+        self._metrics.record(*self._api.model_and_method(path), status, elapsed)
         await response(scope, receive, send)
 
+    async def _respond(self, request: Request, path: str) -> Response:
+        body = await _read_body(request, self._config)
+        if request.method == "OPTIONS":
+            if not re.match("https?://", request.headers.get("origin", "")):
+                message = "Origin header is missing in CORS preflight"
+                raise RequestError("FAILED_PRECONDITION", message)
+            return Response()
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                return _answer(200, await self._api.answer(request.method, path, body))
+        except TimeoutError:
+            message = f"The answer took longer than {self._config.timeout_s:g} s."
+            raise RequestError("DEADLINE_EXCEEDED", message) from None
 
-def _file(path: pathlib.Path) -> Callable[[Request], Awaitable[Response]]:
-    async def send(_: Request) -> Response:
-        return FileResponse(path, headers=PAGE_HEADERS)
 
-    return send
-
-
-async def _missing(_: Request) -> Response:
-    raise HTTPException(404)
-
-
-async def _http_error(request: Request, error: HTTPException) -> Response:
-    return _answer(error.status_code, {"error": f"{error.detail}: {request.scope['path']}"})
+async def _not_found(request: Request, _: Exception) -> Response:
+    return _answer(404, {"error": f"Not Found: {request.scope['path']}"})
 
 
 async def _unexpected(_: Request, error: Exception) -> Response:
@@ -138,43 +145,6 @@ def _answer(code: int, answer: dict, headers: dict[str, str] | None = None) -> R
     return Response(body, code, headers, media_type="application/json")
 
 
-def _rest_endpoint(
-    api: RestApi, metrics: Metrics, config: ServerConfig
-) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        start = time.perf_counter()
-        path = request.scope["raw_path"].decode("latin-1")
-        status, response = "OK", None
-        try:
-            body = await _read_body(request, config)
-            if request.method == "OPTIONS":
-                response = _preflight(request)
-            else:
-                async with asyncio.timeout(config.timeout_s):
-                    response = _answer(200, await api.answer(request.method, path, body))
-        except RequestError as error:
-            status = error.code
-            response = _answer(error.http_code, {"error": error.message}, error.headers)
-        except ClientDisconnect:
-            # Nobody is there to read the answer.
-            status, response = "CANCELLED", Response(status_code=HTTP_CODES["CANCELLED"])
-        except TimeoutError:
-            status = "DEADLINE_EXCEEDED"
-            message = f"The answer took longer than {config.timeout_s:g} s."
-            response = _answer(504, {"error": message})
-        elapsed = 1e6 * (time.perf_counter() - start)
-        metrics.record(*api.model_and_method(path), status, elapsed)
-        return response
-
-    return endpoint
-
-
-def _preflight(request: Request) -> Response:
-    if not re.match("https?://", request.headers.get("origin", "")):
-        raise RequestError("FAILED_PRECONDITION", "Origin header is missing in CORS preflight")
-    return Response()
-
-
 async def _read_body(request: Request, config: ServerConfig) -> bytes:
     """The body of a request.
 
@@ -185,23 +155,22 @@ async def _read_body(request: Request, config: ServerConfig) -> bytes:
     declared = request.headers.get("content-length", "0")
     # Digits that are too many to be counted are too many bytes.
     size = int(declared) if len(declared) < 20 else sys.maxsize
-    chunks, read = [], 0
-    too_large = BodyError(413, f"A request has at most {limit} bytes.")
-    if size > DRAIN * limit:
-        raise too_large
-    try:
-        async with asyncio.timeout(config.timeout_s):
-            async for chunk in request.stream():
-                read += len(chunk)
-                if read <= limit and size <= limit:
-                    chunks.append(chunk)
-                elif read > DRAIN * limit:
-                    raise too_large
-    except TimeoutError:
-        message = f"The request took longer than {config.timeout_s:g} s to arrive."
-        raise BodyError(408, message) from None
+    chunks: list[bytes] = []
+    read = 0
+    if size <= DRAIN * limit:
+        try:
+            async with asyncio.timeout(config.timeout_s):
+                async for chunk in request.stream():
+                    read += len(chunk)
+                    if max(read, size) <= limit:
+                        chunks.append(chunk)
+                    elif read > DRAIN * limit:
+                        break
+        except TimeoutError:
+            message = f"The request took longer than {config.timeout_s:g} s to arrive."
+            raise RequestError("DEADLINE_EXCEEDED", message, 408) from None
     if max(read, size) > limit:
-        raise too_large
+        raise RequestError("OUT_OF_RANGE", f"A request has at most {limit} bytes.", 413)
     return b"".join(chunks)
 
 
@@ -209,8 +178,9 @@ def serve(folder: pathlib.Path | None, config: ServerConfig) -> None:
     """Serves models until it is interrupted.
 
     Args:
-        folder: Of one model's versions, or of several models'; ``None`` with ``config.config``.
-        config: Of the server.
+        folder: Folder of one model's versions, or of several models'; ``None`` with
+            ``config.config``.
+        config: Where the server listens, and its limits.
 
     Raises:
         UserError: When there is nothing to serve, or the port is taken.
@@ -220,24 +190,31 @@ def serve(folder: pathlib.Path | None, config: ServerConfig) -> None:
     # How large an image may be is checked, without Pillow's own warning.
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     repository.start()
-    server = uvicorn.Server(_uvicorn_config(create_app(repository, config), config))
+    server = uvicorn.Server(uvicorn_config(create_app(repository, config), config))
     # From here on connections wait until the server takes them.
     listener.listen(server.config.backlog)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     log.info("serving %s on http://%s:%d", ", ".join(repository.models), shown, port)
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    finally:
+        repository.stop()
 
 
-def _uvicorn_config(app: ASGIApp, config: ServerConfig) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, config: ServerConfig) -> uvicorn.Config:
+    """How uvicorn runs an application within the limits of a configuration."""
+    protocol: Any = functools.partial(Connection, config.timeout_s)
     return uvicorn.Config(
-        app,
+        reporting(app),
+        http=protocol,
         log_level="warning",
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        http=Protocol,
         ws="none",
+        proxy_headers=False,
         server_header=False,
+        headers=HEADERS,
         # uvicorn refuses the connection that reaches its limit.
         limit_concurrency=config.max_connections + 1,
         timeout_graceful_shutdown=int(config.timeout_s) + 1,
@@ -252,6 +229,6 @@ def _bind(config: ServerConfig) -> socket.socket:
         listener.bind((config.host, config.port))
     except OSError as error:
         listener.close()
-        place = f"{config.host}:{config.port}"
-        raise UserError(f"Cannot listen on {place}: {error.strerror}.") from error
+        where = f"{config.host}:{config.port}"
+        raise UserError(f"Cannot listen on {where}: {error.strerror}.") from error
     return listener

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from kerasnets.prediction.failures import FAILURES
 from kerasnets.serving.config import ServerConfig
-from kerasnets.serving.status import FAILURES, RequestError, failure, invalid
+from kerasnets.serving.status import RequestError, failure, invalid
 
 Tensors = Mapping[str, np.ndarray]
 # Batch timeouts that the first request of a batch waits at most.
@@ -21,21 +21,13 @@ PATIENCE = 10
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Some rows of one request.
-
-    Attributes:
-        inputs: By name; the first axis counts the rows.
-        rows: Their number.
-        pixels: Of the images among the inputs, decoded.
-        since: When it was queued, in the event loop's seconds.
-        answer: Gets the outputs, or the error.
-    """
+    """Some rows of one request, when they were queued, and the future of their outputs."""
 
     inputs: Tensors
     rows: int
     pixels: int
     since: float
-    answer: asyncio.Future
+    answer: asyncio.Future[Tensors]
 
     @functools.cached_property
     def shapes(self) -> tuple:
@@ -53,11 +45,11 @@ class Batcher:
     decoded images are what takes memory.
 
     Args:
-        run: From inputs to outputs; called in a thread.
-        pool: Of the threads.
-        config: Of the server.
-        batched: Whether all tensors of the signature have a batch axis. Without, each request
-            runs alone.
+        run: From inputs to outputs; called in a thread of `pool`.
+        pool: Threads for the computation.
+        config: Limits of the server.
+        batched: Whether all tensors of the signature have a batch axis. If not, each request runs
+            alone.
     """
 
     def __init__(
@@ -82,53 +74,43 @@ class Batcher:
         return sum(task.rows for task in self._waiting)
 
     async def submit(self, inputs: Tensors, pixels: Sequence[int]) -> Tensors:
-        """The outputs for a request.
-
-        Args:
-            inputs: By name.
-            pixels: Of each row's images.
+        """The outputs for a request, given its inputs and the pixels of each row's images.
 
         Raises:
             RequestError: When the queue is full, or the computation refuses the inputs.
         """
-        self._check_room(len(pixels))
-        loop = asyncio.get_running_loop()
-        tasks = []
-        for rows in self._slices(pixels):
-            count = rows.stop - rows.start
-            part = inputs
-            if count < len(pixels):
-                part = {name: tensor[rows] for name, tensor in inputs.items()}
-            tasks.append(Task(part, count, sum(pixels[rows]), loop.time(), loop.create_future()))
-        self._waiting.extend(tasks)
-        self._start_batches()
-        try:
-            parts = await asyncio.gather(*(task.answer for task in tasks))
-        finally:
-            # A request that ended early leaves nothing in the queue.
-            self._waiting = [task for task in self._waiting if task not in tasks]
-        return _joined(parts)
-
-    def _check_room(self, rows: int) -> None:
-        limit = self._config.max_queue
+        rows, limit = len(pixels), self._config.max_queue
         if rows > limit:
             raise invalid(f"Task size {rows} is larger than the batch scheduling queue, {limit}.")
         if self.queued + rows > limit:
-            raise RequestError(
-                "UNAVAILABLE",
-                "The batch scheduling queue to which this task was submitted is full",
-            )
+            message = "The batch scheduling queue to which this task was submitted is full"
+            raise RequestError("UNAVAILABLE", message)
+        loop = asyncio.get_running_loop()
+        tasks = []
+        for start, stop in self._slices(pixels):
+            part = inputs
+            if stop - start < rows:
+                part = {name: tensor[start:stop] for name, tensor in inputs.items()}
+            held = sum(pixels[start:stop])
+            tasks.append(Task(part, stop - start, held, loop.time(), loop.create_future()))
+        self._waiting.extend(tasks)
+        self._start_batches()
+        try:
+            return _joined(await asyncio.gather(*(task.answer for task in tasks)))
+        finally:
+            # A request that ended early leaves nothing in the queue.
+            self._waiting = [task for task in self._waiting if task not in tasks]
 
-    def _slices(self, pixels: Sequence[int]) -> Iterator[slice]:
-        """Parts of a request that are no larger than a batch."""
+    def _slices(self, pixels: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """The first row, and the one after the last, of parts that are no larger than a batch."""
         start = held = 0
         for row, count in enumerate(pixels):
             full = row - start == self._config.max_batch
             if self._batched and row > start and (full or held + count > self._config.max_pixels):
-                yield slice(start, row)
+                yield start, row
                 start, held = row, 0
             held += count
-        yield slice(start, len(pixels))
+        yield start, len(pixels)
 
     def _start_batches(self) -> None:
         loop = asyncio.get_running_loop()
@@ -142,7 +124,7 @@ class Batcher:
             self._waiting = [task for task in self._waiting if task not in tasks]
             self._running += 1
             computing = loop.run_in_executor(self._pool, self._compute, tasks)
-            computing.add_done_callback(lambda done, tasks=tasks: self._finish(tasks, done))
+            computing.add_done_callback(functools.partial(self._finish, tasks))
 
     def _wake(self) -> None:
         self._timer = None
@@ -194,10 +176,10 @@ def _joined(parts: Sequence[Tensors]) -> Tensors:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _split(outputs: Tensors, sizes: Sequence[int]) -> list[Tensors]:
+def _split(outputs: Tensors, sizes: Sequence[int]) -> list[Tensors | RequestError]:
     if len(sizes) == 1:
         return [outputs]
-    stops = list(itertools.accumulate(sizes))
+    stops = np.cumsum(sizes)
     for name, tensor in outputs.items():
         if tensor.shape[:1] != (stops[-1],):
             raise ValueError(f"{name} has the shape {tensor.shape} for a batch of {stops[-1]}")

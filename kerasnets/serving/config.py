@@ -1,12 +1,12 @@
-"""How the server runs, and how it is asked."""
+"""How the server runs."""
 
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kerasnets.errors import UserError
+from kerasnets.prediction.config import check_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class ServerConfig:
     max_batch: int = 32
     """Most images that are computed together."""
     batch_timeout_ms: float = 2.0
-    """How long a batch waits for the next image; the first waits for ten times as long at most."""
+    """How long a batch waits for the next image; its first waits ten times as long at most."""
     batch_threads: int = 1
     """How many batches are computed at a time; one uses all cores."""
     max_queue: int = 1024
@@ -41,37 +41,8 @@ class ServerConfig:
     """How often to look for new versions."""
 
     def __post_init__(self) -> None:
-        _check_least(self, SERVER_LEAST)
+        check_least(self, port=0, batch_timeout_ms=0, timeout_s=0.01, poll_s=0.01)
+        check_least(self, versions=1, max_batch=1, batch_threads=1, max_queue=1)
+        check_least(self, max_body_mb=1, max_pixels=1, max_connections=1)
         if self.port > 65535:
             raise UserError(f"--port must be at most 65535. Received: {self.port}.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClientConfig:
-    """How a server is asked."""
-
-    concurrency: int = 8
-    """Requests under way at a time."""
-    retries: int = 3
-    """How often to ask again when the server is busy or cannot be reached."""
-    timeout_s: float = 30.0
-    """How long to wait for an answer."""
-
-    def __post_init__(self) -> None:
-        _check_least(self, {"concurrency": 1, "retries": 0, "timeout_s": 0.01})
-
-
-def _check_least(config: object, values: Mapping[str, float]) -> None:
-    for name, least in values.items():
-        given = getattr(config, name)
-        # Written so that NaN fails too.
-        if not given >= least:
-            flag = f"--{name.replace('_', '-')}"
-            raise UserError(f"{flag} must be at least {least}. Received: {given}.")
-
-
-SERVER_LEAST = {
-    "port": 0, "versions": 1, "max_batch": 1, "batch_timeout_ms": 0, "batch_threads": 1,
-    "max_queue": 1, "max_body_mb": 1, "max_pixels": 1, "max_connections": 1, "timeout_s": 0.01,
-    "poll_s": 0.01,
-}  # fmt: skip

@@ -39,14 +39,13 @@ def pixels(encoded: bytes) -> int:
 
 def _gif_pixels(encoded: bytes) -> int:
     """Of all frames, which need not lie within the screen: TensorFlow's decoder holds every one."""
-    flags = encoded[10]
-    at = 13 + _colour_table(flags)
+    at = 13 + _palette_size(encoded[10])
     total = 0
     while at < len(encoded):
-        if encoded[at] == 0x2C:  # an image: its place, its size, its colours, its data
+        if encoded[at] == 0x2C:  # an image: its position, size, colours, data
             width, height, flags = struct.unpack_from("<HHB", encoded, at + 5)
             total += width * height
-            at += 11 + _colour_table(flags)
+            at += 11 + _palette_size(flags)
         elif encoded[at] == 0x21:  # an extension
             at += 2
         else:
@@ -57,5 +56,5 @@ def _gif_pixels(encoded: bytes) -> int:
     return total
 
 
-def _colour_table(flags: int) -> int:
+def _palette_size(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

@@ -8,57 +8,39 @@ import pathlib
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from google.protobuf import text_format
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus  # pyright: ignore[reportAttributeAccessIssue]  # protobuf makes it at import
+from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig  # pyright: ignore[reportAttributeAccessIssue]  # likewise
 
 from kerasnets.errors import UserError
 from kerasnets.export.versions import numbered
+from kerasnets.files import read_text
+from kerasnets.prediction.failures import summary
 from kerasnets.serving.config import ServerConfig
 from kerasnets.serving.servable import Servable
-from kerasnets.serving.status import RequestError, invalid, summary
+from kerasnets.serving.status import RequestError, invalid
 
 log = logging.getLogger("kerasnets")
-
-
-@dataclass(frozen=True)
-class ModelSource:
-    """Where a model's versions lie and which of them count.
-
-    Attributes:
-        name: Of the model.
-        folder: Of the versions.
-        newest: How many of the newest to serve.
-        only: Serve these alone; ``None`` for any.
-        labels: Names of versions.
-    """
-
-    name: str
-    folder: pathlib.Path
-    newest: float = 1
-    only: frozenset[int] | None = None
-    labels: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class VersionStatus:
-    """How a version stands, in the words of TensorFlow Serving's GetModelStatus."""
-
-    state: str
-    error_code: str = "OK"
-    error_message: str = ""
 
 
 class Model:
     """One model's versions. `refresh` runs in one thread; all others read.
 
     What they read is replaced, never changed, so a reader sees the old state or the new one.
+
+    Attributes:
+        source: Where the versions lie and which of them count, as in a ``models.config``.
+        loaded: The versions that answer.
+        statuses: How each version that was ever seen stands.
     """
 
     def __init__(
-        self, source: ModelSource, pool: concurrent.futures.Executor, config: ServerConfig
+        self, source: ModelConfig, pool: concurrent.futures.Executor, config: ServerConfig
     ):
         self.source = source
         self.loaded: Mapping[int, Servable] = {}
-        self.statuses: Mapping[int, VersionStatus] = {}
+        self.statuses: Mapping[int, ModelVersionStatus] = {}
         self._pool = pool
         self._config = config
         self._broken: dict[int, object] = {}
@@ -69,54 +51,49 @@ class Model:
         A version that cannot be loaded is passed over, for an older one if there is one, until its
         files change.
         """
+        policy = self.source.model_version_policy
+        only = policy.specific.versions
+        unlimited = only or policy.HasField("all")
+        newest = float("inf") if unlimited else policy.latest.num_versions or 1
         wanted: dict[int, Servable] = {}
-        for number, folder in sorted(numbered(self.source.folder).items(), reverse=True):
-            if len(wanted) >= self.source.newest:
-                break
-            if self.source.only is not None and number not in self.source.only:
-                continue
-            servable = self.loaded.get(number) or self._load(number, folder)
-            if servable:
-                wanted[number] = servable
+        for number, folder in sorted(numbered(self.source.base_path).items(), reverse=True):
+            if len(wanted) < newest and (not only or number in only):
+                servable = self.loaded.get(number) or self._load(number, folder)
+                if servable:
+                    wanted[number] = servable
         gone = [number for number in self.loaded if number not in wanted]
         self.loaded = wanted
         for number in gone:
-            self._set_status(number, VersionStatus("END"))
+            self._set_status(number, "END")
             log.info("%s: version %d is gone", self.source.name, number)
 
     def _load(self, number: int, folder: pathlib.Path) -> Servable | None:
-        state = _files(folder)
-        if self._broken.get(number) == state:
+        name, files = self.source.name, _files(folder)
+        if self._broken.get(number) == files:
             return None
-        self._set_status(number, VersionStatus("LOADING"))
+        self._set_status(number, "LOADING")
         start = time.monotonic()
         try:
-            servable = Servable(self.source.name, number, folder, self._pool, self._config)
+            servable = Servable(name, number, folder, self._pool, self._config)
         # A broken SavedModel can make TensorFlow raise anything.
         except Exception as error:
-            self._broken[number] = state
-            self._set_status(number, VersionStatus("END", "INTERNAL", summary(error)))
-            log.warning(
-                "%s: version %d was not loaded: %s", self.source.name, number, summary(error)
-            )
+            self._broken[number] = files
+            self._set_status(number, "END", error_code="INTERNAL", error_message=summary(error))
+            log.warning("%s: version %d was not loaded: %s", name, number, summary(error))
             return None
         self._broken.pop(number, None)
         self.loaded = {**self.loaded, number: servable}
-        self._set_status(number, VersionStatus("AVAILABLE"))
-        seconds = time.monotonic() - start
-        log.info("%s: version %d loaded in %.1f s", self.source.name, number, seconds)
+        self._set_status(number, "AVAILABLE")
+        log.info("%s: version %d loaded in %.1f s", name, number, time.monotonic() - start)
         return servable
 
-    def _set_status(self, number: int, status: VersionStatus) -> None:
-        self.statuses = {**self.statuses, number: status}
+    def _set_status(self, number: int, state: str, **status: str) -> None:
+        new = ModelVersionStatus(version=number, state=state, status=status)
+        self.statuses = {**self.statuses, number: new}
 
 
 class Repository:
-    """All models that are served.
-
-    Args:
-        config: Of the server.
-        folder: Of one model's versions, or of several models'; ``None`` with ``config.config``.
+    """All models that are served: those of a folder, or those of ``config.config``.
 
     Raises:
         UserError: When there is nothing to serve.
@@ -151,7 +128,14 @@ class Repository:
         """Whether every model has a version to answer with."""
         return bool(self.models) and all(model.loaded for model in self.models.values())
 
-    def find(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
+    def queued(self) -> dict[str, int]:
+        """The images that wait, by model."""
+        return {
+            name: sum(servable.queued for servable in model.loaded.values())
+            for name, model in self.models.items()
+        }
+
+    def find(self, name: str, version: int | None, label: str | None) -> Servable:
         """The version that a request asks for; the newest where it names none.
 
         Raises:
@@ -159,15 +143,28 @@ class Repository:
         """
         model = self.models.get(name)
         if label is not None:
-            if model is None or label not in model.source.labels:
+            if model is None or label not in model.source.version_labels:
                 raise invalid(f"Unrecognized servable version label: {label}")
-            version = model.source.labels[label]
+            version = model.source.version_labels[label]
         loaded = model.loaded if model else {}
-        number = max(loaded, default=None) if version is None else version
+        number = max(loaded, default=-1) if version is None else version
         if number not in loaded:
             asked = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise RequestError("NOT_FOUND", f"Servable not found for request: {asked}")
         return loaded[number]
+
+    def statuses(self, name: str, version: int | None) -> list[ModelVersionStatus]:
+        """How a model's versions stand, newest first, or how one of them does.
+
+        Raises:
+            RequestError: When there is none.
+        """
+        found = self.models[name].statuses if name in self.models else {}
+        numbers = sorted(found, reverse=True) if version is None else [version]
+        if not found.keys() & set(numbers):
+            which = "any versions" if version is None else f"version {version}"
+            raise RequestError("NOT_FOUND", f"Could not find {which} of model {name}")
+        return [found[number] for number in numbers]
 
     def _watch(self) -> None:
         trouble = ""
@@ -182,31 +179,52 @@ class Repository:
                     log.warning("the models cannot be looked up: %s", trouble)
 
     def _refresh(self) -> None:
-        sources = self._sources()
-        models = {
-            name: self.models.get(name) or Model(source, self._pool, self._config)
-            for name, source in sources.items()
-        }
-        for name, model in models.items():
-            model.source = sources[name]
-            model.refresh()
+        models = {}
+        for name, source in self._sources().items():
+            models[name] = self.models.get(name) or Model(source, self._pool, self._config)
+            models[name].source = source
+            models[name].refresh()
         self.models = models
 
-    def _sources(self) -> dict[str, ModelSource]:
+    def _sources(self) -> dict[str, ModelConfig]:
         if self._config.config is not None:
-            from kerasnets.serving.model_config import read
-
-            return {source.name: source for source in read(self._config.config)}
-        folder = self._folder.resolve()
+            return read_models_config(self._config.config)
+        folder = (self._folder or pathlib.Path()).resolve()
         if not folder.is_dir():
             raise UserError(f"There is no folder {str(self._folder)!r}.")
-        if numbered(folder):
-            folders = [folder]
-        else:
+        folders = [folder]
+        if not numbered(folder):
             folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
             folders = [path for path in folders if numbered(path) or path.name in self.models]
-        found = (ModelSource(path.name, path, newest=self._config.versions) for path in folders)
-        return {source.name: source for source in found}
+        policy = {"latest": {"num_versions": self._config.versions}}
+        return {
+            path.name: ModelConfig(name=path.name, base_path=str(path), model_version_policy=policy)
+            for path in folders
+        }
+
+
+def read_models_config(path: pathlib.Path) -> dict[str, ModelConfig]:
+    """The models that TensorFlow Serving's ``models.config`` lists, by name.
+
+    A relative ``base_path`` starts at the file's folder.
+
+    Raises:
+        UserError: When the file cannot be read, or lists a model without a folder.
+    """
+    config = ModelServerConfig()
+    try:
+        text_format.Parse(read_text(path), config)
+    except text_format.ParseError as error:
+        raise UserError(f"{str(path)!r} cannot be read as a models.config: {error}") from error
+    models = {model.name: model for model in config.model_config_list.config}
+    for name, model in models.items():
+        folder = path.parent / model.base_path
+        if not name or not folder.is_dir():
+            raise UserError(f"{str(path)!r}: the model {name!r} has no folder {str(folder)!r}.")
+        model.base_path = str(folder.resolve())
+    if not models:
+        raise UserError(f"{str(path)!r} lists no models (model_config_list).")
+    return models
 
 
 def _files(folder: pathlib.Path) -> tuple:

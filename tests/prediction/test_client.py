@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from kerasnets import UserError
-from kerasnets.prediction import client, predict, predict_grpc, predict_rest
-from kerasnets.serving import ClientConfig
-from tests.serving.conftest import image_bytes
+from kerasnets.prediction import ClientConfig, client, predict, predict_grpc, predict_rest
+from tests.serving.server import image_bytes
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +149,7 @@ def test_grpc_answers_of_another_program_are_told(outputs, images):
         answer.outputs[name].CopyFrom(tf.make_tensor_proto(value))
     received = ", ".join(outputs)
     with pytest.raises(UserError, match=f"h:1 answers otherwise than .* Received: {received}"):
-        client._grpc_prediction("h:1", images[0], answer)
+        client._grpc_prediction("h:1", images[0], answer.outputs)
 
 
 def test_the_connection_ends_with_the_last_answer_and_with_an_error(images):

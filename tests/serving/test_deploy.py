@@ -6,7 +6,7 @@ import yaml
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from kerasnets.serving.model_config import read
+from kerasnets.serving.repository import read_models_config
 from tests.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -19,9 +19,9 @@ def test_models_config_is_read_by_both_servers(tmp_path):
     assert (model.name, model.base_path) == ("lenet5", "/models/lenet5")
     (tmp_path / "lenet5").mkdir()
     (tmp_path / "models.config").write_text(text.replace("/models/", ""))
-    (source,) = read(tmp_path / "models.config")
-    assert (source.name, source.newest) == ("lenet5", 2)
-    assert source.folder == tmp_path / "lenet5"
+    ((name, model),) = read_models_config(tmp_path / "models.config").items()
+    assert (name, model.model_version_policy.latest.num_versions) == ("lenet5", 2)
+    assert model.base_path == str(tmp_path / "lenet5")
 
 
 def flags(arguments: list[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import string
 
 import pytest
 
-from tests.serving.conftest import image_bytes
+from tests.serving.server import image_bytes
 from tests.serving.test_limits import gif_frame, png_header, raw
 
 # All but the last three are the client's fault; those are documented: a type that JSON has no

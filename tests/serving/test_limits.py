@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from tests.serving.conftest import b64, image_bytes
+from tests.serving.server import b64, image_bytes
 
 HALF = "/v1/models/half"
 LENET = "/v1/models/lenet"

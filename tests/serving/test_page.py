@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.serving.conftest import image_bytes
+from tests.serving.server import image_bytes
 
 # Puts a file into the page as a mouse would: the file's bytes in a DataTransfer, dropped.
 DROP = """

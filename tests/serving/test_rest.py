@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
-from tests.serving.conftest import b64
+from tests.serving.server import b64
 from tests.serving.test_limits import raw
 
 HALF = "/v1/models/half"
@@ -66,12 +66,14 @@ def test_unknown_models_and_versions(server, path, message):
 
 
 PREDICT_ERRORS = [
-    ("", "JSON Parse error: The document is empty"),
-    ("instances = [1, 2]", "JSON Parse error: Invalid value. at offset: 0"),
+    ("", "JSON Parse error: Expecting value: line 1 column 1 (char 0)"),
+    ("instances = [1, 2]", "JSON Parse error: Expecting value: line 1 column 1 (char 0)"),
     ('{"instances": [1', "JSON Parse error: "),
-    ('{"instances" [1]}', "Missing a colon after a name of object member. at offset: 13"),
+    ('{"instances" [1]}', "JSON Parse error: Expecting ':' delimiter: line 1 column 14 (char 13)"),
     ("[" * 100_000, "JSON Parse error: "),
-    ('{"instances": [' + "[" * 300 + "1" + "]" * 300 + "]}", "at most 254 dimensions"),
+    ('{"instances": [' + "[" * 300 + "1" + "]" * 300 + "]}", "at most 32 dimensions"),
+    ('{"inputs": ' + "[" * 100 + "1" + "]" * 100 + "}", "at most 32 dimensions"),
+    ('{"inputs": [1' + "0" * 400 + "]}", "Type: Number is not of expected type: float"),
     ("[1, 2]", "JSON Value: [1, 2] Is not object"),
     ('{"instances": ["x", "y"]}', 'JSON Value: "x" Type: String is not of expected type: float'),
     ('{"instances": [null]}', "Type: Null is not of expected type: float"),

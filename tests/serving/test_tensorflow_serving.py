@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kerasnets.prediction import predict, predict_grpc, predict_rest
-from tests.serving.conftest import Server, image_bytes
+from tests.serving.server import Server, image_bytes
 from tests.serving.test_rest import HALF, PREDICT_ERRORS
 
 pytestmark = pytest.mark.tensorflow_serving

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from tyro.conf import OmitArgPrefixes, Positional
 
 from kerasnets.errors import UserError
-from kerasnets.serving.config import ClientConfig
+from kerasnets.prediction.config import ClientConfig
 
 if TYPE_CHECKING:
-    from kerasnets.prediction import Prediction
+    from kerasnets.prediction.prediction import Prediction
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Predict:
 
     client: OmitArgPrefixes[ClientConfig]
     model: Positional[pathlib.Path]
-    """SavedModel, folder of its versions, or run folder; with --url and --grpc the first image."""
+    """SavedModel, folder of its versions, or run folder; with --url and --grpc it is the first image."""
     images: Positional[tuple[pathlib.Path, ...]]
     """Image files."""
     top: int = 3
@@ -60,16 +60,16 @@ class Predict:
         if bool(self.grpc) != bool(self.name):
             raise UserError("--grpc HOST:PORT and --name NAME go together.")
         if self.url:
-            from kerasnets.prediction import predict_rest
+            from kerasnets.prediction.client import predict_rest
 
             return predict_rest(self.url, (self.model, *self.images), self.client)
-        if self.grpc:
-            from kerasnets.prediction import predict_grpc
+        if self.grpc and self.name:
+            from kerasnets.prediction.client import predict_grpc
 
             return predict_grpc(self.grpc, self.name, (self.model, *self.images), self.client)
         if not self.images:
             raise UserError("Give one image file at least: kerasnets predict MODEL IMAGE...")
-        from kerasnets.prediction import predict
+        from kerasnets.prediction.predictor import predict
 
         return predict(self.model, self.images)
 

@@ -28,7 +28,7 @@ class Serve:
             raise UserError(
                 "Give the folder of SavedModels: kerasnets serve savedmodels; or --config FILE."
             )
-        needed = ("fastapi", "uvicorn", "tensorflow_serving")
+        needed = ("fastapi", "prometheus_client", "tensorflow_serving", "uvicorn")
         missing = [name for name in needed if not installed(name)]
         if missing:
             raise UserError(

@@ -2,7 +2,7 @@
 
 const element = (id) => document.getElementById(id);
 let image = null; // the file shown
-let asked = 0; // how many answers were asked for: a late one to an earlier question is not shown
+let asked = 0; // requests so far: the late answer to an earlier one is not shown
 
 function say(text, isError = false) {
   element("status").textContent = text;

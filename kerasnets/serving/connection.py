@@ -1,0 +1,99 @@
+"""A limit on the time and the size of a request's head, which uvicorn has not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+# Bytes of a request's line and headers.
+MAX_HEAD = 2**16
+# Longer than clients keep idle connections: whoever closes first should not be the server.
+KEEP_ALIVE_S = 75
+_CONNECTION: contextvars.ContextVar[Connection] = contextvars.ContextVar("connection")
+
+
+class Connection(asyncio.Protocol):
+    """Hands all on to uvicorn's own protocol, and closes what waits too long for a request.
+
+    A head is complete when the application is called, in the context of its connection.
+
+    Args:
+        head_s: Seconds that a request's head may take to arrive.
+        arguments: Those of uvicorn's protocol.
+    """
+
+    def __init__(self, head_s: float, **arguments: Any):
+        self._inner = AutoHTTPProtocol(**arguments)
+        self.eof_received = self._inner.eof_received
+        self.pause_writing = self._inner.pause_writing
+        self.resume_writing = self._inner.resume_writing
+        self._context = contextvars.copy_context()
+        self._context.run(_CONNECTION.set, self)
+        self._head_s = head_s
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._head = 0
+        self._running = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._close_in(self._head_s)
+        self._inner.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self._inner.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._running:
+            if not self._head:
+                self._close_in(self._head_s)
+            self._head += len(data)
+        self._context.run(self._inner.data_received, data)
+        if self._head > MAX_HEAD:
+            # Where the head is complete, the application is called before that.
+            self._loop.call_soon(self._close_large)
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """While a request whose head is complete is answered."""
+        self._running += 1
+        self._head = 0
+        self._stop_timer()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running and not self._transport.is_closing():
+                self._close_in(KEEP_ALIVE_S)
+
+    def _close_large(self) -> None:
+        if self._head > MAX_HEAD:
+            self._transport.close()
+
+    def _close_in(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = self._loop.call_later(seconds, self._transport.close)
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+
+def reporting(app: ASGIApp) -> ASGIApp:
+    """An application that tells its connection of each request's start and end."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        in_time = (
+            _CONNECTION.get().answering() if scope["type"] == "http" else contextlib.nullcontext()
+        )
+        with in_time:
+            await app(scope, receive, send)
+
+    return call

@@ -1,0 +1,119 @@
+"""Limits on connections, with the server's own uvicorn and the smallest application."""
+
+import asyncio
+import contextlib
+import socket
+
+import pytest
+import uvicorn
+
+from kerasnets.serving import ServerConfig, connection
+from kerasnets.serving.app import uvicorn_config
+
+WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def answer(scope, receive, send):
+    """The smallest application."""
+    if scope["type"] != "http":
+        return
+    await receive()
+    headers = [(b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@contextlib.asynccontextmanager
+async def running(**config):
+    """The address of a server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn_config(answer, ServerConfig(**config)))
+        serving = asyncio.create_task(server.serve([listener]))
+        yield listener.getsockname()
+        server.should_exit = True
+        await serving
+
+
+def talk(*requests: bytes, timeout_s: float = 30) -> list[bytes]:
+    """What comes back for each of the requests on one connection; b"" where it was closed."""
+
+    async def run() -> list[bytes]:
+        async with running(timeout_s=timeout_s) as address:
+            reader, writer = await asyncio.open_connection(*address)
+            received = []
+            for request in requests:
+                writer.write(request)
+                try:
+                    received.append(await asyncio.wait_for(reader.read(65536), 10))
+                except ConnectionResetError:
+                    received.append(b"")
+            writer.close()
+            return received
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("start", [b"", b"\r\n", b"G", b"GET / HTTP/1.1\r\nHost: x\r\nA: b"])
+def test_a_head_that_does_not_end_is_given_up_after_the_timeout(start):
+    assert talk(start, timeout_s=0.2) == [b""]
+    first, second = talk(WHOLE, start or b"\r\n", timeout_s=0.2)
+    assert first.startswith(b"HTTP/1.1 200")
+    assert second == b""
+
+
+def test_an_idle_connection_is_given_up_later(monkeypatch):
+    """Also one whose next head came in part with the request before it."""
+    monkeypatch.setattr(connection, "KEEP_ALIVE_S", 0.5)
+    for end in (b"", b"GET / HT"):
+        first, second = talk(WHOLE + end, b"", timeout_s=0.1)
+        assert first.startswith(b"HTTP/1.1 200")
+        assert second == b""
+
+
+def test_a_connection_outlives_the_timeout_between_requests():
+    async def run() -> bytes:
+        async with running(timeout_s=0.2) as address:
+            reader, writer = await asyncio.open_connection(*address)
+            for _ in range(2):
+                writer.write(WHOLE)
+                received = await asyncio.wait_for(reader.read(65536), 10)
+                await asyncio.sleep(0.5)
+            writer.close()
+            return received
+
+    assert asyncio.run(run()).startswith(b"HTTP/1.1 200")
+
+
+def test_a_head_without_end_is_refused():
+    (received,) = talk(b"GET / HTTP/1.1\r\n" + b"A: " + b"b" * 2 * connection.MAX_HEAD)
+    assert received == b""
+
+
+def test_a_body_may_be_larger_than_a_head():
+    size = 8 * connection.MAX_HEAD
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+    (received,) = talk(head + b"b" * size)
+    assert received.startswith(b"HTTP/1.1 200")
+
+
+def test_a_slow_body_is_not_the_heads_fault():
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+    first, second = talk(WHOLE + head, b"body", timeout_s=0.2)
+    assert first.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1 200" in first + second
+
+
+def test_as_many_connections_are_answered_as_the_flag_says():
+    async def codes() -> list[bytes]:
+        async with running(max_connections=2) as address:
+            found, writers = [], []
+            for _ in range(3):
+                reader, writer = await asyncio.open_connection(*address)
+                writer.write(WHOLE)
+                found.append((await asyncio.wait_for(reader.readline(), 10)).split()[1])
+                writers.append(writer)
+            for writer in writers:
+                writer.close()
+            return found
+
+    assert asyncio.run(codes()) == [b"200", b"200", b"503"]
