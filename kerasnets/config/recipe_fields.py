@@ -41,20 +41,6 @@ Count = Annotated[int, Range(0)]
 Positive = Annotated[int, Range(1)]
 NonNegative = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]
-# The names of `kerasnets.data.augment.AUGMENTS`.
-Augmentation = Literal[
-    "none",
-    "affine",
-    "pad_crop_flip",
-    "cutout",
-    "alexnet",
-    "vgg",
-    "inception",
-    "inception_colour",
-    "resnet",
-    "randaugment",
-    "random_erasing",
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +115,8 @@ class Recipe:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """What the layers compute in; float16 with a loss scale."""
 
-    augment: Augmentation = "none"
-    """How training images are cropped and changed, see docs/data.md."""
+    augment: str = "none"
+    """How training images are cropped and changed: names or layers, see docs/data.md."""
     randaugment: Count = 0
     """Operations of RandAugment on each image, after augment's."""
     randaugment_magnitude: Annotated[float, Range(0, 10, "[]")] = 9.0
@@ -158,6 +144,7 @@ class Recipe:
 
     def _check_together(self) -> None:
         """Raises a `UserError` for values that do not go together."""
+        augmentation(self.augment)
         if self.batch_size % self.accumulate:
             raise UserError(
                 f"accumulate must divide batch_size. Received: batch_size={self.batch_size}, "

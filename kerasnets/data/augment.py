@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
+from kerasnets.data.foreign import ForeignLayer, parts
 from kerasnets.data.transforms import (
     Affine,
     ColourJitter,
@@ -19,7 +22,76 @@ from kerasnets.data.transforms import (
     RandomErasing,
     ScaleJitterCrop,
 )
-from kerasnets.errors import unknown
+from kerasnets.errors import UserError, unknown
+from kerasnets.plugins import Registry
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+class Transform(Protocol):
+    """Changes training images. One with an attribute ``one_by_one`` that is true gets batches of 1.
+
+    Attributes:
+        num_random: Random numbers that it takes for each image.
+    """
+
+    @property
+    def num_random(self) -> int: ...
+
+    def __call__(self, images: tf.Tensor, random: tf.Tensor, /) -> tf.Tensor:
+        """The changed images, (N, H, W, C) uint8.
+
+        Args:
+            images: (N, H, W, C) uint8.
+            random: (N, num_random) float32, uniform in [0, 1).
+        """
+        ...
+
+
+class Crop(Protocol):
+    """Chooses the windows of images that are decoded and resized.
+
+    Attributes:
+        num_random: Random numbers that it takes for each image.
+    """
+
+    @property
+    def num_random(self) -> int: ...
+
+    def draws(self, random: tf.Tensor, /) -> tf.Tensor:
+        """What of the windows does not depend on the images, (N, num_random) float32.
+
+        Args:
+            random: (N, num_random) float32, uniform in [0, 1).
+        """
+        ...
+
+    def windows(self, sides: tf.Tensor, size: tuple[int, int], draws: tf.Tensor, /) -> tf.Tensor:
+        """Top, left, height and width of each window, (N, 4) int32.
+
+        Args:
+            sides: (N, 2) int32, heights and widths of the images.
+            size: Height and width that the network takes.
+            draws: What `draws` gives, of these images.
+        """
+        ...
+
+
+class Mix(Protocol):
+    """Blends the images of a batch and their labels."""
+
+    def __call__(
+        self, images: tf.Tensor, labels: tf.Tensor, key: tf.Tensor, /
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mixed images (N, H, W, C) uint8 and labels (N, classes) float32.
+
+        Args:
+            images: (N, H, W, C) uint8.
+            labels: (N, classes) float32, one-hot or soft.
+            key: (2,) int64 for the random numbers.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,18 +104,33 @@ class Augment:
         mix: Blends images and labels of a batch; labels are then (N, classes) float32.
     """
 
-    crop: InceptionCrop | ScaleJitterCrop | None = None
-    transforms: tuple[object, ...] = ()
-    mix: Mixup | CutMix | None = None
+    crop: Crop | None = None
+    transforms: tuple[Transform, ...] = ()
+    mix: Mix | None = None
 
     @property
-    def numbers(self) -> int:
+    def num_random(self) -> int:
         """Random numbers that the crop and the transforms take for each image."""
-        crop = self.crop.numbers if self.crop else 0
-        return crop + sum(transform.numbers for transform in self.transforms)
+        crop = self.crop.num_random if self.crop else 0
+        return crop + sum(transform.num_random for transform in self.transforms)
+
+    def check(self, shape: tuple[int, ...] | None = None) -> tuple[ForeignLayer, ...]:
+        """Makes the layers of Keras and keras-cv, and tries them on an image.
+
+        Args:
+            shape: Height, width and channels of the images; without it no layer is called.
+
+        Returns:
+            The layers whose random numbers do not depend on (seed, epoch, image) alone.
+
+        Raises:
+            UserError: When there is no such layer, or it does not take these arguments or images.
+        """
+        layers = (each for each in self.transforms if isinstance(each, ForeignLayer))
+        return tuple(layer for layer in layers if not layer.check(shape))
 
 
-AUGMENTS = {
+_OURS = {
     "none": Augment(),
     # LeCun et al. 1998, section III.A.
     "affine": Augment(transforms=(Affine(),)),
@@ -68,21 +155,40 @@ AUGMENTS = {
     # Zhong et al. 2017, on CIFAR.
     "random_erasing": Augment(transforms=(PadCropFlip(), RandomErasing())),
 }
-MIXES = {"none": None, "mixup": Mixup(), "cutmix": CutMix()}
+AUGMENTS: Registry[Augment] = Registry("augmentation")
+for _name, _augment in _OURS.items():
+    AUGMENTS.register(_name, _augment)
+MIXES: Mapping[str, Mix | None] = {"none": None, "mixup": Mixup(), "cutmix": CutMix()}
 
 
-def augmentation(name: str, *, mix: str = "none") -> Augment:
+def register_augmentation(name: str, augment: Augment) -> None:
+    """Makes `augmentation` know a name: letters, digits and underscores.
+
+    Raises:
+        UserError: When there is an augmentation of this name.
+    """
+    AUGMENTS.register(name, augment)
+
+
+def augmentation(text: str, *, mix: str = "none") -> Augment:
     """The augmentation of these names.
 
     Args:
-        name: From `AUGMENTS`.
+        text: From `AUGMENTS`, or a layer such as ``keras_cv:GridMask(ratio_factor=0.5)``, or
+            several in this order: ``inception+keras:RandomHue(0.2)``.
         mix: From `MIXES`.
 
     Raises:
-        UserError: When there is none of this name.
+        UserError: When there is none of a name, or more than one crops. Whether there is such a
+            layer and takes these arguments is found by `Augment.check`.
     """
-    if name not in AUGMENTS:
-        raise unknown("augmentation", name, AUGMENTS)
     if mix not in MIXES:
         raise unknown("mix", mix, MIXES)
-    return dataclasses.replace(AUGMENTS[name], mix=MIXES[mix])
+    found = [
+        AUGMENTS[part] if isinstance(part, str) else Augment(transforms=(part,))
+        for part in parts(text)
+    ]
+    if any(each.crop for each in found[1:]):
+        raise UserError(f"Only the first part of an augmentation may crop. Received: {text!r}.")
+    transforms = tuple(transform for each in found for transform in each.transforms)
+    return dataclasses.replace(found[0], transforms=transforms, mix=MIXES[mix])

@@ -7,7 +7,6 @@ import csv
 import math
 import os
 import pathlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,12 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnets.data import images
-from kerasnets.data.loading import Reader, numbers
-from kerasnets.data.sources.base import ShardedSplit, Split
+from kerasnets.data.reasons import reason
+from kerasnets.data.sources.base import Split
 from kerasnets.errors import UserError
 from kerasnets.files import whole
 
-# Largest share of the images that training goes on without.
+# The largest fraction of the images that training goes on without.
 MOST_BAD = 0.01
 # What TensorFlow raises for damaged images, missing files and damaged shards.
 ERRORS = (
@@ -38,12 +37,12 @@ class BadImage:
     """An image that cannot be read.
 
     Attributes:
-        number: Within its split.
-        name: Its path, or where it stands.
+        index: Its index within its split.
+        name: Its path, or the file that holds it.
         reason: What the decoder said.
     """
 
-    number: int
+    index: int
     name: str
     reason: str
 
@@ -52,70 +51,47 @@ def find_bad_images(split: Split, channels: int, most: int | None = None) -> lis
     """The images of a split that cannot be read.
 
     Args:
-        split: Whose images are all decoded.
+        split: All its images are decoded.
         channels: 1 for grayscale, 3 for RGB.
         most: The search ends once more than this many are found.
 
     Raises:
         UserError: When a shard is damaged, so that its images cannot be told apart.
     """
-    if split.kind == "array":
+    if split.records.hold_pixels:
         return []
-    reader = Reader(split)
+    read = split.records.reader()
 
-    def readable(number: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
-        image = images.decode(reader.encoded(number, record), channels)
+    def readable(index: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
+        image = images.decode(read(index, record), channels)
         with tf.control_dependencies([image]):
-            return tf.identity(number)
+            return tf.identity(index)
 
-    found = numbers(split, 0, 1).map(readable, tf.data.AUTOTUNE).ignore_errors()
+    found = split.records.epoch(0, 1).map(readable, tf.data.AUTOTUNE).ignore_errors()
     bad, expected = [], 0
-    ends = [*found.as_numpy_iterator(), split.size]
-    for number in ends:
-        for missing in range(expected, number):
-            bad.append(describe(reader, missing, channels))
+    for index in [*found.as_numpy_iterator(), split.size]:
+        for missing in range(expected, index):
+            bad.append(describe(split, missing, channels))
             if most is not None and len(bad) > most:
                 return bad
-        expected = number + 1
+        expected = index + 1
     return bad
 
 
-def describe(reader: Reader, number: int, channels: int) -> BadImage:
+def describe(split: Split, index: int, channels: int) -> BadImage:
     """The name of an image that could not be read, and why.
 
     Raises:
         UserError: When its shard is damaged.
     """
-    split = reader.split
-    record = tf.constant(b"")
-    if isinstance(split, ShardedSplit):
-        check_shards(split)
-        _, record = next(iter(numbers(split.take(np.array([number])), 0, 1)))
-    reason = "it could not be read at first"
+    split.records.check()
+    why = "it could not be read at first"
     try:
-        images.decode(reader.encoded(tf.constant(number), record), channels)
+        encoded = next(split.take(np.array([index])).records.files())
+        images.decode(tf.constant(encoded), channels)
     except ERRORS as error:
-        reason = plain(error)
-    return BadImage(number, split.name(number), reason)
-
-
-def check_shards(split: ShardedSplit) -> None:
-    """Raises a `UserError` that names a shard whose checksums are wrong."""
-    for file, count in zip(split.files, split.counts, strict=True):
-        try:
-            found = sum(1 for _ in tf.data.TFRecordDataset(file))
-        except ERRORS as error:
-            raise UserError(f"The shard {file!r} is damaged: {plain(error)}.") from error
-        if found != count:
-            raise UserError(f"The shard {file!r} holds {found:,} images, not {count:,}.")
-
-
-def plain(error: tf.errors.OpError) -> str:
-    """What an error of TensorFlow says, in one line without the names of its nodes."""
-    text = re.sub(
-        r"\{\{.*?\}\}|\[\[.*|\[Op:.*|assertion failed:|[\[\]]", " ", error.message, flags=re.S
-    )
-    return " ".join(text.split())[:160].rstrip(" .")
+        why = reason(error)
+    return BadImage(index, split.name(index), why)
 
 
 @contextlib.contextmanager
@@ -123,8 +99,8 @@ def naming_bad_images(splits: Iterable[Split], channels: int) -> Iterator[None]:
     """Turns TensorFlow's error about an image into one that names it.
 
     Args:
-        splits: That the work inside reads.
-        channels: Of the network.
+        splits: What the work inside reads.
+        channels: 1 for grayscale, 3 for RGB.
 
     Raises:
         UserError: When the work inside has failed and an image of the splits cannot be read.
@@ -153,10 +129,10 @@ def without_bad_images(
     All images are decoded once, before training: order and length of an epoch are then known.
 
     Args:
-        split: Of the training images.
-        channels: Of the network.
+        split: The training images.
+        channels: 1 for grayscale, 3 for RGB.
         known: What an earlier call has found; nothing is decoded then.
-        most: Largest share of bad images.
+        most: Largest fraction of bad images.
 
     Raises:
         UserError: When more are bad.
@@ -168,17 +144,19 @@ def without_bad_images(
             f"More than {most:.0%} of the {split.size:,} training images cannot be read, among "
             f"them {bad[0].name!r}; kerasnets data check lists them all."
         )
-    good = np.setdiff1d(np.arange(split.size), [each.number for each in bad])
+    good = np.setdiff1d(np.arange(split.size), [each.index for each in bad])
     return (split.take(good) if bad else split), bad
 
 
 def write_list(path: str | os.PathLike, bad: Sequence[BadImage]) -> None:
     """Writes bad images as CSV."""
-    text = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
-    with whole(path) as partial, partial.open("w", **text) as file:
+    with (
+        whole(path) as partial,
+        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["number", "name", "reason"])
-        writer.writerows((each.number, each.name, each.reason) for each in bad)
+        writer.writerows((each.index, each.name, each.reason) for each in bad)
 
 
 def read_list(path: str | os.PathLike) -> list[BadImage] | None:

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from kerasnets.data import images
 from kerasnets.data.bad_images import BadImage, describe
-from kerasnets.data.loading import Reader, numbers
 from kerasnets.data.sources.base import Dataset, Split
 
 
@@ -50,8 +49,8 @@ def check(dataset: Dataset, channels: int = 3) -> Report:
     """Reads every image once.
 
     Args:
-        dataset: What to look through.
-        channels: That images are decoded to.
+        dataset: The data set to look through.
+        channels: 1 to decode to grayscale, 3 for RGB.
 
     Raises:
         UserError: When a shard is damaged.
@@ -60,20 +59,16 @@ def check(dataset: Dataset, channels: int = 3) -> Report:
     same = collections.defaultdict(list)
     for name, split in dataset.splits.items():
         digests, sides = {}, []
-        for number, digest, side in _images(split, channels):
-            digests[number] = digest
+        for index, digest, side in _images(split, channels):
+            digests[index] = digest
             sides.append(side)
-        reader = Reader(split)
-        bad = [
-            describe(reader, number, channels)
-            for number in range(split.size)
-            if number not in digests
-        ]
+        missing = [index for index in range(split.size) if index not in digests]
+        bad = [describe(split, index, channels) for index in missing]
         counts = np.bincount(split.labels, minlength=len(dataset.class_names))
         sides = np.array(sides, np.int32).reshape(-1, 2)
         reports[name] = SplitReport(tuple(counts.tolist()), sides, tuple(bad))
-        for number, digest in digests.items():
-            same[digest].append((name, split.name(number)))
+        for index, digest in digests.items():
+            same[digest].append((name, split.name(index)))
     groups = [group for group in same.values() if len(group) > 1]
     leaks = [group for group in groups if len({split for split, _ in group}) > 1]
     duplicates = [group for group in groups if group not in leaks]
@@ -85,16 +80,15 @@ def check(dataset: Dataset, channels: int = 3) -> Report:
 
 
 def _images(split: Split, channels: int) -> Iterator[tuple[int, bytes, np.ndarray]]:
-    """Number, digest of the content and sides of each image that can be read."""
-    reader = Reader(split)
+    """Index, digest of the content, and height and width of each image that can be read."""
+    read, hold_pixels = split.records.reader(), split.records.hold_pixels
 
-    def examine(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        if reader.holds_pixels:
-            pixels = reader.pixels(number)
-            return number, tf.io.serialize_tensor(pixels), tf.shape(pixels)[:2]
-        encoded = reader.encoded(number, record)
-        return number, encoded, tf.shape(images.decode(encoded, channels))[:2]
+    def examine(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        found = read(index, record)
+        if hold_pixels:
+            return index, tf.io.serialize_tensor(found), tf.shape(found)[:2]
+        return index, found, tf.shape(images.decode(found, channels))[:2]
 
-    found = numbers(split, 0, 1).map(examine, tf.data.AUTOTUNE).ignore_errors()
-    for number, content, sides in found.as_numpy_iterator():
-        yield int(number), hashlib.blake2b(content, digest_size=16).digest(), sides
+    found = split.records.epoch(0, 1).map(examine, tf.data.AUTOTUNE).ignore_errors()
+    for index, content, sides in found.as_numpy_iterator():
+        yield int(index), hashlib.blake2b(content, digest_size=16).digest(), sides

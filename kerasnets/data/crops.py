@@ -55,7 +55,7 @@ CROPS: dict[str, Callable[[tf.Tensor, Preprocessing], tf.Tensor]] = {
     "ten": ten,
     "144": hundred_and_forty_four,
 }
-# Corners and centre, as shares of the room from the top and from the left.
+# Corners and centre, as fractions of the room from the top and from the left.
 _FIVE = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5))
 
 
@@ -75,8 +75,8 @@ def dense(image: tf.Tensor, side: int, preprocessing: Preprocessing) -> tf.Tenso
 
     Args:
         image: (H, W, C) uint8.
-        side: Of the short side, in pixels.
-        preprocessing: Its interpolation.
+        side: Length of the short side, in pixels.
+        preprocessing: The network's; its interpolation is used.
 
     Returns:
         (2, H', W', C) uint8 with the image's own aspect.
@@ -87,7 +87,7 @@ def dense(image: tf.Tensor, side: int, preprocessing: Preprocessing) -> tf.Tenso
 
 
 def _at(image: tf.Tensor, size: tuple[int, int], down: float, across: float) -> tf.Tensor:
-    """A crop at shares of the room that there is."""
+    """A crop at fractions of the room that there is."""
     room = tf.cast(tf.shape(image)[:2] - size, tf.float32)
     corner = tf.cast(tf.floor(room * (down, across)), tf.int32)
     cut = images.cut(image, tf.concat([corner, size], 0))

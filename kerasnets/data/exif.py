@@ -42,7 +42,7 @@ def are_plain_jpegs(files: Sequence[tf.Tensor]) -> tf.Tensor:
     # Whole files would be copied to stack them.
     heads = tf.stack([tf.strings.substr(file, 0, _WITHIN_BYTES) for file in files])
     are_jpegs = tf.strings.substr(heads, 0, 3) == b"\xff\xd8\xff"
-    return tf.reduce_all(are_jpegs & ~_is_marked(heads))
+    return tf.reduce_all(are_jpegs & tf.logical_not(_is_marked(heads)))
 
 
 def _is_marked(head: tf.Tensor) -> tf.Tensor:
@@ -58,20 +58,20 @@ def _read(head: tf.Tensor) -> tf.Tensor:
     start = tf.cast(tf.argmax(tf.cast(tf.reduce_all(at_mark, axis=0), tf.int32)), tf.int32)
     start += len(_MARK)
 
-    def byte(at: tf.Tensor) -> tf.Tensor:
+    def byte(at: tf.Tensor | int) -> tf.Tensor:
         # A damaged directory may point anywhere.
         return tf.gather(content, tf.clip_by_value(start + at, 0, size - 1))
 
     little = byte(0) == ord("I")
 
-    def number(at: tf.Tensor) -> tf.Tensor:
+    def integer(at: tf.Tensor) -> tf.Tensor:
         first, second = byte(at), byte(at + 1)
         return tf.where(little, first + 256 * second, 256 * first + second)
 
-    directory = number(tf.where(little, 4, 6))
-    entries = directory + 2 + 12 * tf.range(tf.minimum(number(directory), _WITHIN_BYTES // 12))
-    found = number(entries) == _TAG
-    value = tf.reduce_max(tf.where(found, number(entries + 8), 0))
+    directory = integer(tf.where(little, 4, 6))
+    entries = directory + 2 + 12 * tf.range(tf.minimum(integer(directory), _WITHIN_BYTES // 12))
+    found = integer(entries) == _TAG
+    value = tf.reduce_max(tf.where(found, integer(entries + 8), 0))
     return tf.where((value >= 1) & (value <= 8), value, 1)
 
 

@@ -29,12 +29,14 @@ def first_frame(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     content = tf.io.decode_raw(encoded, tf.uint8)
     size = tf.size(content)
 
-    def byte(at: tf.Tensor) -> tf.Tensor:
+    def byte(at: tf.Tensor | int) -> tf.Tensor:
         return tf.cast(content[tf.minimum(at, size - 1)], tf.int32)
 
     def colours(flags: tf.Tensor) -> tf.Tensor:
         """Bytes of the table of colours that a byte of flags announces."""
-        return tf.where(flags >= 0x80, 6 * tf.bitwise.left_shift(1, flags % 8), 0)
+        return tf.where(
+            flags >= 0x80, 6 * tf.bitwise.left_shift(1, tf.bitwise.bitwise_and(flags, 7)), 0
+        )
 
     def step(at: tf.Tensor, place: tf.Tensor, frame: tf.Tensor) -> tuple[tf.Tensor, ...]:
         value = byte(at)

@@ -1,4 +1,4 @@
-"""Keeping rarely taken branches out of the graphs that run for every image."""
+"""Helpers for graphs that run for every image."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import functools
 from collections.abc import Callable
 
 from kerasnets.lazy import tf
+
+
+def sides(images: tf.Tensor) -> tuple[int, int, int]:
+    """Height, width and channels of images (..., H, W, C), which must be known to the graph."""
+    height, width, channels = (int(side) for side in tuple(images.shape)[-3:])
+    return height, width, channels
 
 
 def one_node(function: Callable) -> Callable:

@@ -220,7 +220,7 @@ def fit(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
 
     Args:
         image: (H, W, C) uint8.
-        preprocessing: Of the network.
+        preprocessing: The network's.
 
     Returns:
         (*preprocessing.size, C) uint8. An image of that size already is returned as it is.

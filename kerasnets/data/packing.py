@@ -14,12 +14,12 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from kerasnets.data.bad_images import ERRORS, check_shards, plain
+from kerasnets.data.bad_images import ERRORS
 from kerasnets.data.graphs import apart
 from kerasnets.data.images import jpeg_sides
-from kerasnets.data.loading import Reader, numbers
-from kerasnets.data.sources.base import Dataset, ShardedSplit, Split
-from kerasnets.data.sources.records import IMAGE, LABEL, MANIFEST, NAME, SIDES
+from kerasnets.data.reasons import reason
+from kerasnets.data.sources.base import Dataset, Split
+from kerasnets.data.sources.tfrecords import IMAGE, LABEL, MANIFEST, NAME, SIDES
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder, read_json, whole, write_text
 
@@ -46,7 +46,7 @@ def write_tfrecords(
         dataset: What to pack.
         folder: New, or that of an interrupted packing of the same data set.
         images_per_shard: At most.
-        threads: That read and write; as many as cores by default.
+        threads: Number of threads that read and write; as many as cores by default.
 
     Returns:
         The manifest, ``dataset.json``.
@@ -89,10 +89,9 @@ def _fingerprint(dataset: Dataset, images_per_shard: int) -> str:
     """A short word for what will be in the shards."""
     digest = hashlib.sha256(json.dumps([dataset.class_names, images_per_shard]).encode())
     for name, split in dataset.splits.items():
-        digest.update(f"{name} {split.kind} {split.size}".encode())
+        digest.update(f"{name} {type(split.records).__name__} {split.size}".encode())
         digest.update(split.labels.tobytes())
-        if split.kind == "path":
-            digest.update(b"\0".join(os.fsencode(path) for path in split.records))
+        digest.update(split.records.identity())
     return digest.hexdigest()
 
 
@@ -101,7 +100,7 @@ def _pack_split(
 ) -> list[dict[str, object]]:
     """Writes the shards of a split; returns their entries in the manifest."""
     order = np.arange(split.size)
-    if not isinstance(split, ShardedSplit):
+    if not split.records.sequential:
         order = np.random.default_rng(0).permutation(order)
     parts = np.array_split(order, -(-split.size // images_per_shard))
     paths = [
@@ -150,15 +149,15 @@ def _naming_what_failed(path: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        raise UserError(f"{str(path)!r} was not written: {plain(error)}.") from error
+        raise UserError(f"{str(path)!r} was not written: {reason(error)}.") from error
 
 
 def _bytes(value: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
 
-def _integer(value: int) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+def _integer(value: int | np.integer) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(value)]))
 
 
 def _sides(encoded: bytes) -> dict[str, tf.train.Feature]:
@@ -173,22 +172,11 @@ def _sides(encoded: bytes) -> dict[str, tf.train.Feature]:
 
 def _contents(split: Split, part: np.ndarray) -> Iterator[bytes]:
     """The bytes of image files, in the order of `part`."""
-    if split.kind == "path":
-        for index in part:
-            path = os.fspath(split.records[index])
-            try:
-                yield tf.io.gfile.GFile(path, "rb").read()
-            except ERRORS as error:
-                raise UserError(f"{path!r} cannot be read: {plain(error)}.") from error
-    elif split.kind == "array":
-        for index in part:
-            yield tf.io.encode_png(split.records[index]).numpy()
-    else:
-        own = split.take(part)
-        reader = Reader(own)
-        try:
-            yield from numbers(own, 0, 1).map(reader.encoded).as_numpy_iterator()
-        except ERRORS:
-            if isinstance(own, ShardedSplit):
-                check_shards(own)
-            raise
+    own, done = split.take(part), 0
+    try:
+        for encoded in own.records.files():
+            yield encoded
+            done += 1
+    except ERRORS as error:
+        own.records.check()
+        raise UserError(f"{own.name(done)!r} cannot be read: {reason(error)}.") from error

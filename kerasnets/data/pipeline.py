@@ -11,22 +11,23 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from kerasnets.data.augment import Augment, augmentation
+from kerasnets.data.augment import Augment, Mix, augmentation
 from kerasnets.data.bad_images import naming_bad_images
 from kerasnets.data.crops import crops as crop_functions
 from kerasnets.data.crops import dense
-from kerasnets.data.loading import Loader, numbers, order, without_records
+from kerasnets.data.loading import Loader
 from kerasnets.data.randomness import uniform
+from kerasnets.data.records import Pixels, epoch_order, without_records
 from kerasnets.data.sources.base import Split
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
 
 log = logging.getLogger("kerasnets")
 
-# Decoded images are kept in memory up to this size, on disk up to this share of what is free;
+# Decoded images are kept in memory up to this size, on disk up to this fraction of what is free;
 # otherwise they are decoded every epoch.
 MEMORY_BUDGET_BYTES = 2 * 2**30
-DISK_SHARE = 0.5
+DISK_FRACTION = 0.5
 # Images that one call reads, since calls cost too; the graph grows with them.
 READ_TOGETHER = 4
 # Calls on their way for each thread: with one alone a thread waits for the next. A fixed number
@@ -40,9 +41,9 @@ def steps_per_epoch(split: Split, batch_size: int, workers: int = 1) -> int:
     """Whole batches that each worker has in an epoch.
 
     Args:
-        split: Of the training images.
+        split: The training images.
         batch_size: Images in a batch of one worker.
-        workers: Among which the images are divided.
+        workers: Number of workers that the images are divided among.
 
     Raises:
         UserError: When there are fewer images than one batch for each worker takes.
@@ -75,42 +76,51 @@ def training_batches(
     depend on (seed, epoch, image) alone, so a run can go on from any step.
 
     Args:
-        split: What to train on; `read` decodes it ahead where that helps.
-        preprocessing: Of the network: its size.
-        channels: Of the network.
+        split: The training images; `read` decodes them ahead where that helps.
+        preprocessing: The network's; its size is used.
+        channels: Channels of the network's input.
         batch_size: Images in a batch of this worker.
-        augment: A name from `kerasnets.data.augment.AUGMENTS` or an `Augment`. With a mix the
-            labels are (N, classes) float32.
-        seed: Of order and augmentation; the same for all workers.
-        first_step: Batches that an earlier run has seen.
-        classes: Of the data set; a mix needs it.
-        shard: Number of this worker, from 0, and of all workers. Together they see each image
+        augment: An `Augment`, or what `augmentation` takes. With a mix the labels are (N, classes)
+            float32.
+        seed: Decides order and augmentation; the same for all workers.
+        first_step: Number of batches that an earlier run has seen.
+        classes: Number of classes of the data set; a mix needs it.
+        shard: Index of this worker, and the number of all workers. Together they see each image
             once in an epoch, but for the rest that fills no batch.
-        threads: That read and augment; as many as cores by default. It changes no pixel.
+        threads: Number of threads that read and augment; as many as cores by default. It changes
+            no pixel.
 
     Raises:
         UserError: When the split is smaller than a batch, or there is no such augmentation.
     """
     augment = augmentation(augment) if isinstance(augment, str) else augment
+    for layer in augment.check((*preprocessing.size, channels)):
+        log.warning(
+            "%s draws from a generator of its own: a run that is resumed or repeated sees other "
+            "images",
+            layer,
+        )
     steps = steps_per_epoch(split, batch_size, shard[1])
     loader = Loader(split, preprocessing, channels, augment)
 
+    # There is nothing in it that AutoGraph would have to rewrite.
+    @tf.autograph.experimental.do_not_convert
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         key = tf.stack([tf.cast(seed, tf.int64), epoch])
         same = tf.data.Dataset.from_tensors(epoch).repeat()
         if loader.in_batches:
-            # Whole rows: small images pass faster than their numbers, one by one.
-            own = order(split, *shard, key)[: steps * batch_size]
+            # Whole rows: small images pass faster than their indices, one by one.
+            own = epoch_order(split.size, *shard, key)[: steps * batch_size]
             own = without_records(tf.reshape(own, (steps, batch_size)))
         else:
-            own = numbers(split, *shard, key).take(steps * batch_size)
+            own = split.records.epoch(*shard, key).take(steps * batch_size)
         return tf.data.Dataset.zip((same, own))
 
     def draw(epoch: tf.Tensor, found: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, ...]:
-        number, record = found
+        index, record = found
         # `unbatch` of TensorFlow 2.21 crashes on rows without any numbers.
-        random = uniform(seed, epoch, number, max(1, augment.numbers))
-        return loader.draws(random), number, record
+        random = uniform(seed, epoch, index, max(1, augment.num_random))
+        return loader.draws(random), index, record
 
     epochs = tf.data.Dataset.counter(first_step // steps)
     # Skipped before any image is decoded.
@@ -123,15 +133,15 @@ def training_batches(
         # Drawn for many images in one step, which costs less.
         elements = elements.batch(batch_size).map(draw).prefetch(tf.data.AUTOTUNE)
         elements = elements.rebatch(READ_TOGETHER, drop_remainder=True)
-        batches = elements.map(loader.several, CALLS_PER_THREAD * (threads or os.cpu_count()))
+        batches = elements.map(loader.several, CALLS_PER_THREAD * (threads or os.cpu_count() or 1))
         batches = batches.rebatch(batch_size, drop_remainder=True)
     if augment.mix:
-        batches = _mixed(batches, augment, seed, first_step, classes)
+        batches = _mixed(batches, augment.mix, seed, first_step, classes)
     return batches.prefetch(tf.data.AUTOTUNE).with_options(_options(threads))
 
 
 def _mixed(
-    batches: tf.data.Dataset, augment: Augment, seed: int, first_step: int, classes: int | None
+    batches: tf.data.Dataset, mix: Mix, seed: int, first_step: int, classes: int | None
 ) -> tf.data.Dataset:
     if classes is None:
         raise UserError("Mixed labels need the number of classes. Received: classes=None.")
@@ -140,7 +150,7 @@ def _mixed(
         images, labels = batch
         # Below zero, where no epoch's key is.
         key = tf.stack([tf.cast(seed, tf.int64), -1 - step])
-        return augment.mix(images, tf.one_hot(labels, classes), key)
+        return mix(images, tf.one_hot(labels, classes), key)
 
     return batches.enumerate(first_step).map(mixed, tf.data.AUTOTUNE)
 
@@ -166,28 +176,28 @@ def evaluation_batches(
     """Batches of (images uint8, labels int32), each image once and in order; the last is smaller.
 
     Args:
-        split: What to evaluate on.
-        preprocessing: Of the network: how images are fitted to its size.
-        channels: Of the network.
+        split: The images.
+        preprocessing: The network's: how images are fitted to its size.
+        channels: Channels of the network's input.
         batch_size: Images at a time.
         crops: A name from `kerasnets.data.crops.CROPS`. With another than ``centre`` images are
             (N, views, H, W, C), whose probabilities are to be averaged.
-        shard: Number of this worker, from 0, and of all workers.
+        shard: Index of this worker, and the number of all workers.
 
     Raises:
         UserError: When there are no such crops.
     """
     views = crop_functions(crops)
     loader = Loader(split, preprocessing, channels, Augment())
-    elements = numbers(split, *shard)
+    elements = split.records.epoch(*shard)
 
-    def batch(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return loader.batch(tf.zeros((0,)), number, record)
+    def batch(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return loader.batch(tf.zeros((0,)), index, record)
 
-    def one(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def one(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if crops == "centre":
-            return loader.one(tf.zeros((0,)), number, record)
-        return views(loader.whole(number, record), preprocessing), loader.label(number)
+            return loader.one(tf.zeros((0,)), index, record)
+        return views(loader.whole(index, record), preprocessing), loader.label(index)
 
     if loader.in_batches and crops == "centre":
         batches = elements.batch(batch_size).map(batch, tf.data.AUTOTUNE)
@@ -204,17 +214,17 @@ def dense_batches(
     For several scales go through several of these and average.
 
     Args:
-        split: What to evaluate on; not one that `read` has fitted.
-        preprocessing: Of the network: its interpolation.
-        channels: Of the network.
-        side: The short side, in pixels.
+        split: The images; not those that `read` has fitted.
+        preprocessing: The network's; its interpolation is used.
+        channels: Channels of the network's input.
+        side: Length of the short side, in pixels.
     """
     loader = Loader(split, preprocessing, channels, Augment())
 
-    def one(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return dense(loader.whole(number, record), side, preprocessing), loader.label(number)
+    def one(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return dense(loader.whole(index, record), side, preprocessing), loader.label(index)
 
-    batches = numbers(split, 0, 1).map(one, tf.data.AUTOTUNE)
+    batches = split.records.epoch(0, 1).map(one, tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE).with_options(_options(None))
 
 
@@ -229,22 +239,23 @@ def read(
 ) -> Split:
     """The split with its images decoded and fitted, if that helps and they fit somewhere.
 
-    They are kept in memory up to `MEMORY_BUDGET_BYTES`, on disk up to `DISK_SHARE` of what is
+    They are kept in memory up to `MEMORY_BUDGET_BYTES`, on disk up to `DISK_FRACTION` of what is
     free; what is on disk goes with the process. The log says where.
 
     Args:
-        split: What to read.
-        preprocessing: Of the network.
-        channels: Of the network.
+        split: The images.
+        preprocessing: The network's.
+        channels: Channels of the network's input.
         augment: As in `training_batches`. One with a crop takes another part of the image each
             time, so the split is returned as it is.
-        name: Of the split, for the log.
-        scratch: Folder on the disk; none is used by default.
+        name: What the log calls the split.
+        scratch: A folder on the disk; none is used by default.
 
     Raises:
         UserError: When an image cannot be read; the message names the file.
     """
     augment = augmentation(augment) if isinstance(augment, str) else augment
+    augment.check((*preprocessing.size, channels))
     if augment.crop:
         log.info("%s: not cached; each epoch takes other parts of the images", name)
         return split
@@ -261,7 +272,7 @@ def read(
             pixels[at : at + len(batch)] = batch
             at += len(batch)
     log.info("%s: decoded once and cached %s, %.2f GiB", name, where, gib)
-    return Split(pixels, split.labels, "array")
+    return Split(Pixels(pixels), split.labels)
 
 
 def _room(
@@ -273,7 +284,7 @@ def _room(
     limits = f"the {MEMORY_BUDGET_BYTES / 2**30:.2f} GiB of memory for it"
     if scratch is None:
         return None, limits
-    room = DISK_SHARE * shutil.disk_usage(scratch).free
+    room = DISK_FRACTION * shutil.disk_usage(scratch).free
     if math.prod(shape) > room:
         return None, f"{limits} and the {room / 2**30:.2f} GiB of disk"
     # Without a name, so that nothing is left behind whatever ends the process.

@@ -9,18 +9,18 @@ import tensorflow as tf
 
 from kerasnets.data.augment import Augment
 from kerasnets.data.bad_images import naming_bad_images
-from kerasnets.data.loading import Loader, numbers
+from kerasnets.data.loading import Loader
 from kerasnets.data.sources.base import Split
 from kerasnets.inputs import Preprocessing
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of pixels in [0, 1], each image with the same weight.
+    """Statistics of pixels in [0, 1], each image with the same weight.
 
     Attributes:
-        mean: Of each channel.
-        std: Of each channel.
+        mean: The mean of each channel.
+        std: The standard deviation of each channel.
         values: Standard deviations along the principal axes, the largest first.
         vectors: (C, C), the axes as columns.
     """
@@ -35,7 +35,7 @@ def statistics(split: Split, channels: int = 3) -> Statistics:
     """Reads every image once, as it is.
 
     Args:
-        split: Best the training images.
+        split: The images; best those for training.
         channels: 1 for grayscale, 3 for RGB.
 
     Raises:
@@ -43,8 +43,8 @@ def statistics(split: Split, channels: int = 3) -> Statistics:
     """
     loader = Loader(split, Preprocessing(size=(1, 1)), channels, Augment())
 
-    def moments(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels = tf.reshape(tf.cast(loader.whole(number, record), tf.float32), (-1, channels))
+    def moments(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels = tf.reshape(tf.cast(loader.whole(index, record), tf.float32), (-1, channels))
         count = tf.cast(tf.shape(pixels)[0], tf.float32)
         pixels /= 255.0
         second = tf.linalg.matmul(pixels, pixels, transpose_a=True) / count
@@ -52,7 +52,8 @@ def statistics(split: Split, channels: int = 3) -> Statistics:
 
     first, second = np.zeros(channels), np.zeros((channels, channels))
     with naming_bad_images([split], channels):
-        for one, two in numbers(split, 0, 1).map(moments, tf.data.AUTOTUNE).as_numpy_iterator():
+        found = split.records.epoch(0, 1).map(moments, tf.data.AUTOTUNE)
+        for one, two in found.as_numpy_iterator():
             first += one / split.size
             second += two / split.size
     covariance = second - np.outer(first, first)

@@ -45,7 +45,7 @@ def test_the_command_lists_and_draws(faulty, tmp_path, capsys):
     assert shown.err.count("\n") == 1
     for text in ("blue sky", "files twice in a split: 1", "files in two splits: 1", "8.jpg"):
         assert text in shown.out
-    assert [each.number for each in read_list(tmp_path / "out" / "bad_images.csv")] == [10]
+    assert [each.index for each in read_list(tmp_path / "out" / "bad_images.csv")] == [10]
     from PIL import Image
 
     for name in ("samples.png", "augmented.png"):
@@ -92,7 +92,7 @@ def test_up_to_a_share_of_bad_images_is_left_out(faulty, tmp_path):
     write_list(tmp_path / "bad.csv", bad)
     again, same = without_bad_images(split, 3, read_list(tmp_path / "bad.csv"), most=0.05)
     assert same == bad
-    np.testing.assert_array_equal(again.records, good.records)
+    np.testing.assert_array_equal(again.records.values, good.records.values)
     assert read_list(tmp_path / "none.csv") is None
     for text in (
         "number,name,reason\nten,a.jpg,cut\n",

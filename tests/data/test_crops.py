@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from kerasnets.data.crops import hundred_and_forty_four, ten
 from kerasnets.data.pipeline import dense_batches, evaluation_batches
-from kerasnets.data.sources import Split
+from kerasnets.data.records import Pixels
+from kerasnets.data.sources.base import Split
 from kerasnets.inputs import Preprocessing
 
 SMALL = Preprocessing(size=(28, 28), resize=32)
@@ -54,7 +55,7 @@ def test_144_crops_of_an_upright_image(rng):
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
 def test_every_image_is_looked_at_once_and_in_order(rng, batch_size):
     images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 32, 32, 1), np.uint8)
-    split = Split(images, np.zeros(5, np.int32), "array")
+    split = Split(Pixels(images), np.zeros(5, np.int32))
     batches = evaluation_batches(split, SMALL, 1, crops="ten", batch_size=batch_size)
     found = np.concatenate([views for views, _ in batches.as_numpy_iterator()])
     assert found.shape == (5, 10, 28, 28, 1)
@@ -62,9 +63,9 @@ def test_every_image_is_looked_at_once_and_in_order(rng, batch_size):
 
 
 def test_whole_images_keep_their_shape(rng):
-    split = Split(picture(rng, 20, 32)[np.newaxis], np.zeros(1, np.int32), "array")
+    split = Split(Pixels(picture(rng, 20, 32)[np.newaxis]), np.zeros(1, np.int32))
     ((pair, _),) = dense_batches(split, SMALL, 3, side=40).as_numpy_iterator()
     assert pair.shape == (2, 40, 64, 3)
     np.testing.assert_array_equal(pair[1], pair[0][:, ::-1])
     ((same, _),) = dense_batches(split, SMALL, 3, side=20).as_numpy_iterator()
-    np.testing.assert_array_equal(same[0], split.records[0])
+    np.testing.assert_array_equal(same[0], split.records.values[0])

@@ -10,14 +10,15 @@ from kerasnets.data import (
     augmentation,
     evaluation_batches,
     load,
-    loading,
     pipeline,
+    records,
     steps_per_epoch,
     training_batches,
     write_tfrecords,
 )
 from kerasnets.data.pipeline import read
-from kerasnets.data.sources import Split
+from kerasnets.data.records import Encoded, Pixels
+from kerasnets.data.sources.base import Split
 from kerasnets.data.transforms import (
     Affine,
     ColourJitter,
@@ -35,7 +36,7 @@ SMALL = Preprocessing(size=(8, 8))
 def numbered():
     """Image k is filled with k."""
     images = np.broadcast_to(np.arange(50, dtype=np.uint8)[:, None, None, None], (50, 8, 8, 1))
-    return Split(images.copy(), np.arange(50, dtype=np.int32), "array")
+    return Split(Pixels(images.copy()), np.arange(50, dtype=np.int32))
 
 
 def batches(split, count, **options):
@@ -101,18 +102,18 @@ def test_cached_in_memory_on_disk_or_not_at_all_is_the_same(
         return read(split, preprocessing, 3, augment, name="train", scratch=scratch)
 
     in_memory = cached()
-    assert in_memory.records.shape == (24, 24, 24, 3)
+    assert in_memory.records.values.shape == (24, 24, 24, 3)
     assert cached("inception") is split
     monkeypatch.setattr(pipeline, "MEMORY_BUDGET_BYTES", 1000)
     assert cached() is split
     on_disk = cached(scratch=tmp_path)
-    assert isinstance(on_disk.records, np.memmap)
+    assert isinstance(on_disk.records.values, np.memmap)
     # Nothing is left behind.
     assert list(tmp_path.iterdir()) == []
     with monkeypatch.context() as full:
         full.setattr(os, "posix_fallocate", raising(OSError(28, "No space left on device")))
         assert cached(scratch=tmp_path) is split
-    monkeypatch.setattr(pipeline, "DISK_SHARE", 0.0)
+    monkeypatch.setattr(pipeline, "DISK_FRACTION", 0.0)
     assert cached(scratch=tmp_path) is split
     assert "cannot hold it: No space left on device" in caplog.messages[-2]
     said = [record.message.partition(";")[0].partition(" in ")[0] for record in caplog.records]
@@ -151,8 +152,9 @@ def test_bytes_are_decoded():
 
     file = io.BytesIO()
     Image.new("RGB", (10, 9), (255, 0, 0)).save(file, "PNG")
-    split = Split(np.array([file.getvalue()] * 3, dtype=object), np.zeros(3, np.int32), "bytes")
-    assert (read(split, SMALL, 3).records == [255, 0, 0]).all()
+    files = np.array([file.getvalue()] * 3, dtype=object)
+    split = Split(Encoded(files), np.zeros(3, np.int32))
+    assert (read(split, SMALL, 3).records.values == [255, 0, 0]).all()
 
 
 PHOTOGRAPH = Preprocessing(size=(16, 16), resize=20)
@@ -251,7 +253,7 @@ def test_large_images_are_shuffled_in_smaller_blocks(packed, monkeypatch):
     split = dataclasses.replace(split, labels=np.arange(split.size, dtype=np.int32))
     orders = []
     for size in (2**28, 10_000):
-        monkeypatch.setattr(loading, "SHUFFLED_BYTES", size)
+        monkeypatch.setattr(records, "SHUFFLED_BYTES", size)
         ((_, labels),) = training_batches(split, PHOTOGRAPH, 3, batch_size=24).take(1)
         orders.append(labels.numpy().tolist())
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(24))

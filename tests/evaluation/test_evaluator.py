@@ -7,7 +7,8 @@ import pytest
 
 from kerasnets import UserError
 from kerasnets.data import load
-from kerasnets.data.sources import Split
+from kerasnets.data.records import Pixels
+from kerasnets.data.sources.base import Split
 from kerasnets.evaluation import evaluate
 from kerasnets.evaluation.report import FILES, write_report
 from kerasnets.inputs import Preprocessing, with_preprocessing
@@ -26,7 +27,7 @@ def network(size=8, classes=7) -> keras.Model:
 
 def split(rng, size=23) -> Split:
     images = rng.integers(0, 256, (size, 9, 9, 1)).astype(np.uint8)
-    return Split(images, rng.integers(0, 7, size).astype(np.int32), "array")
+    return Split(Pixels(images), rng.integers(0, 7, size).astype(np.int32))
 
 
 @pytest.mark.parametrize("crops", ["centre", "ten"])
@@ -50,7 +51,7 @@ def test_crops_average_probabilities(rng):
     model = with_preprocessing(network(), PREPROCESSING)
     total = 0.0
     for top, left in ((0, 0), (0, 1), (1, 0), (1, 1), (0, 0)):
-        crop = images.records[:, top : top + 8, left : left + 8]
+        crop = images.records.values[:, top : top + 8, left : left + 8]
         for view in (crop, crop[:, :, ::-1]):
             total = total + keras.ops.softmax(model(view)).numpy() / 10
     expected = -np.log(total[np.arange(6), images.labels]).mean()
@@ -67,13 +68,12 @@ def test_the_predictions_of_a_network_with_side_classifiers_are_measured(rng):
 
 def test_dense_evaluation_takes_whole_images(rng):
     images = Split(
-        rng.integers(0, 256, (5, 12, 20, 1)).astype(np.uint8),
+        Pixels(rng.integers(0, 256, (5, 12, 20, 1)).astype(np.uint8)),
         np.array([0, 1, 2, 3, 4], np.int32),
-        "array",
     )
     model = with_preprocessing(network(None), PREPROCESSING)
-    mirrored = images.records[:, :, ::-1]
-    total = sum(keras.ops.softmax(model(x)).numpy() / 2 for x in (images.records, mirrored))
+    mirrored = images.records.values[:, :, ::-1]
+    total = sum(keras.ops.softmax(model(x)).numpy() / 2 for x in (images.records.values, mirrored))
     expected = -np.log(total[np.arange(5), images.labels]).mean()
     found = evaluate(network(None), images, PREPROCESSING, crops="dense", scales=(12,))
     assert found.loss == pytest.approx(expected, rel=1e-5)
@@ -126,9 +126,9 @@ def test_the_report_has_every_table_and_picture(rng, tmp_path):
 def test_a_report_without_mistakes(rng, tmp_path):
     images = split(rng, 4)
     model = network()
-    pixels = images.records[:, :8, :8]
+    pixels = images.records.values[:, :8, :8]
     answers = with_preprocessing(model, PREPROCESSING).predict(pixels, verbose=0).argmax(1)
-    right = Split(pixels, answers.astype(np.int32), "array")
+    right = Split(Pixels(pixels), answers.astype(np.int32))
     metrics = evaluate(model, right, PREPROCESSING)
     assert metrics.top1 == 1
     write_report(tmp_path, metrics, tuple("abcdefg"), right, PREPROCESSING, 1)

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from kerasnets import UserError
-from kerasnets.data.sources import Split
+from kerasnets.data.records import Paths
+from kerasnets.data.sources.base import Split
 from kerasnets.evaluation.labels import real_labels, relabelled
 
 
 def split(*names: str) -> Split:
-    return Split(np.array(names), np.arange(len(names), dtype=np.int32), "path")
+    return Split(Paths(np.array(names)), np.arange(len(names), dtype=np.int32))
 
 
 def test_real_labels_go_by_the_number_in_the_name(tmp_path):

@@ -74,7 +74,7 @@ def test_exports_what_evaluation_measures(exported, short_run):
     split = load("digits").split("test").take(np.arange(20))
     images = next(iter(evaluation_batches(split, short_run.preprocessing, 1, batch_size=20)))[0]
     logits = with_preprocessing(short_run.network(), short_run.preprocessing)(images)
-    encoded = tf.constant([tf.io.encode_png(record).numpy() for record in split.records])
+    encoded = tf.constant([tf.io.encode_png(record).numpy() for record in split.records.values])
     served = tf.saved_model.load(exported).signatures["serving_default"](image_bytes=encoded)
     np.testing.assert_allclose(served["probabilities"], tf.nn.softmax(logits), atol=1e-5)
 

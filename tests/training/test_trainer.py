@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from kerasnets import Run, TrainConfig, UserError, recipe, train
-from kerasnets.data.sources import ShardedSplit
+from kerasnets.data.records import Shards
+from kerasnets.data.sources.base import Split
 from kerasnets.fast import patches
 from kerasnets.runs.run import clear, is_free, load_data, run_folder
 from kerasnets.training.callbacks import Guard, Interrupted, read_history
@@ -333,10 +334,8 @@ def test_changed_data_and_data_without_training_images_are_told(short_run, tmp_p
 
 def test_validation_takes_as_many_steps_as_the_worker_with_most(short_run):
     """Files are divided whole: here the first of two workers has nearly all images."""
-    files, counts = ("a", "b"), (600, 10)
-    labels = np.zeros(610, np.int32)
-    split = ShardedSplit(np.arange(610), labels, "shards", files=files, counts=counts)
-    split = dataclasses.replace(split, encoded=lambda record: record)
+    shards = Shards(np.arange(610), ("a", "b"), (600, 10), encoded=lambda record: record)
+    split = Split(shards, np.zeros(610, np.int32))
     _, steps = _validation_batches(short_run, {"validation": split}, Place(workers=2))
     # 125 images of each worker at a time.
     assert steps == 5

@@ -29,7 +29,7 @@ class _Source:
     data_dir: pathlib.Path | None = None
     """Where TFDS keeps its data."""
     test_fraction: float = 0.2
-    """Share of the images held out where a source has no splits."""
+    """Fraction of the images held out where a source has no splits."""
 
     def load(self) -> Dataset:
         """The data set."""
@@ -45,7 +45,7 @@ class Check(_Source):
     out: pathlib.Path = pathlib.Path("data-check")
     """Folder for samples.png, augmented.png and the lists."""
     augment: str = "inception"
-    """Augmentation that augmented.png shows."""
+    """Augmentation that augmented.png shows: names or layers, see docs/data.md."""
     size: int | None = None
     """Side of its images, in pixels; 224, or that of smaller images, if not given."""
 
@@ -58,6 +58,7 @@ class Check(_Source):
         from kerasnets.files import check_writable, make_folder, write_text
 
         augment = augmentation(self.augment)
+        augment.check()
         if self.size is not None and self.size < 1:
             raise UserError(f"--size must be at least 1. Received: {self.size}.")
         check_writable(self.out)
@@ -71,7 +72,7 @@ class Check(_Source):
             lines = ["\t".join(group) + "\n" for group in getattr(report, name)]
             write_text(out / f"{name}.txt", "".join(lines))
         first = next(iter(dataset.splits))
-        unread = [each.number for each in report.splits[first].bad]
+        unread = [each.index for each in report.splits[first].bad]
         readable = dataset.splits[first]
         readable = readable.take(np.setdiff1d(np.arange(readable.size), unread))
         if readable.size:
@@ -125,7 +126,7 @@ class Stats(_Source):
     """Compute the mean, deviation and principal axes of the colours of the training images."""
 
     split: str = "train"
-    """Whose images."""
+    """Split whose images are read."""
     channels: typing.Literal[1, 3] = 3
     """1 for grayscale, 3 for RGB."""
 
@@ -137,8 +138,8 @@ class Stats(_Source):
         print(f"{dataset.name}, {self.split}: of pixels in [0, 1]")
         for name in ("mean", "std", "values"):
             print(f"{name:8} {_numbers(getattr(found, name))}")
-        for number, row in enumerate(found.vectors):
-            print(f"{'vectors' if number == 0 else '':8} {_numbers(row)}")
+        for index, row in enumerate(found.vectors):
+            print(f"{'vectors' if index == 0 else '':8} {_numbers(row)}")
 
 
 def _numbers(values: np.ndarray) -> str:
@@ -150,11 +151,11 @@ class Pack(_Source):
     """Pack a data set into TFRecord files; an interrupted packing goes on."""
 
     out: pathlib.Path = pathlib.Path("records")
-    """Folder of the shards, to be used as records:FOLDER."""
+    """Folder for the shards, to be used as records:FOLDER."""
     images_per_shard: int = 1024
-    """At most."""
+    """Largest number of images in a shard."""
     threads: int | None = None
-    """That read and write; as many as cores if not given."""
+    """Number of threads that read and write; as many as cores if not given."""
 
     def run(self) -> None:
         from kerasnets.data import write_tfrecords

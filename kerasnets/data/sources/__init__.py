@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 
-from kerasnets.data.sources.arrays import digits, from_arrays
-from kerasnets.data.sources.base import SPLIT_FOLDERS, Dataset, ShardedSplit, Split
-from kerasnets.data.sources.folders import folder
-from kerasnets.data.sources.holding_out import with_validation
-from kerasnets.data.sources.hugging_face import hugging_face
-from kerasnets.data.sources.manifests import manifest
-from kerasnets.data.sources.records import records
-from kerasnets.data.sources.tfds import tfds
-from kerasnets.data.sources.unlabelled import without_unlabelled
+# Each module registers its source.
+from kerasnets.data.sources import arrays, folders, hugging_face, manifests, tfds, tfrecords
+from kerasnets.data.sources.base import SOURCES, Dataset, Split
+from kerasnets.data.sources.splitting import with_test, with_validation, without_unlabelled
 from kerasnets.errors import UserError
 
-__all__ = ["SPLIT_FOLDERS", "Dataset", "ShardedSplit", "Split", "from_arrays", "load"]
-
-EXPECTED = (
-    "digits, a TFDS name such as mnist, tfds:NAME, folder:PATH, manifest:FILE, records:PATH or "
-    "hf:NAME"
-)
+__all__ = [
+    "Dataset",
+    "Split",
+    "arrays",
+    "folders",
+    "hugging_face",
+    "load",
+    "manifests",
+    "tfds",
+    "tfrecords",
+]
 
 
 def load(
@@ -37,37 +37,29 @@ def load(
             ``PATH/{train,val|validation|test}/CLASS/*`` or ``PATH/CLASS/*``; ``"tfds:NAME"`` or
             just the name of a TFDS data set, such as ``"mnist"``; ``"manifest:FILE"``, CSV or
             JSON lines of path, label and split; ``"records:PATH"``, what `write_tfrecords` wrote;
-            ``"hf:NAME"`` with the library `datasets`. Paths may begin with ``gs://``.
+            ``"hf:NAME"`` with the library `datasets`; or what a plug-in has registered by
+            `register_source`. Paths may begin with ``gs://``.
         data_dir: Where TFDS keeps its data; its own default otherwise.
-        test_fraction: Share of the images that is held out where a source has no splits, in
+        test_fraction: Fraction of the images that is held out where a source has no splits, in
             (0, 1).
-        validation_fraction: Share of the training images that becomes ``validation`` where the
+        validation_fraction: Fraction of the training images that becomes ``validation`` where the
             source has none, in [0, 1).
 
     Raises:
         UserError: When there is no such source, or it holds nothing to learn from.
     """
-    for name, value in (
-        ("test_fraction", test_fraction),
-        ("validation_fraction", validation_fraction),
-    ):
+    fractions = {"test_fraction": test_fraction, "validation_fraction": validation_fraction}
+    for name, value in fractions.items():
         if not 0 <= value < 1:
             raise UserError(f"{name} must be in [0, 1). Received: {value}.")
     kind, _, rest = source.partition(":")
-    if source == "digits":
-        dataset = digits()
-    elif kind == "folder":
-        dataset = folder(source, rest, test_fraction)
-    elif kind == "manifest":
-        dataset = manifest(source, rest, test_fraction)
-    elif kind == "records":
-        dataset = records(source, rest)
-    elif kind == "hf" and rest:
-        dataset = hugging_face(rest, test_fraction)
-    elif kind == "tfds" and rest:
-        dataset = tfds(rest, data_dir)
-    elif rest or os.sep in source or not source:
-        raise UserError(f"Unknown data set {source!r}. Expected {EXPECTED}.")
+    found = SOURCES.get(kind)
+    if found is not None and (":" in found.usage) == bool(rest):
+        dataset = found.load(rest, data_dir)
+    elif found is not None or rest or os.sep in source or not source:
+        *most, last = (each.usage for each in SOURCES.all().values())
+        raise UserError(f"Unknown data set {source!r}. Expected {', '.join(most)} or {last}.")
     else:
-        dataset = tfds(source, data_dir)
-    return with_validation(without_unlabelled(dataset), validation_fraction)
+        dataset = SOURCES["tfds"].load(source, data_dir)
+    dataset = without_unlabelled(with_test(dataset, test_fraction))
+    return with_validation(dataset, validation_fraction)

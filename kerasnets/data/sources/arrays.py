@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kerasnets.data.sources.base import SPLITS, Dataset, Split
-from kerasnets.data.sources.holding_out import with_test
+from kerasnets.data.records import Pixels
+from kerasnets.data.sources.base import ALL, SPLITS, Dataset, Split, register_source
+from kerasnets.data.sources.splitting import with_test
 from kerasnets.errors import UserError
 
 
@@ -43,10 +45,10 @@ def from_arrays(
                 f"{name}: {split} has {len(images)} images. Received: labels {labels.shape}."
             )
         check_labels(labels, len(class_names), f"{name}, split {split}")
-        made[split] = Split(images, labels.astype(np.int32), "array")
-    shapes = {split.records.shape[1:] for split in made.values()}
+        made[split] = Split(Pixels(images), labels.astype(np.int32))
+    shapes = {split.records.values.shape[1:] for split in made.values()}
     shape = shapes.pop() if len(shapes) == 1 else (None, None, None)
-    return Dataset(name, tuple(class_names), shape, made)
+    return Dataset(name, tuple(class_names), made, shape)
 
 
 def check_labels(labels: np.ndarray, classes: int, where: str) -> None:
@@ -59,12 +61,15 @@ def check_labels(labels: np.ndarray, classes: int, where: str) -> None:
         )
 
 
-def digits() -> Dataset:
+def digits(rest: str = "", data_dir: str | os.PathLike | None = None) -> Dataset:
     """1,797 handwritten digits of 8x8 pixels (UCI, in scikit-learn), a quarter held out."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    images = np.round(found.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
-    everything = Split(images, found.target.astype(np.int32), "array")
+    pixels, labels = load_digits(return_X_y=True)
+    images = np.round(np.asarray(pixels) * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
+    everything = Split(Pixels(images), np.asarray(labels, np.int32))
     names = tuple(str(digit) for digit in range(10))
-    return Dataset("digits", names, (8, 8, 1), with_test(everything, 0.25, "digits"))
+    return with_test(Dataset("digits", names, {ALL: everything}, (8, 8, 1)), 0.25)
+
+
+register_source("digits", digits, "digits")

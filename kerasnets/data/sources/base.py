@@ -1,34 +1,37 @@
-"""What a data set is: splits of images with labels, described once."""
+"""What a data set is: splits of images with labels, described once; and who loads one."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from kerasnets.data.records import Records
 from kerasnets.errors import UserError
+from kerasnets.plugins import Registry
 
 # The names that folders of a split have, and ours.
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 SPLITS = ("train", "validation", "test")
+# The split of a source that has none; `load` holds a part of it out.
+ALL = "all"
 
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a data set, whose images are read by their number.
+    """One split of a data set.
 
     Attributes:
-        records: What an image is read from: uint8 images (N, H, W, C), the bytes of image files,
-            their paths, or an object whose ``fetch(number)`` gives the bytes.
+        records: The images, found by their index.
         labels: (N,) int32, indices into the data set's class names.
-        kind: What the records are: ``array``, ``bytes``, ``path`` or ``rows``.
     """
 
-    records: np.ndarray
+    records: Records
     labels: np.ndarray
-    kind: str
 
     @property
     def size(self) -> int:
@@ -36,56 +39,22 @@ class Split:
         return len(self.labels)
 
     def take(self, indices: np.ndarray) -> Split:
-        """The split of these images alone, in this order."""
-        return dataclasses.replace(self, records=self.records[indices], labels=self.labels[indices])
+        """The split of these images alone, in this order; in that of their files if they have one.
+
+        Args:
+            indices: (n,) integers.
+        """
+        if self.records.sequential:
+            indices = np.sort(indices)
+        return Split(self.records.take(indices), self.labels[indices])
 
     def name(self, index: int) -> str:
-        """What an image is called in messages: its path, or its number."""
-        return str(self.records[index]) if self.kind == "path" else f"image {index}"
+        """What an image is called in messages."""
+        return self.records.name(index)
 
     def parts(self, workers: int) -> list[int]:
         """How many images each of some workers gets."""
-        return [len(range(worker, self.size, workers)) for worker in range(workers)]
-
-
-@dataclass(frozen=True)
-class ShardedSplit(Split):
-    """One split of a data set in TFRecord files, which are read from their beginnings.
-
-    Attributes:
-        records: (N,) int64, ascending: the images' numbers, counted through all files.
-        labels: (N,) int32.
-        kind: ``shards``.
-        files: Paths of the files.
-        counts: Records in each file.
-        encoded: From a record, a scalar string, to the bytes of an image file.
-        with_sides: From a record to the same bytes, and height and width, int64, of a JPEG that is
-            stored upright; zeros for another image. ``None`` where records do not tell.
-    """
-
-    files: tuple[str, ...] = ()
-    counts: tuple[int, ...] = ()
-    encoded: Callable | None = None
-    with_sides: Callable | None = None
-
-    def take(self, indices: np.ndarray) -> Split:
-        """The split of these images alone, in the order in which they are stored."""
-        return super().take(np.sort(indices))
-
-    def name(self, index: int) -> str:
-        """The file and the record in it."""
-        ends = np.cumsum(self.counts)
-        number = self.records[index]
-        file = int(np.searchsorted(ends, number, side="right"))
-        return f"{self.files[file]}, record {number - ends[file] + self.counts[file]}"
-
-    def parts(self, workers: int) -> list[int]:
-        """Whole files for each worker where there are enough of them, else single images."""
-        if len(self.files) < workers:
-            return super().parts(workers)
-        ends = np.cumsum(self.counts)
-        of_file = np.searchsorted(ends, self.records, side="right")
-        return np.bincount(of_file % workers, minlength=workers).tolist()
+        return self.records.parts(workers)
 
 
 @dataclass(frozen=True)
@@ -95,14 +64,15 @@ class Dataset:
     Attributes:
         name: The word it was loaded by.
         class_names: By label.
+        splits: ``train``, ``validation`` and ``test``, as far as they exist. A source without
+            splits gives one called `ALL`.
         image_shape: (height, width, channels); ``None`` for sides that differ from image to image.
-        splits: ``train``, ``validation`` and ``test``, as far as they exist.
     """
 
     name: str
     class_names: tuple[str, ...]
-    image_shape: tuple[int | None, int | None, int | None]
     splits: Mapping[str, Split]
+    image_shape: tuple[int | None, ...] = (None, None, None)
 
     def split(self, name: str) -> Split:
         """The split of this name.
@@ -128,8 +98,53 @@ class Dataset:
                 return name
         raise UserError(f"{self.name} has no split to evaluate on, only {', '.join(self.splits)}.")
 
+    def with_splits(self, splits: Mapping[str, Split]) -> Dataset:
+        """The same classes with other images."""
+        return dataclasses.replace(self, splits=splits)
+
     def describe(self) -> str:
         """One line: classes, sizes of the splits, image shape."""
         sizes = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items())
         shape = "x".join("?" if side is None else str(side) for side in self.image_shape)
         return f"{self.name}: {len(self.class_names)} classes, {sizes}, images {shape}"
+
+
+class Source(Protocol):
+    """Loads a data set."""
+
+    def __call__(self, rest: str, data_dir: str | os.PathLike | None, /) -> Dataset:
+        """The data set.
+
+        Args:
+            rest: What stands behind the source's name and a colon, maybe nothing.
+            data_dir: Where downloaded data sets are kept, if the user says so.
+
+        Raises:
+            UserError: When there is no such data set, or it is damaged.
+        """
+        ...
+
+
+class NamedSource(NamedTuple):
+    """A source as `register_source` was given it."""
+
+    load: Source
+    usage: str
+
+
+SOURCES: Registry[NamedSource] = Registry("source")
+
+
+def register_source(name: str, source: Source, usage: str | None = None) -> None:
+    """Makes ``load("NAME:...")`` call a source.
+
+    Args:
+        name: Before the colon.
+        source: Loads the data set.
+        usage: What the user writes, for messages; ``NAME:PATH`` by default. Without a colon
+            the source takes nothing but its name.
+
+    Raises:
+        UserError: When there is a source of this name.
+    """
+    SOURCES.register(name, NamedSource(source, usage or f"{name}:PATH"))

@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from kerasnets.data.sources.base import SPLIT_FOLDERS, SPLITS, Dataset, Split
-from kerasnets.data.sources.holding_out import with_test
+from kerasnets.data.reasons import reason
+from kerasnets.data.records import Fetched
+from kerasnets.data.sources.base import (
+    ALL,
+    SPLIT_FOLDERS,
+    SPLITS,
+    Dataset,
+    Split,
+    register_source,
+)
 from kerasnets.errors import UserError
 
 
-class Rows:
-    """The encoded images of a table on disk, fetched by number."""
+@dataclass(frozen=True, eq=False)
+class Rows(Fetched):
+    """The encoded images of a table on disk.
 
-    def __init__(self, table: object, column: str) -> None:
-        self.table = table
-        self.column = column
+    Attributes:
+        values: The table, a ``datasets.Dataset``.
+        column: Name of the column of the images.
+    """
 
-    def __getitem__(self, indices: np.ndarray) -> Rows:
-        return Rows(self.table.select(indices), self.column)
+    column: str
+
+    def take(self, indices: np.ndarray) -> Rows:
+        return Rows(self.values.select(indices), self.column)
 
     def fetch(self, index: int) -> bytes:
-        """The bytes of an image file."""
-        image = self.table[int(index)][self.column]
+        image = self.values[index][self.column]
         if image["bytes"] is not None:
             return image["bytes"]
         with open(image["path"], "rb") as file:
             return file.read()
 
 
-def hugging_face(name: str, test_fraction: float) -> Dataset:
+def hugging_face(name: str, data_dir: str | os.PathLike | None = None) -> Dataset:
     """A data set by its name on the hub, or the folder that ``save_to_disk`` wrote."""
     try:
-        import datasets
+        import datasets  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError:
         raise UserError("hf: needs the library datasets: pip install datasets") from None
 
@@ -43,10 +56,9 @@ def hugging_face(name: str, test_fraction: float) -> Dataset:
         )
         tables = datasets.load_from_disk(name) if is_saved else datasets.load_dataset(name)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"hf:{name} could not be loaded: {reason}") from error
+        raise UserError(f"hf:{name} could not be loaded: {reason(error)}") from error
     if isinstance(tables, datasets.Dataset):
-        tables = {"all": tables}
+        tables = {ALL: tables}
     features = next(iter(tables.values())).features
     image = _column(features, datasets.Image, name)
     label = _column(features, datasets.ClassLabel, name)
@@ -54,14 +66,13 @@ def hugging_face(name: str, test_fraction: float) -> Dataset:
     for split, table in tables.items():
         encoded = table.select_columns([image]).cast_column(image, datasets.Image(decode=False))
         labels = np.array([-1 if each is None else each for each in table[label]], np.int32)
-        splits[SPLIT_FOLDERS.get(split, split)] = Split(Rows(encoded, image), labels, "rows")
-    if list(splits) == ["all"]:
-        splits = with_test(splits["all"], test_fraction, name)
-    splits = {split: splits[split] for split in SPLITS if split in splits}
-    return Dataset(f"hf:{name}", tuple(features[label].names), (None, None, None), splits)
+        splits[SPLIT_FOLDERS.get(split, split)] = Split(Rows(encoded, image), labels)
+    if list(splits) != [ALL]:
+        splits = {split: splits[split] for split in SPLITS if split in splits}
+    return Dataset(f"hf:{name}", tuple(features[label].names), splits)
 
 
-def _column(features: object, kind: type, name: str) -> str:
+def _column(features: Any, kind: type, name: str) -> str:
     """The name of the column of a kind."""
     for column, feature in features.items():
         if isinstance(feature, kind):
@@ -69,3 +80,6 @@ def _column(features: object, kind: type, name: str) -> str:
     raise UserError(
         f"hf:{name} has no column of {kind.__name__}; its columns are {', '.join(features)}."
     )
+
+
+register_source("hf", hugging_face, "hf:NAME")

@@ -11,16 +11,23 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from kerasnets.data.sources.base import SPLIT_FOLDERS, SPLITS, Dataset, Split
-from kerasnets.data.sources.folders import is_remote
-from kerasnets.data.sources.holding_out import with_test
+from kerasnets.data.records import Paths
+from kerasnets.data.sources.base import (
+    ALL,
+    SPLIT_FOLDERS,
+    SPLITS,
+    Dataset,
+    Split,
+    register_source,
+)
+from kerasnets.data.sources.paths import expanded, is_file, read_text
 from kerasnets.errors import UserError
 
 # May stand beside the manifest: the names of the classes by label, a line each.
 CLASS_LIST = "classes.txt"
 
 
-def manifest(name: str, path: str, test_fraction: float) -> Dataset:
+def manifest(given: str, data_dir: str | os.PathLike | None = None) -> Dataset:
     """The data set that a manifest lists; its paths are relative to the manifest's folder.
 
     Labels are names, or numbers from 0. A file ``classes.txt`` beside the manifest says which
@@ -29,30 +36,30 @@ def manifest(name: str, path: str, test_fraction: float) -> Dataset:
     Raises:
         UserError: When a line lacks a column, or its label or split is not known.
     """
-    path = path if is_remote(path) else os.path.expanduser(path)
-    root = posixpath.dirname(path)
+    path = expanded(given)
     rows = list(_rows(path))
     if not rows:
         raise UserError(f"{path!r} lists no images.")
     class_names, labels = _labels(path, [row["label"] for row in rows])
+    root = posixpath.dirname(path)
     paths = np.array([posixpath.join(root, str(row["path"])) for row in rows], object)
-    everything = Split(paths, labels, "path")
-    given = [row.get("split") for row in rows]
-    if not any(given):
-        splits = with_test(everything, test_fraction, name)
-        return Dataset(name, class_names, (None, None, None), splits)
-    for line, split in enumerate(given, start=1):
+    splits = {ALL: Split(Paths(paths), labels)}
+    named = [row.get("split") for row in rows]
+    if any(named):
+        splits = _divided(path, splits[ALL], named)
+        _check_classes(path, class_names, splits)
+    return Dataset(f"manifest:{given}", class_names, splits)
+
+
+def _divided(path: str, everything: Split, named: list[object]) -> dict[str, Split]:
+    """The images of each split, which the rows name."""
+    for row, split in enumerate(named, start=1):
         if not isinstance(split, str) or split not in SPLIT_FOLDERS:
             known = ", ".join(SPLIT_FOLDERS)
-            raise UserError(f"{path!r}, image {line}: split must be {known}. Received: {split!r}.")
-    of_row = np.array([SPLIT_FOLDERS[split] for split in given])
-    splits = {
-        split: everything.take(np.flatnonzero(of_row == split))
-        for split in SPLITS
-        if (of_row == split).any()
-    }
-    _check_classes(path, class_names, splits)
-    return Dataset(name, class_names, (None, None, None), splits)
+            raise UserError(f"{path!r}, image {row}: split must be {known}. Received: {split!r}.")
+    of_row = np.array([SPLIT_FOLDERS[str(split)] for split in named])
+    places = {split: np.flatnonzero(of_row == split) for split in SPLITS}
+    return {split: everything.take(place) for split, place in places.items() if place.size}
 
 
 def _rows(path: str) -> Iterator[Mapping[str, object]]:
@@ -94,43 +101,20 @@ def _json_lines(path: str, text: str) -> Iterator[Mapping[str, object]]:
         yield row
 
 
-def read_text(path: str) -> str:
-    """The text of a file, here or on a file system that TensorFlow knows.
-
-    Raises:
-        UserError: When it cannot be read.
-    """
-    try:
-        if not is_remote(path):
-            with open(path, encoding="utf-8", newline="") as file:
-                return file.read()
-        import tensorflow as tf
-
-        try:
-            return tf.io.gfile.GFile(path).read()
-        except tf.errors.OpError as error:
-            raise UserError(f"{path!r} cannot be read: {error.message}") from error
-    except OSError as error:
-        raise UserError(f"{path!r} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path!r} cannot be read: {error}.") from error
-
-
 def _labels(path: str, given: list[object]) -> tuple[tuple[str, ...], np.ndarray]:
     """The class names and each row's label."""
     class_list = posixpath.join(posixpath.dirname(path), CLASS_LIST)
-    numbers = [_number(label) for label in given]
-    are_numbers = None not in numbers
-    if _exists(class_list):
+    integers = _integers(given)
+    if is_file(class_list):
         names = tuple(line for line in read_text(class_list).splitlines() if line)
-    elif are_numbers:
-        names = tuple(map(str, range(max(numbers) + 1)))
+    elif integers is not None:
+        names = tuple(map(str, range(max(integers) + 1)))
     else:
         names = tuple(sorted({str(label) for label in given}))
-    index = {name: number for number, name in enumerate(names)}
-    labels = numbers if are_numbers else [index.get(str(label), -1) for label in given]
-    for row, (label, number) in enumerate(zip(given, labels, strict=True), start=1):
-        if not 0 <= number < len(names):
+    index = {name: label for label, name in enumerate(names)}
+    labels = integers or [index.get(str(label), -1) for label in given]
+    for row, (label, found) in enumerate(zip(given, labels, strict=True), start=1):
+        if not 0 <= found < len(names):
             raise UserError(
                 f"{path!r}, image {row}: the label {label!r} is none of the {len(names)} classes."
             )
@@ -139,19 +123,12 @@ def _labels(path: str, given: list[object]) -> tuple[tuple[str, ...], np.ndarray
     return names, np.array(labels, np.int32)
 
 
-def _number(label: object) -> int | None:
+def _integers(labels: list[object]) -> list[int] | None:
+    """The labels, if all are integers."""
     try:
-        return int(str(label))
+        return [int(str(label)) for label in labels]
     except ValueError:
         return None
-
-
-def _exists(path: str) -> bool:
-    if not is_remote(path):
-        return os.path.isfile(path)
-    import tensorflow as tf
-
-    return tf.io.gfile.exists(path)
 
 
 def _check_classes(path: str, names: tuple[str, ...], splits: Mapping[str, Split]) -> None:
@@ -164,3 +141,6 @@ def _check_classes(path: str, names: tuple[str, ...], splits: Mapping[str, Split
         if unseen:
             classes = ", ".join(names[label] for label in unseen[:5])
             raise UserError(f"{path!r}: the classes {classes} are in {split} and not in train.")
+
+
+register_source("manifest", manifest, "manifest:FILE")

@@ -1,16 +1,8 @@
 """Training transforms, each named after its source and usable alone.
 
-All are frozen dataclasses of their paper's numbers; making one loads no framework. There are
-three kinds:
-
-- A crop chooses the windows of images that are decoded and resized: ``windows(sides, size,
-  draws)``, where ``draws(random)`` are its random numbers.
-- A transform changes a batch: ``transform(images, random)``, (N, H, W, C) uint8 to the same.
-- A mix blends the images of a batch and their labels: ``mix(images, labels, key)``.
-
-Crops and transforms take uniform random numbers in [0, 1) from outside, ``numbers`` for each
-image (see `randomness`), so that what happens to an image depends on (seed, epoch, image) and on
-nothing else.
+All are frozen dataclasses of their paper's values; making one loads no framework. `Crop`,
+`Transform` and `Mix` in `kerasnets.data.augment` say what the three kinds take and give. Random
+numbers come from outside, so that what happens to an image depends on (seed, epoch, image) alone.
 """
 
 from kerasnets.data.transforms.colour import ColourJitter, PcaNoise

@@ -17,7 +17,7 @@ class InceptionCrop:
     """A window of random area and aspect, stretched to the network's size.
 
     Attributes:
-        area: Least and largest share of the image's area.
+        area: Least and largest fraction of the image's area.
         aspect: Least and largest width over height, drawn uniformly in its logarithm.
 
     Source: Szegedy et al. 2014, arXiv 1409.4842, section 6: "evenly between 8 % and 100 % of the
@@ -27,18 +27,10 @@ class InceptionCrop:
 
     area: tuple[float, float] = (0.08, 1.0)
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
-    numbers: ClassVar[int] = 2 * TRIES + 2
+    num_random: ClassVar[int] = 2 * TRIES + 2
 
     def draws(self, random: tf.Tensor) -> tf.Tensor:
-        """What of the windows does not depend on the images, for many in one step.
-
-        Args:
-            random: (N, numbers) in [0, 1).
-
-        Returns:
-            (N, numbers) float32: heights and widths as shares of the square root of the image's
-            area, then the place.
-        """
+        """Heights and widths as fractions of the square root of the area; then the place."""
         areas, aspects, place = tf.split(random, (TRIES, TRIES, 2), axis=1)
         areas = self.area[0] + (self.area[1] - self.area[0]) * areas
         low, high = (math.log(value) for value in self.aspect)
@@ -46,23 +38,13 @@ class InceptionCrop:
         return tf.concat([tf.sqrt(areas / aspects), tf.sqrt(areas * aspects), place], axis=1)
 
     def windows(self, sides: tf.Tensor, size: tuple[int, int], draws: tf.Tensor) -> tf.Tensor:
-        """Top, left, height and width of the window of each image.
-
-        Args:
-            sides: (N, 2) int32, heights and widths of the images.
-            size: Height and width that the network takes; not used.
-            draws: Of these images, what `draws` gives.
-
-        Returns:
-            (N, 4) int32.
-        """
         exact = tf.cast(sides, tf.float32)
         # The widest or highest window within the aspects, for images that no window fits into.
         last = tf.minimum(exact, exact[:, ::-1] * (1 / self.aspect[0], self.aspect[1]))
         root = tf.sqrt(tf.reduce_prod(exact, axis=1))
         drawn = tf.reshape(draws[:, :-2], (-1, 2, TRIES)) * root[:, tf.newaxis, tf.newaxis]
-        candidates = tf.round(tf.concat([drawn, last[..., tf.newaxis]], axis=2))
-        fits = tf.reduce_all(candidates <= exact[..., tf.newaxis], axis=1)
+        candidates = tf.round(tf.concat([drawn, last[..., None]], axis=2))
+        fits = tf.reduce_all(candidates <= exact[..., None], axis=1)
         chosen = tf.gather(candidates, tf.argmax(fits, axis=1), axis=2, batch_dims=1)
         return _place(sides, chosen, draws[:, -2:])
 
@@ -87,29 +69,15 @@ class ScaleJitterCrop:
     shortest: int
     longest: int
     crop: int = 224
-    numbers: ClassVar[int] = 3
+    num_random: ClassVar[int] = 3
 
     def draws(self, random: tf.Tensor) -> tf.Tensor:
-        """The lengths of the short side and the place, (N, numbers) float32.
-
-        Args:
-            random: (N, numbers) in [0, 1).
-        """
+        """The lengths of the short side; then the place."""
         # Lengths are whole pixels, each as likely.
         length = self.shortest + tf.floor(random[:, :1] * (self.longest - self.shortest + 1))
         return tf.concat([length, random[:, 1:]], axis=1)
 
     def windows(self, sides: tf.Tensor, size: tuple[int, int], draws: tf.Tensor) -> tf.Tensor:
-        """Top, left, height and width of the window of each image.
-
-        Args:
-            sides: (N, 2) int32, heights and widths of the images.
-            size: Height and width that the network takes.
-            draws: Of these images, what `draws` gives.
-
-        Returns:
-            (N, 4) int32.
-        """
         short = draws[:, :1] * (min(size) / self.crop)
         scale = tf.cast(tf.reduce_min(sides, axis=1, keepdims=True), tf.float32) / short
         return _place(sides, tf.round(scale * tf.constant(size, tf.float32)), draws[:, 1:])

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kerasnets.data.graphs import sides
 from kerasnets.lazy import tf
 
 
@@ -14,7 +15,7 @@ class Cutout:
     """Paints a square of one value; its centre is anywhere, so that parts may lie outside.
 
     Attributes:
-        side: Of the square, in pixels; the paper's 16 for CIFAR-10, 8 for CIFAR-100.
+        side: The square's side, in pixels; the paper's 16 for CIFAR-10, 8 for CIFAR-100.
         fill: Grey value, 0 to 255; the paper's zero after normalisation is about 125.
 
     Source: DeVries, Taylor 2017, arXiv 1708.04552, section 3.2.
@@ -22,11 +23,10 @@ class Cutout:
 
     side: int = 16
     fill: int = 125
-    numbers: ClassVar[int] = 2
+    num_random: ClassVar[int] = 2
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
-        sides = tf.constant(tuple(images.shape[1:3]), tf.float32)
-        corners = tf.floor(random * sides) - self.side // 2
+        corners = tf.floor(random * tf.constant(sides(images)[:2], tf.float32)) - self.side // 2
         inside = rectangles(images, corners, tf.fill(tf.shape(corners), float(self.side)))
         return tf.where(inside, tf.cast(self.fill, tf.uint8), images)
 
@@ -36,8 +36,8 @@ class RandomErasing:
     """Paints a rectangle of random area and aspect in some of the images.
 
     Attributes:
-        probability: Share of the images.
-        area: Least and largest share of the image's area.
+        probability: Fraction of the images.
+        area: Least and largest fraction of the image's area.
         aspect: Least and largest height over width, drawn uniformly in its logarithm (the
             authors' code draws it uniformly).
         fill: Grey value, 0 to 255; the paper found random values for each pixel as good as
@@ -50,10 +50,10 @@ class RandomErasing:
     area: tuple[float, float] = (0.02, 0.4)
     aspect: tuple[float, float] = (0.3, 1 / 0.3)
     fill: int = 114
-    numbers: ClassVar[int] = 5
+    num_random: ClassVar[int] = 5
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
-        height, width = images.shape[1:3]
+        height, width, _ = sides(images)
         area = height * width * (self.area[0] + (self.area[1] - self.area[0]) * random[:, 0])
         low, high = (math.log(value) for value in self.aspect)
         aspect = tf.exp(low + (high - low) * random[:, 1])

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kerasnets.data.graphs import sides
 from kerasnets.lazy import tf
 
 
@@ -16,7 +17,7 @@ class Flip:
     Source: Krizhevsky et al. 2012, section 4.1.
     """
 
-    numbers: ClassVar[int] = 1
+    num_random: ClassVar[int] = 1
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         flipped = random[:, 0] < 0.5
@@ -28,7 +29,7 @@ class Flip:
 
 def _mirrored(images: tf.Tensor) -> tf.Tensor:
     """Reversed as rows of three dimensions, for which TensorFlow has a kernel of its own."""
-    _, height, width, channels = images.shape
+    height, width, channels = sides(images)
     rows = tf.reverse(tf.reshape(images, (-1, width, channels)), [1])
     return tf.reshape(rows, (-1, height, width, channels))
 
@@ -44,10 +45,10 @@ class PadCropFlip:
     """
 
     padding: int = 4
-    numbers: ClassVar[int] = 3
+    num_random: ClassVar[int] = 3
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
-        height, width = images.shape[1:3]
+        height, width, _ = sides(images)
         side = [self.padding, self.padding]
         images = tf.pad(images, [[0, 0], side, side, [0, 0]])
         offsets = tf.cast(random[:, :2] * (2 * self.padding + 1), tf.int32)
@@ -63,10 +64,10 @@ class Affine:
     """Shifts, turns, scales and shears each image about its centre; what comes in is black.
 
     Attributes:
-        shift: At most, as a share of the side.
+        shift: At most, as a fraction of the side.
         rotation: At most, in degrees either way.
-        scale: At most, up or down, as a share.
-        shear: At most, horizontally, as a share of the height.
+        scale: At most, up or down, as a fraction.
+        shear: At most, horizontally, as a fraction of the height.
 
     Source: LeCun et al. 1998, section III.A (planar affine transformations of the digits; the
     paper does not give its ranges).
@@ -76,10 +77,10 @@ class Affine:
     rotation: float = 10.0
     scale: float = 0.1
     shear: float = 0.1
-    numbers: ClassVar[int] = 6
+    num_random: ClassVar[int] = 6
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
-        height, width = images.shape[1:3]
+        height, width, _ = sides(images)
         dx, dy, turn, zoom_x, zoom_y, lean = tf.unstack(2.0 * random - 1.0, axis=1)
         angle = turn * math.radians(self.rotation)
         cosine, sine = tf.cos(angle), tf.sin(angle)
@@ -96,7 +97,7 @@ class Affine:
         return tf.raw_ops.ImageProjectiveTransformV3(
             images=images,
             transforms=matrix,
-            output_shape=images.shape[1:3],
+            output_shape=(height, width),
             fill_value=0.0,
             interpolation="BILINEAR",
             fill_mode="CONSTANT",

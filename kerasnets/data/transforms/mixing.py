@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kerasnets.data.graphs import sides
+from kerasnets.data.randomness import shuffled
 from kerasnets.data.transforms.erasing import rectangles
 from kerasnets.lazy import tf
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mixup:
-    """Blends the pixels of two images; one share for each batch, as in the authors' code.
+    """Blends the pixels of two images; one fraction for each batch, as in the authors' code.
 
     Attributes:
-        alpha: The share follows Beta(alpha, alpha); the paper's 0.2 for ImageNet, 1 for CIFAR.
+        alpha: The fraction follows Beta(alpha, alpha); the paper's 0.2 for ImageNet, 1 for CIFAR.
 
     Source: Zhang et al. 2017, arXiv 1710.09412, section 2.
     """
@@ -23,17 +25,10 @@ class Mixup:
     def __call__(
         self, images: tf.Tensor, labels: tf.Tensor, key: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mixed images (N, H, W, C) uint8 and labels (N, classes) float32.
-
-        Args:
-            images: (N, H, W, C) uint8.
-            labels: (N, classes) float32, one-hot or soft.
-            key: (2,) int64 for the random numbers.
-        """
-        share = beta(self.alpha, key)
+        fraction = beta(self.alpha, key)
         partners = other_order(images, key)
-        mixed = _blend(tf.cast(images, tf.float32), share, partners)
-        return tf.cast(tf.round(mixed), tf.uint8), _blend(labels, share, partners)
+        mixed = _blend(tf.cast(images, tf.float32), fraction, partners)
+        return tf.cast(tf.round(mixed), tf.uint8), _blend(labels, fraction, partners)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +36,7 @@ class CutMix:
     """Pastes a rectangle of another image; labels follow the pasted area.
 
     Attributes:
-        alpha: The share that stays follows Beta(alpha, alpha) before clipping; the paper's is 1.
+        alpha: The fraction that stays follows Beta(alpha, alpha) before clipping; the paper's is 1.
 
     Source: Yun et al. 2019, arXiv 1905.04899, section 3.1, algorithm A1.
     """
@@ -51,31 +46,31 @@ class CutMix:
     def __call__(
         self, images: tf.Tensor, labels: tf.Tensor, key: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mixed images and labels; see `Mixup`."""
-        sides = tf.constant(tuple(images.shape[1:3]), tf.float32)
-        extent = tf.floor(sides * tf.sqrt(1.0 - beta(self.alpha, key)))
+        whole = tf.constant(sides(images)[:2], tf.float32)
+        extent = tf.floor(whole * tf.sqrt(1.0 - beta(self.alpha, key)))
         own_key = key + tf.constant((0, 1 << 40), tf.int64)
-        centre = tf.floor(sides * tf.random.stateless_uniform((2,), own_key))
-        first = tf.clip_by_value(centre - tf.floor(extent / 2), 0.0, sides)
-        last = tf.clip_by_value(centre - tf.floor(extent / 2) + extent, 0.0, sides)
+        centre = tf.floor(whole * tf.random.stateless_uniform((2,), own_key))
+        first = tf.clip_by_value(centre - tf.floor(extent / 2), 0.0, whole)
+        last = tf.clip_by_value(centre - tf.floor(extent / 2) + extent, 0.0, whole)
         partners = other_order(images, key)
         inside = rectangles(images, first[tf.newaxis], (last - first)[tf.newaxis])
         # Clipping has made the rectangle smaller; the labels follow what is left.
-        share = 1.0 - tf.reduce_prod(last - first) / tf.reduce_prod(sides)
+        fraction = 1.0 - tf.reduce_prod(last - first) / tf.reduce_prod(whole)
         mixed = tf.where(inside, tf.gather(images, partners), images)
-        return mixed, _blend(labels, share, partners)
+        return mixed, _blend(labels, fraction, partners)
 
 
 def beta(alpha: float, key: tf.Tensor) -> tf.Tensor:
     """A random number of Beta(alpha, alpha), from two of the gamma distribution."""
-    first, second = tf.unstack(tf.random.stateless_gamma((2,), key, alpha, dtype=tf.float64))
+    alphas = tf.constant(alpha, tf.float64)
+    first, second = tf.unstack(tf.random.stateless_gamma((2,), key, alphas, dtype=tf.float64))
     return tf.cast(first / (first + second), tf.float32)
 
 
 def other_order(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     """Which image each is mixed with: a random permutation of the batch."""
-    return tf.random.experimental.stateless_shuffle(tf.range(tf.shape(images)[0]), key)
+    return shuffled(tf.range(tf.shape(images)[0]), key)
 
 
-def _blend(x: tf.Tensor, share: tf.Tensor, partners: tf.Tensor) -> tf.Tensor:
-    return share * x + (1.0 - share) * tf.gather(x, partners)
+def _blend(x: tf.Tensor, fraction: tf.Tensor, partners: tf.Tensor) -> tf.Tensor:
+    return fraction * x + (1.0 - fraction) * tf.gather(x, partners)

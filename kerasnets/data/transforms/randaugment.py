@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kerasnets.data.graphs import apart
+from kerasnets.data.graphs import apart, sides
 from kerasnets.data.transforms.colour import LUMA, grey
 from kerasnets.errors import UserError
 from kerasnets.lazy import tf
@@ -44,7 +44,7 @@ class RandAugment:
             )
 
     @property
-    def numbers(self) -> int:
+    def num_random(self) -> int:
         """Random numbers for each image: which transform and which direction, each layer."""
         return 2 * self.layers
 
@@ -73,7 +73,7 @@ def identity(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
 
 def auto_contrast(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     """Stretches each channel from its darkest and brightest value to 0 and 255."""
-    height, width, channels = image.shape
+    height, width, channels = sides(image)
     # By whole rows: TensorFlow takes five times as long where the last axis is the channels.
     rows = tf.reshape(tf.cast(image, tf.float32), (height, width * channels))
     low, high = (
@@ -89,7 +89,7 @@ def auto_contrast(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
 
 def equalize(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     """Gives each channel a flat histogram, by Pillow's integer arithmetic."""
-    height, width, channels = image.shape
+    height, width, channels = sides(image)
     # By whole rows, as in `auto_contrast`.
     rows = tf.reshape(tf.cast(image, tf.int32), (height, width * channels))
     values = rows + tf.tile(256 * tf.range(channels), [width])
@@ -105,7 +105,7 @@ def equalize(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     table = (below + step // 2) // tf.maximum(step, 1)
     table = tf.where(step > 0, tf.minimum(table, 255), tf.range(256))
     # A quarter quicker than `tf.gather`.
-    found = tf.gather_nd(tf.reshape(tf.cast(table, tf.uint8), [-1]), values[..., tf.newaxis])
+    found = tf.gather_nd(tf.reshape(tf.cast(table, tf.uint8), [-1]), values[..., None])
     return tf.reshape(found, image.shape)
 
 
@@ -139,7 +139,7 @@ def color(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
 
 def contrast(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     """Blends with the mean grey; 0.1 to 1.9."""
-    height, width, channels = image.shape
+    height, width, channels = sides(image)
     # By whole rows, as in `auto_contrast`.
     rows = tf.reshape(tf.cast(image, tf.float32), (height, width * channels))
     mean = tf.reduce_mean(tf.reshape(tf.reduce_mean(rows, axis=0), (width, channels)), axis=0)
@@ -168,7 +168,7 @@ def rotate(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     """Turns about the centre by up to 30 degrees."""
     angle = signed * math.radians(30.0)
     cosine, sine = tf.cos(angle), tf.sin(angle)
-    height, width = image.shape[:2]
+    height, width, _ = sides(image)
     x, y = (width - 1) / 2, (height - 1) / 2
     return _warp(
         image, cosine, -sine, x - cosine * x + sine * y, sine, cosine, y - sine * x - cosine * y
@@ -216,10 +216,10 @@ def _to_uint8(x: tf.Tensor) -> tf.Tensor:
 
 def _moved(image: tf.Tensor, signed: tf.Tensor, axis: int) -> tf.Tensor:
     """Each pixel from so many pixels further along an axis."""
-    length = image.shape[axis]
+    height, width, channels = sides(image)
+    length = (height, width)[axis]
     shift = tf.cast(tf.round(signed * length * 150 / 331), tf.int32)
     room = round(length * 150 / 331)
-    height, width, channels = image.shape
     framed = _framed(image, *((room, 0) if axis == 0 else (0, room)))
     begin = (room + shift, 0) if axis == 0 else (0, (room + shift) * channels)
     return tf.reshape(tf.slice(framed, begin, (height, width * channels)), image.shape)
@@ -227,10 +227,10 @@ def _moved(image: tf.Tensor, signed: tf.Tensor, axis: int) -> tf.Tensor:
 
 def _framed(image: tf.Tensor, down: int, across: int) -> tf.Tensor:
     """Grey about an image, as rows (H, W * C), which are padded in a fraction of the time."""
-    height, width, channels = image.shape
+    height, width, channels = sides(image)
     rows = tf.reshape(image, (height, width * channels))
-    sides = [[down, down], [across * channels, across * channels]]
-    return tf.pad(rows, sides, constant_values=tf.cast(FILL, tf.uint8))
+    frame = [[down, down], [across * channels, across * channels]]
+    return tf.pad(rows, frame, constant_values=tf.cast(FILL, tf.uint8))
 
 
 def _warp(image: tf.Tensor, *matrix: tf.Tensor | float) -> tf.Tensor:
@@ -239,7 +239,7 @@ def _warp(image: tf.Tensor, *matrix: tf.Tensor | float) -> tf.Tensor:
     In half the time of ImageProjectiveTransformV3, which finds the place of each channel anew.
     """
     a, b, c, d, e, f = matrix
-    height, width, channels = image.shape
+    height, width, channels = sides(image)
     framed = _framed(image, 1, 1)
     x = tf.range(width, dtype=tf.float32)
     y = tf.range(height, dtype=tf.float32)[:, tf.newaxis]
@@ -248,4 +248,4 @@ def _warp(image: tf.Tensor, *matrix: tf.Tensor | float) -> tf.Tensor:
     row = tf.clip_by_value(tf.floor(d * x + (e * y + (f + 1.5))), 0, height + 1)
     place = tf.cast(row * (width + 2) + column, tf.int32)
     # Quicker than `tf.gather`, as in `equalize`.
-    return tf.gather_nd(tf.reshape(framed, (-1, channels)), place[..., tf.newaxis])
+    return tf.gather_nd(tf.reshape(framed, (-1, channels)), place[..., None])

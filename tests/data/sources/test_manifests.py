@@ -46,7 +46,7 @@ def test_names_and_splits_come_from_the_manifest(folder, name):
     assert dataset.class_names == ("roses", "sky")
     assert dataset.split("train").labels.tolist() == [1, 0]
     for split in dataset.splits.values():
-        assert read(split, Preprocessing(size=(8, 8)), 3).records.shape == (2, 8, 8, 3)
+        assert read(split, Preprocessing(size=(8, 8)), 3).records.values.shape == (2, 8, 8, 3)
 
 
 def test_numbers_are_labels_and_a_share_is_held_out(folder):
@@ -107,7 +107,7 @@ def test_a_folder_on_another_file_system(image_folder):
     assert dataset.class_names == ("blue sky", "rote Rosen")
     found = read(dataset.split("test"), Preprocessing(size=(8, 8)), 3)
     expected = read(load(f"folder:{image_folder}").split("test"), Preprocessing(size=(8, 8)), 3)
-    np.testing.assert_array_equal(found.records, expected.records)
+    np.testing.assert_array_equal(found.records.values, expected.records.values)
     with pytest.raises(UserError, match="There is no folder 'ram://nowhere'"):
         load("folder:ram://nowhere")
     with pytest.raises(UserError, match="TensorFlow knows no file system nothing://"):
@@ -120,14 +120,14 @@ def test_a_data_set_of_hugging_face(image_folder, tmp_path):
     features = datasets.Features(
         {"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["sky", "roses"])}
     )
-    rows = {"picture": list(files.records), "kind": files.labels.tolist()}
+    rows = {"picture": list(files.records.values), "kind": files.labels.tolist()}
     table = datasets.Dataset.from_dict(rows, features)
     table.save_to_disk(tmp_path / "saved")
     dataset = load(f"hf:{tmp_path / 'saved'}", test_fraction=0.25)
     assert dataset.class_names == ("sky", "roses")
     assert {name: split.size for name, split in dataset.splits.items()} == {"train": 18, "test": 6}
     found = read(dataset.split("test"), Preprocessing(size=(8, 8)), 3)
-    assert found.records.shape == (6, 8, 8, 3)
+    assert found.records.values.shape == (6, 8, 8, 3)
     with pytest.raises(UserError, match="could not be loaded"):
         load(f"hf:{tmp_path / 'nothing'}")
 

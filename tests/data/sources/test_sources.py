@@ -1,6 +1,5 @@
 import os
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -19,14 +18,16 @@ def test_digits_are_described_and_split_the_same_way_each_time():
     assert dataset.held_out == "test"
     again = load("digits", validation_fraction=0.1)
     for name, split in dataset.splits.items():
-        np.testing.assert_array_equal(split.records, again.splits[name].records)
+        np.testing.assert_array_equal(split.records.values, again.splits[name].records.values)
         assert np.bincount(split.labels).min() >= 0.8 * split.size / 10
     assert "1,212 train, 135 validation, 450 test, images 8x8x1" in dataset.describe()
 
 
 def test_validation_never_touches_the_test_split():
     plain, carved = load("digits"), load("digits", validation_fraction=0.3)
-    np.testing.assert_array_equal(plain.split("test").records, carved.split("test").records)
+    np.testing.assert_array_equal(
+        plain.split("test").records.values, carved.split("test").records.values
+    )
     assert plain.split("train").size == carved.split("train").size + carved.split("val").size
 
 
@@ -36,7 +37,7 @@ def test_folder_with_splits(image_folder):
     assert {name: split.size for name, split in dataset.splits.items()} == {"train": 24, "test": 12}
     assert dataset.image_shape == (None, None, None)
     for path, label in zip(
-        dataset.split("train").records, dataset.split("train").labels, strict=True
+        dataset.split("train").records.values, dataset.split("train").labels, strict=True
     ):
         assert dataset.class_names[label] in path
 
@@ -45,7 +46,8 @@ def test_folder_without_splits_holds_some_out(image_folder):
     dataset = load(f"folder:{image_folder / 'train'}", test_fraction=0.25)
     assert dataset.split("train").size == 18
     assert np.bincount(dataset.split("test").labels).tolist() == [3, 3]
-    assert not set(dataset.split("train").records) & set(dataset.split("test").records)
+    train, test = (set(dataset.split(name).records.values) for name in ("train", "test"))
+    assert not train & test
 
 
 def test_validation_folder_names(image_folder, tmp_path):
@@ -120,8 +122,7 @@ def test_damaged_files_and_unknown_versions_of_tfds_are_told(tfds_folder, tmp_pa
     os.truncate(shard, shard.stat().st_size - 20)
     copy("gone").unlink()
     for budget in (2**30, 0):
-        # The function has the module's name.
-        monkeypatch.setattr(sys.modules[tfds.__module__], "MEMORY_BYTES", budget)
+        monkeypatch.setattr(tfds, "MEMORY_BYTES", budget)
         for name in ("turned", "cut", "gone"):
             with pytest.raises(UserError, match=f"tfds:tiny_numbers in .*{name}.* is damaged: "):
                 load("tfds:tiny_numbers", data_dir=tmp_path / name)

@@ -10,7 +10,7 @@ DRAWS = 5_000
 
 
 def windows(crop, sides, size=(224, 224)):
-    random = uniform(7, tf.zeros(DRAWS, tf.int64), tf.range(DRAWS), crop.numbers)
+    random = uniform(7, tf.zeros(DRAWS, tf.int64), tf.range(DRAWS), crop.num_random)
     found = crop.windows(tf.tile([sides], (DRAWS, 1)), size, crop.draws(random)).numpy()
     top, left, height, width = found.T
     assert (top >= 0).all()
@@ -78,7 +78,7 @@ def test_scale_jitter_of_other_sizes_is_in_proportion():
 def test_each_image_has_the_window_of_its_own_sides():
     sides = np.array([(100, 300), (2240, 3000), (5, 5)])
     for crop in (InceptionCrop(), ScaleJitterCrop(shortest=256, longest=480)):
-        draws = crop.draws(uniform(1, tf.zeros(3, tf.int64), tf.range(3), crop.numbers))
+        draws = crop.draws(uniform(1, tf.zeros(3, tf.int64), tf.range(3), crop.num_random))
         together = crop.windows(tf.constant(sides, tf.int32), (224, 224), draws).numpy()
         for row, side in enumerate(sides):
             alone = crop.windows(

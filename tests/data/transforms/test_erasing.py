@@ -7,7 +7,7 @@ from kerasnets.data.transforms import Cutout, RandomErasing
 
 
 def draws(count, transform):
-    return uniform(3, tf.zeros(count, tf.int64), tf.range(count), transform.numbers)
+    return uniform(3, tf.zeros(count, tf.int64), tf.range(count), transform.num_random)
 
 
 def test_cutout_paints_a_square_about_any_pixel():

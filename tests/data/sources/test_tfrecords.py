@@ -24,7 +24,7 @@ def test_a_folder_is_packed_and_described(image_folder, packed):
     one, other = load(f"folder:{image_folder}"), load(f"records:{packed}")
     assert other.class_names == one.class_names
     assert {name: split.size for name, split in other.splits.items()} == {"train": 24, "test": 12}
-    assert other.split("train").counts == (5, 5, 5, 5, 4)
+    assert other.split("train").records.counts == (5, 5, 5, 5, 4)
     # Mixed, so that a shard holds both classes.
     assert set(other.split("train").labels[:5]) == {0, 1}
     assert other.split("train").name(7).endswith("train-00001-of-00005.tfrecord, record 2")
@@ -83,7 +83,7 @@ def test_crops_are_the_same_where_records_tell_no_sides(image_folder, tmp_path, 
             del manifest["has_sides"]
             (packed / "dataset.json").write_text(json.dumps(manifest))
         split = load(f"records:{packed}").split("train")
-        assert (split.with_sides is not None) == told
+        assert (split.records.with_sides is not None) == told
         batches = training_batches(
             split, Preprocessing(size=(16, 16)), 3, batch_size=4, augment="inception"
         )
@@ -95,13 +95,13 @@ def test_sides_of_jpegs_are_packed(image_folder, packed):
     import tensorflow as tf
     from PIL import Image
 
-    split = load(f"records:{packed}").split("train")
+    records = load(f"records:{packed}").split("train").records
     found = {}
-    for record in tf.data.TFRecordDataset(list(split.files)).as_numpy_iterator():
+    for record in tf.data.TFRecordDataset(list(records.paths)).as_numpy_iterator():
         features = tf.train.Example.FromString(record).features.feature
         name = features["image/filename"].bytes_list.value[0].decode()
-        encoded, sides = split.with_sides(record)
-        assert encoded == split.encoded(record)
+        encoded, sides = records.with_sides(record)
+        assert encoded == records.encoded(record)
         found.setdefault(name, []).append([int(side) for side in sides])
     for name, sides in found.items():
         if name.endswith(".jpg"):

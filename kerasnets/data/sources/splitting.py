@@ -1,0 +1,67 @@
+"""The splits of a data set as a training needs them: held out where the source has none."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from kerasnets.data.sources.base import ALL, Dataset
+from kerasnets.errors import UserError
+
+log = logging.getLogger("kerasnets")
+
+
+def with_test(dataset: Dataset, fraction: float) -> Dataset:
+    """Makes ``train`` and ``test`` of the images of a source without splits.
+
+    Raises:
+        UserError: When the classes have too few images for it.
+    """
+    return _divided(dataset, ALL, "test", fraction) if ALL in dataset.splits else dataset
+
+
+def with_validation(dataset: Dataset, fraction: float) -> Dataset:
+    """Holds a fraction of the training images out where there is no split ``validation``."""
+    if fraction == 0 or "validation" in dataset.splits or "train" not in dataset.splits:
+        return dataset
+    return _divided(dataset, "train", "validation", fraction)
+
+
+def _divided(dataset: Dataset, one: str, held_out: str, fraction: float) -> Dataset:
+    """A split becomes ``train`` and `held_out`: a fraction of each class, always the same one."""
+    from sklearn.model_selection import train_test_split
+
+    whole = dataset.splits[one]
+    try:
+        kept, held = train_test_split(
+            np.arange(whole.size), test_size=fraction, random_state=0, stratify=whole.labels
+        )
+    except ValueError as error:
+        raise UserError(
+            f"{dataset.name}: {fraction:.0%} of {whole.size} images cannot be held out: {error}"
+        ) from error
+    splits = {"train": whole.take(np.sort(kept)), held_out: whole.take(np.sort(held))}
+    rest = {name: split for name, split in dataset.splits.items() if name != one}
+    return dataset.with_splits({**splits, **rest})
+
+
+def without_unlabelled(dataset: Dataset) -> Dataset:
+    """Leaves out the splits all of whose labels are below 0: competitions keep their labels.
+
+    Raises:
+        UserError: When a split has some labels.
+    """
+    splits = {}
+    for name, split in dataset.splits.items():
+        missing = int((split.labels < 0).sum())
+        if missing == 0:
+            splits[name] = split
+        elif missing == split.size:
+            log.info("%s: the split %s has no labels and is left out", dataset.name, name)
+        else:
+            raise UserError(
+                f"{dataset.name}: {missing:,} of the {split.size:,} images of the split {name} "
+                "have no label; their labels are below 0. Expected a label for each."
+            )
+    return dataset.with_splits(splits)
