@@ -6,15 +6,15 @@ import functools
 import inspect
 import os
 import pathlib
+import types
 import typing
 from collections.abc import Callable, Mapping
-
-import typeguard
 
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import Style, deferring, output_of, styled
 from kerasnets.registry import Registration, registration
+from kerasnets.values import check
 
 if typing.TYPE_CHECKING:
     from kerasnets.pretrained.sources import Origin
@@ -97,6 +97,18 @@ def build(
         return model
     path = resolve(entry.info.name, weights, include_top=include_top)
     return _loaded(entry, assemble, overrides, path, origin, fresh_head=classes is not None)
+
+
+def check_options(network: str, options: Mapping[str, object]) -> None:
+    """Refuses options that `build` would refuse, without building; no framework is loaded.
+
+    Raises:
+        UserError: When the network has no such option, or a value is of a wrong type or range.
+    """
+    entry, own = registration(network), inspect.signature(build).parameters
+    options = {name: value for name, value in options.items() if name not in own}
+    _takes_auxiliary_heads(entry, options, include_top=True)
+    _split_overrides(entry, options, include_top=True)
 
 
 def _assembled(
@@ -201,7 +213,7 @@ def _takes_auxiliary_heads(entry: Registration, overrides: dict, include_top: bo
     if not entry.auxiliary_heads or "auxiliary_heads" not in overrides:
         return False
     value = overrides.pop("auxiliary_heads")
-    _check_type(name, "auxiliary_heads", value, bool)
+    check(value, bool, f"{name}: auxiliary_heads")
     if value and not include_top:
         raise UserError(f"{name}: auxiliary_heads are classifiers; include_top=False has none.")
     return value
@@ -336,7 +348,7 @@ def _split_overrides(
         part = next(part for part in types if key in types[part])
         if part == "head" and not include_top:
             raise UserError(f"{name}: {key} belongs to the classifier; include_top=False has none.")
-        _check_type(name, key, value, types[part][key])
+        check(value, types[part][key], f"{name}: {key}")
         values[part][key] = value
     try:
         style = Style(**values["style"])
@@ -347,32 +359,7 @@ def _split_overrides(
 
 def _options(function: Callable, *, skip: int) -> dict[str, object]:
     """The annotated options of a builder, without the tensors it starts from."""
-    hints = typing.get_type_hints(function)
-    names = list(inspect.signature(function).parameters)[skip:]
-    return {name: hints[name] for name in names}
-
-
-def _check_type(network: str, key: str, value: object, annotation: object) -> None:
-    if isinstance(value, bool) and annotation in (int, float):
-        matches = False
-    else:
-        try:
-            typeguard.check_type(value, annotation)
-            matches = True
-        except typeguard.TypeCheckError:
-            matches = False
-    if not matches:
-        raise UserError(
-            f"{network}: {key} must be {describe_type(annotation)}. Received: {value!r}."
-        )
-
-
-def describe_type(annotation: object) -> str:
-    """A type in words a user reads: ``'a' or 'b'``, ``a float``."""
-    if typing.get_origin(annotation) is typing.Literal:
-        *rest, last = [repr(choice) for choice in typing.get_args(annotation)]
-        return f"{', '.join(rest)} or {last}" if rest else last
-    if isinstance(annotation, type) and not typing.get_args(annotation):
-        article = "an" if annotation.__name__[0] in "aeiou" else "a"
-        return f"{article} {annotation.__name__}"
-    return str(annotation).replace("typing.", "")
+    # The tensors' types are left out: looking them up would load Keras.
+    parameters = list(inspect.signature(function).parameters.values())[skip:]
+    options = types.SimpleNamespace(__annotations__={p.name: p.annotation for p in parameters})
+    return typing.get_type_hints(options, function.__globals__)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import pathlib
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from tyro.conf import OmitArgPrefixes
 
@@ -25,15 +24,13 @@ class Benchmark:
 
     config: OmitArgPrefixes[BenchmarkConfig] = field(default_factory=BenchmarkConfig)
     smoke: bool = False
-    """One small network on small images: whether it works, in less than two minutes."""
+    """Try one small network on small images, in less than two minutes."""
     out: pathlib.Path | None = None
-    """Results as JSON, with a CSV and a picture beside; rows are added to an existing file."""
+    """JSON file of the results, with a CSV file and a picture beside it; an existing file grows."""
     read: pathlib.Path | None = None
-    """Measure nothing; show these results, of a file or of all files in a folder."""
+    """Measure nothing, and show the results of this file, or of all files in this folder."""
     report: pathlib.Path | None = None
-    """Write a page of the results, as Markdown."""
-
-    needs_tensorflow: ClassVar[bool] = False
+    """Markdown file to which a page of the results is written."""
 
     def run(self) -> None:
         from kerasnets.benchmark.report import write_page
