@@ -1,4 +1,4 @@
-"""Writing files that are whole or not there, with errors a user can act on."""
+"""Files that are written atomically, and text and JSON that is read with clear errors."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import os
 import pathlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 from kerasnets.errors import UserError
+from kerasnets.values import check
 
 # The umask is the whole process's, and asking for it changes it.
 _UMASK = threading.Lock()
@@ -17,10 +19,10 @@ _UMASK = threading.Lock()
 
 @contextlib.contextmanager
 def whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """A path to write to that becomes `path` at the end, or vanishes where writing failed.
+    """A path to write to, which becomes `path` at the end and is removed if writing failed.
 
     Raises:
-        UserError: When the disk is full, or the folder is not there or cannot be written.
+        UserError: When the disk is full, or the folder does not exist or cannot be written.
     """
     path = pathlib.Path(path)
     partial = path.with_name(f".partial-{path.name}")
@@ -51,7 +53,7 @@ def _umask() -> int:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes a text file, whole or not at all."""
+    """Writes a text file atomically."""
     with whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -70,33 +72,29 @@ def read_text(path: str | os.PathLike) -> str:
         raise UserError(f"{str(path)!r} cannot be read: {error}.") from error
 
 
-def read_json(path: str | os.PathLike, kind: object, what: str) -> object:
+def read_json(path: str | os.PathLike, kind: Any, what: str) -> Any:
     """The value in a JSON file.
 
     Args:
-        path: Of the file.
-        kind: Its type.
-        what: It is, in the words of the error.
+        path: The file.
+        kind: Type of the value, such as ``list[str]``.
+        what: What the file must hold, for the error.
 
     Raises:
-        UserError: When it cannot be read, is no JSON, or is of another type.
+        UserError: When the file cannot be read, is no JSON, or holds a value of another type.
     """
-    import typeguard
-
-    every = typeguard.CollectionCheckStrategy.ALL_ITEMS
     text = read_text(path)
     try:
-        return typeguard.check_type(json.loads(text), kind, collection_check_strategy=every)
-    except (ValueError, RecursionError, typeguard.TypeCheckError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{str(path)!r} is damaged: it must hold {what} ({reason}).") from error
+        return check(json.loads(text), kind, "it")
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{str(path)!r} is damaged: it must hold {what} ({error}).") from error
 
 
 def check_writable(path: str | os.PathLike) -> None:
-    """Tells before long work that its folder, made or not yet, cannot be written.
+    """Refuses, before long work, a folder that cannot be written or made.
 
     Raises:
-        UserError: When it, or the first above it that is there, is a file or is protected.
+        UserError: When it, or the first folder above it that exists, is a file or is protected.
     """
     path = pathlib.Path(path)
     there = next(each for each in (path, *path.parents) if each.exists())

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import itertools
 import logging
 import os
-import re
 import sys
-import tempfile
 from collections.abc import Sequence
 
-import tyro
-
 import kerasnets
-from kerasnets.cli.commands import COMMANDS, INSTANT, Command
+from kerasnets.cli.commands import COMMANDS, Command, load
 from kerasnets.errors import UserError, unknown
-from kerasnets.lazy import prefer_onednn
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,10 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> None:
     try:
-        command = parse(arguments)
-        if not isinstance(command, INSTANT) and getattr(command, "needs_tensorflow", True):
-            _load_tensorflow()
-        command.run()
+        parse(arguments).run()
     except SystemExit:
         # After --help; what cannot be written is told here, not when the process ends.
         sys.stdout.flush()
@@ -82,32 +71,6 @@ def _words(error: OSError) -> str:
     return reason if name is None else f"{name}: {reason}"
 
 
-def _load_tensorflow() -> None:
-    """Imports TensorFlow without its start-up notes, which tell a user nothing.
-
-    They are written before its log level counts, so they are caught at the file descriptor; they
-    are shown where the import fails.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    prefer_onednn()
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            import tensorflow
-
-            # The notes on missing GPUs come with the first look at the devices.
-            tensorflow.config.list_physical_devices()
-        except BaseException:
-            notes.seek(0)
-            os.write(stderr, notes.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
 def parse(arguments: list[str]) -> Command:
     """The command that a command line asks for.
 
@@ -124,17 +87,10 @@ def parse(arguments: list[str]) -> Command:
         raise SystemExit(0)
     if name not in COMMANDS:
         raise unknown("command", name, COMMANDS)
-    command = COMMANDS[name]
-    default = command.defaults(rest) if hasattr(command, "defaults") else None
-    shown = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(shown):
-            return tyro.cli(command, prog=f"kerasnets {name}", args=rest, default=default)
-    except SystemExit as stop:
-        if stop.code == 0:
-            raise
-        message = _reworded(one_line(shown.getvalue()))
-        raise UserError(f"{message} (see kerasnets {name} --help)") from None
+    # It takes longer to load than to say that there is no such command.
+    from kerasnets.cli.flags import read_flags
+
+    return read_flags(load(name), f"kerasnets {name}", rest)
 
 
 def _help() -> str:
@@ -144,29 +100,8 @@ def _help() -> str:
         "The classic convolutional networks as verified Keras 3 models.",
         "",
     ]
-    for name, command in COMMANDS.items():
-        lines.append(f"  {name:10}{command.__doc__.partition(chr(10))[0]}")
-    return "\n".join([*lines, "", "kerasnets COMMAND --help tells a command's flags."])
-
-
-def one_line(box: str) -> str:
-    """What a framed message of tyro says, without the frame and the hints below its rule."""
-    lines = [line.strip("│ ") for line in box.splitlines()[1:]]
-    # Where the terminal has no line-drawing characters, a rule stands below the title too.
-    below_title = itertools.dropwhile(_is_rule, lines)
-    message = itertools.takewhile(lambda line: not _is_rule(line), below_title)
-    return " ".join(" ".join(message).split())
-
-
-def _reworded(message: str) -> str:
-    """tyro's message without what only its programmers know."""
-    # The name of a group of flags, such as config.recipe, which nobody has typed.
-    message = re.sub(r"^Error parsing (?!-)[\w.]+: ", "", message)
-    return message.replace("Failed to parse key-value pairs!", "expected pairs, NAME VALUE ...")
-
-
-def _is_rule(line: str) -> bool:
-    return re.fullmatch("[─╰╯-]*", line) is not None
+    lines += [f"  {name:10}{summary}" for name, (_, summary) in COMMANDS.items()]
+    return "\n".join([*lines, "", "kerasnets COMMAND --help lists the flags of a command."])
 
 
 def _fail(message: str) -> None:

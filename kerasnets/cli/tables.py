@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
-
-import rich.box
-import rich.console
-import rich.table
 
 
 def show(
@@ -17,29 +12,28 @@ def show(
     left: Sequence[str] = (),
     footer: Sequence[object] = (),
 ) -> None:
-    """Prints a table, numbers to the right.
+    """Prints a table, with numbers aligned to the right.
 
     Args:
         header: Names of the columns.
-        rows: Of values; integers get thousands separators, ``None`` is left empty.
-        left: Columns that hold text and stand to the left.
-        footer: A last row, under a line.
+        rows: Rows of values; integers get thousands separators, ``None`` is left empty.
+        left: Columns that hold text, aligned to the left.
+        footer: A last row, under a rule.
     """
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_footer=bool(footer), pad_edge=False)
-    for number, name in enumerate(header):
-        table.add_column(
-            name,
-            justify="left" if name in left else "right",
-            no_wrap=True,
-            footer=_text(footer[number]) if footer else "",
-        )
-    for row in rows:
-        table.add_row(*(_text(value) for value in row))
-    # In a pipe there is no width to fit; a wrapped table could not be read by the next program.
-    console = rich.console.Console(
-        width=None if sys.stdout.isatty() else 400, highlight=False, markup=False
-    )
-    console.print(table)
+    cells = [[_text(value) for value in row] for row in (header, *rows, footer) if row]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
+    lines = [
+        "  ".join(
+            cell.ljust(width) if name in left else cell.rjust(width)
+            for name, cell, width in zip(header, row, widths, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+    lines.insert(1, rule)
+    if footer:
+        lines.insert(-1, rule)
+    print("", *lines, "", sep="\n")
 
 
 def _text(value: object) -> str:

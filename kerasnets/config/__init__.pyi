@@ -5,4 +5,7 @@ from .recipes import (
 from .recipes import (
     recipe as recipe,
 )
+from .recipes import (
+    register_recipe as register_recipe,
+)
 from .training import TrainConfig as TrainConfig

@@ -97,9 +97,9 @@ _BEFORE_BATCH_NORM = (
     Recipe(
         name="googlenet2014",
         source=(
-            "Szegedy et al. 2014, arXiv 1409.4842, sections 5 and 6: 4 % less every 8 epochs, side "
-            "losses of 0.3, Polyak averaging; the paper gives neither batch, first rate, decay nor "
-            "length: those of the Caffe zoo's solver, 10,000,000 steps of 32"
+            "Szegedy et al. 2014, arXiv 1409.4842, sections 5 and 6: 4 % less every 8 epochs, "
+            "auxiliary losses of 0.3, Polyak averaging; the paper gives neither batch, first rate, "
+            "decay nor length: those of the Caffe zoo's solver, 10,000,000 steps of 32"
         ),
         reported="top-5 error 10.07; 10 crops 9.15, 144 crops 7.89",
         epochs=250,
@@ -138,7 +138,7 @@ _INCEPTION_V3 = Recipe(
     source=(
         "Szegedy et al. 2015, arXiv 1512.00567, sections 7 and 8: RMSProp with epsilon 1.0, "
         "clipping at 2.0, label smoothing 0.1, averaged weights; momentum, weight decay and "
-        "the side loss of 0.4 from the released code. Each of its 50 replicas had 32 images"
+        "the auxiliary loss of 0.4 from the released code. Each of its 50 replicas had 32 images"
     ),
     reported="21.2 / 5.6; 12 crops 19.47 / 4.48, 144 crops 18.77 / 4.2",
     epochs=100,
@@ -196,7 +196,7 @@ _INCEPTION = (
         name="mobilenet2017",
         source=(
             "Howard et al. 2017, arXiv 1704.04861, section 3.2: RMSProp as for Inception v3, no "
-            "label smoothing, no side classifiers, no weight decay on depthwise kernels; the "
+            "label smoothing, no auxiliary classifiers, no weight decay on depthwise kernels; the "
             "length is ours"
         ),
         reported="top-1 error 29.4 at width 1.0 and 224 pixels",

@@ -1,150 +1,126 @@
-"""What a recipe says: every choice of a training, typed, with its range."""
+"""The fields of a recipe: every choice of how a network is trained, with its type and range."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
-import typing
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import typeguard
-from typeguard import CollectionCheckStrategy
-from tyro.conf import Suppress, arg
-
-from kerasnets.data.augment import Augment, augmentation
-from kerasnets.data.transforms import CutMix, Mixup, RandAugment, RandomErasing
 from kerasnets.errors import UserError
+from kerasnets.values import Range, check_fields
 
-
-@dataclass(frozen=True)
-class Range:
-    """The finite values that a field may have; `ends` says which ends are among them."""
-
-    low: float
-    high: float = math.inf
-    ends: Literal["[)", "[]", "(]", "()"] = "[)"
-
-    def __contains__(self, value: float) -> bool:
-        above = value >= self.low if self.ends[0] == "[" else value > self.low
-        below = value <= self.high if self.ends[1] == "]" else value < self.high
-        return above and below
-
-    def __str__(self) -> str:
-        if self.high == math.inf:
-            return f"{'at least' if self.ends[0] == '[' else 'more than'} {self.low}"
-        return f"in {self.ends[0]}{self.low}, {self.high}{self.ends[1]}"
-
+if TYPE_CHECKING:
+    from kerasnets.data.augment import Augment
 
 Count = Annotated[int, Range(0)]
 Positive = Annotated[int, Range(1)]
 NonNegative = Annotated[float, Range(0)]
-Share = Annotated[float, Range(0, 1)]
+Fraction = Annotated[float, Range(0, 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How a network is trained."""
 
-    name: Annotated[str, arg(name="recipe")]
-    """Recipe that the values come from that are not given, see `kerasnets recipes`."""
-    source: Annotated[str, Suppress] = ""
-    """Paper and section that it follows, and where it does not."""
-    reported: Annotated[str, Suppress] = ""
-    """What its paper reports to have reached with it."""
+    name: str
+    """Name of the recipe, as `kerasnets recipes` lists it."""
+    source: str = ""
+    """Paper and section that the recipe follows, and where it differs from them."""
+    reported: str = ""
+    """Results that the paper reports with these values."""
 
     epochs: Positive = 20
-    """Passes over the training images."""
+    """Number of passes over the training images."""
     batch_size: Positive = 128
-    """Images in a step, on all devices together."""
+    """Number of images in a step, over all devices."""
     base_batch_size: Annotated[int | None, Range(1)] = None
-    """Batch that learning_rate holds for; others get it in proportion (no scaling if not given)."""
+    """Batch size that learning_rate is meant for; it is scaled in proportion for other sizes."""
     accumulate: Positive = 1
-    """Parts that a batch is computed in, one after the other, to save memory."""
+    """Number of parts of a batch whose gradients are added up before an update, to save memory."""
     optimizer: Literal["sgd", "nesterov", "rmsprop", "adam", "adamw"] = "sgd"
-    """Rule of the update."""
+    """Optimizer that updates the weights."""
     learning_rate: NonNegative = 0.1
-    """At its highest, for a batch of base_batch_size."""
-    momentum: Share = 0.9
-    """Share of the last update that the next one keeps; not of adam and adamw."""
-    rho: Share = 0.9
-    """Share that rmsprop keeps of its mean squared gradient."""
+    """Highest learning rate, for a batch of base_batch_size images."""
+    momentum: Fraction = 0.9
+    """Momentum of sgd, nesterov and rmsprop."""
+    rho: Fraction = 0.9
+    """Decay of the moving average of squared gradients in rmsprop."""
     epsilon: NonNegative = 1e-7
-    """Of rmsprop, adam and adamw: added to the divisor; under its root for rmsprop."""
+    """Epsilon of rmsprop (added under the square root), adam and adamw (added to the root)."""
     weight_decay: NonNegative = 0.0
-    """L2 penalty, in the gradient as the papers have it; decoupled for adamw."""
+    """Weight decay: an L2 penalty in the gradient, as in the papers; decoupled for adamw."""
     decay_on: Literal["kernels", "all", "not_depthwise"] = "kernels"
-    """What decays: kernels; biases and batch norms too; or kernels but the depthwise ones."""
+    """Weights that decay: kernels; all, with biases and batch norms; or no depthwise kernels."""
     clip_norm: Annotated[float | None, Range(0, ends="()")] = None
-    """Norm that the gradient of all weights together is cut down to."""
+    """Global norm that gradients are clipped to; no clipping if not given."""
 
     schedule: Literal[
         "constant", "step", "plateau", "exponential", "polynomial", "cosine", "one_cycle"
     ] = "cosine"
-    """Course of the learning rate."""
+    """Schedule of the learning rate."""
     milestones: tuple[float, ...] = (0.5, 0.75)
-    """Where the step schedule multiplies by decay_rate, as shares of the steps."""
+    """Points at which the step schedule multiplies by decay_rate, as fractions of all steps."""
     decay_rate: NonNegative = 0.1
-    """What the step, plateau and exponential schedules multiply by."""
+    """Factor of the step, plateau and exponential schedules."""
     decay_epochs: Annotated[float, Range(0, ends="()")] = 2.0
-    """How often the exponential schedule does."""
+    """Number of epochs after which the exponential schedule multiplies by decay_rate."""
     decay_power: NonNegative = 1.0
-    """Of the polynomial schedule: 1 is a line to zero."""
+    """Power of the polynomial schedule; 1 is a line to zero."""
     patience: Positive = 5
-    """Epochs without a better validation accuracy that make a plateau."""
+    """Number of epochs without a better validation accuracy that count as a plateau."""
     plateaus: Count = 3
-    """How often the plateau schedule multiplies at most."""
+    """Maximum number of times that the plateau schedule multiplies by decay_rate."""
     warmup_epochs: NonNegative = 0.0
-    """Epochs before the learning rate is at its highest."""
+    """Number of epochs before the learning rate is at its highest."""
     warmup: Literal["linear", "constant"] = "linear"
-    """Whether the rate climbs in them or stays at its start."""
-    warmup_from: Share = 0.0
-    """Where it starts, as a share of the highest."""
+    """Whether the learning rate rises during the warm-up (linear) or stays at warmup_from."""
+    warmup_from: Fraction = 0.0
+    """Learning rate at the start of the warm-up, as a fraction of the highest."""
 
     loss: Literal["cross_entropy", "map"] = "cross_entropy"
-    """map is LeNet-5's, cross-entropy with one more class of constant penalty."""
-    label_smoothing: Share = 0.0
-    """Share of the target that goes to all classes alike."""
+    """Loss: cross_entropy, or LeNet-5's map, which has one more class of constant penalty."""
+    label_smoothing: Fraction = 0.0
+    """Fraction of the target that is spread over all classes."""
     auxiliary_loss: NonNegative = 0.0
-    """Weight of the loss of each side classifier, where the network has any."""
+    """Weight of the loss of each auxiliary classifier, where the network has any."""
     dropout: Annotated[float | None, Range(0, 1)] = None
-    """Share that the network's dropout drops; its paper's if not given."""
-    ema: Share = 0.0
-    """Momentum of the average of weights that is evaluated and exported; 0 for none."""
+    """Dropout rate of the network; its paper's if not given."""
+    ema: Fraction = 0.0
+    """Decay of the moving average of the weights, which is evaluated and exported; 0 for none."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """What the layers compute in; float16 with a loss scale."""
+    """Precision that the layers compute in; mixed_float16 scales the loss."""
 
     augment: str = "none"
-    """How training images are cropped and changed: names or layers, see docs/data.md."""
+    """Augmentation of the training images: names or layers, see docs/data.md."""
     randaugment: Count = 0
-    """Operations of RandAugment on each image, after augment's."""
+    """Number of RandAugment operations on each image, after those of augment."""
     randaugment_magnitude: Annotated[float, Range(0, 10, "[]")] = 9.0
-    """Their strength."""
+    """Strength of the RandAugment operations."""
     random_erasing: Annotated[float, Range(0, 1, "[]")] = 0.0
-    """Share of the images in which a rectangle is painted over."""
+    """Fraction of the images in which a rectangle is erased."""
     mixup: NonNegative = 0.0
-    """Alpha of the Beta distribution by which images are blended; 0 for none."""
+    """Alpha of the Beta distribution of mixup, which blends images; 0 for none."""
     cutmix: NonNegative = 0.0
-    """Alpha of the one for rectangles pasted from other images; 0 for none."""
+    """Alpha of the Beta distribution of CutMix, which pastes rectangles; 0 for none."""
 
     early_stopping: Count = 0
-    """Epochs without a better validation accuracy that end the training; 0 for never."""
+    """Number of epochs without a better validation accuracy that end the training; 0 for never."""
     freeze_until: str | None = None
-    """Last part of the network that is not trained: a stage or a layer."""
+    """Last stage or layer that is not trained; all are trained if not given."""
     stage_decay: Annotated[float, Range(0, 1, "(]")] = 1.0
-    """What each stage's learning rate is multiplied by, going back from the classifier's."""
-    validation_fraction: Share = 0.1
-    """Share of the training images held out where the data set has no validation split."""
+    """Factor of the learning rate from each stage to the one before it; 1 trains all alike."""
+    validation_fraction: Fraction = 0.1
+    """Fraction of the training images held out where the data set has no validation split."""
 
     def __post_init__(self) -> None:
-        for name, hint in typing.get_type_hints(Recipe, include_extras=True).items():
-            _check(name, getattr(self, name), hint)
+        check_fields(self)
         self._check_together()
 
     def _check_together(self) -> None:
         """Raises a `UserError` for values that do not go together."""
-        augmentation(self.augment)
+        if self.augment != "none":
+            _ = self.augmentation  # refuses an unknown name
         if self.batch_size % self.accumulate:
             raise UserError(
                 f"accumulate must divide batch_size. Received: batch_size={self.batch_size}, "
@@ -167,11 +143,11 @@ class Recipe:
                 f"warmup_epochs must be at most epochs. Received: "
                 f"warmup_epochs={self.warmup_epochs}, epochs={self.epochs}."
             )
-        shares = (0, *self.milestones, 1)
-        # Put so that what is no number is refused too.
-        if not all(one <= other for one, other in itertools.pairwise(shares)):
+        fractions = (0, *self.milestones, 1)
+        # NaN compares as false, so it is refused too.
+        if not all(one <= other for one, other in itertools.pairwise(fractions)):
             raise UserError(
-                f"milestones must be shares in [0, 1], rising. Received: {self.milestones}."
+                f"milestones must be fractions in [0, 1], rising. Received: {self.milestones}."
             )
 
     @property
@@ -184,7 +160,10 @@ class Recipe:
 
     @property
     def augmentation(self) -> Augment:
-        """What is done to the training images, all its parts together."""
+        """The augmentation of the training images, with all its parts."""
+        from kerasnets.data.augment import augmentation
+        from kerasnets.data.transforms import CutMix, Mixup, RandAugment, RandomErasing
+
         own = augmentation(self.augment)
         more = []
         if self.randaugment:
@@ -197,35 +176,8 @@ class Recipe:
 
     @property
     def watches_validation(self) -> bool:
-        """Whether the course of the training depends on the validation accuracy."""
+        """Whether the validation accuracy decides how the training goes on."""
         return self.schedule == "plateau" or self.early_stopping > 0
-
-
-def _check(name: str, value: object, hint: object) -> None:
-    """Raises a `UserError` where a value is not of its field's type or out of its range."""
-    plain, *rest = typing.get_args(hint) if hasattr(hint, "__metadata__") else (hint,)
-    try:
-        typeguard.check_type(
-            value, plain, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS
-        )
-        matches = not isinstance(value, bool)
-    except typeguard.TypeCheckError:
-        matches = False
-    if not matches:
-        raise UserError(f"{name} must be {_words(plain)}. Received: {value!r}.")
-    for limit in rest:
-        if isinstance(limit, Range) and value is not None and value not in limit:
-            raise UserError(f"{name} must be {limit}. Received: {value}.")
-
-
-def _words(hint: object) -> str:
-    """A type as a user reads it."""
-    if typing.get_origin(hint) is Literal:
-        *most, last = typing.get_args(hint)
-        return f"{', '.join(most)} or {last}"
-    return {int: "a whole number", float: "a number", str: "a word"}.get(
-        hint, str(hint).replace("None", "nothing").replace(" | ", " or ")
-    )
 
 
 def fields() -> tuple[str, ...]:

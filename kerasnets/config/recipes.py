@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import pathlib
+import tomllib
+from collections.abc import Mapping
+from typing import Any
 
 from kerasnets.config.paper_recipes import PAPERS
 from kerasnets.config.recipe_fields import Recipe, fields
-from kerasnets.errors import unknown
-
-__all__ = ["RECIPES", "Recipe", "recipe"]
+from kerasnets.errors import UserError, unknown
+from kerasnets.files import read_text
+from kerasnets.values import check, from_plain
 
 _LENET = (
     Recipe(
@@ -163,15 +168,51 @@ _MODERN = (
 RECIPES = {each.name: each for each in (*_LENET, *PAPERS, *_MODERN)}
 
 
-def recipe(name: str, **changes) -> Recipe:
-    """The recipe called `name`, with some of its values changed.
+def register_recipe(recipe: Recipe) -> None:
+    """Adds a recipe under its name.
 
     Raises:
-        UserError: When there is no such recipe or value, or a value is out of range.
+        UserError: When there is a recipe of this name.
     """
+    if recipe.name in RECIPES:
+        raise UserError(f"There is a recipe {recipe.name!r} already.")
+    RECIPES[recipe.name] = recipe
+
+
+def recipe(name: str, /, **changes: Any) -> Recipe:
+    """A recipe, with some of its values changed.
+
+    Args:
+        name: Name of a recipe, or path of a TOML or JSON file that holds one: any fields of
+            `Recipe`, on top of those of the recipe that its `base` names.
+        **changes: Values of fields that replace the recipe's own.
+
+    Raises:
+        UserError: When there is no such recipe or field, or a value is out of range.
+    """
+    if name.endswith((".toml", ".json")):
+        return dataclasses.replace(_from_file(pathlib.Path(name)), **_known(changes))
+    # Plug-ins: kerasnets.plugins.load_plugins() goes here, if the name is not known.
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
+    return dataclasses.replace(RECIPES[name], **_known(changes))
+
+
+def _known(changes: Mapping[str, Any]) -> Mapping[str, Any]:
     for key in changes:
         if key not in fields():
             raise unknown("value of a recipe", key, fields())
-    return dataclasses.replace(RECIPES[name], **changes)
+    return changes
+
+
+def _from_file(path: pathlib.Path) -> Recipe:
+    text = read_text(path)
+    try:
+        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        values = {"name": path.stem, "source": str(path)} | check(values, dict[str, Any], "it")
+        if "base" in values:
+            base = recipe(check(values.pop("base"), str, "base"))
+            values = dataclasses.asdict(base) | {"reported": ""} | values
+        return from_plain(Recipe, values, "a recipe")
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{str(path)!r} is no recipe: {error}") from error

@@ -1,21 +1,18 @@
-"""What one training run is: a typed, frozen description that is written into its folder."""
+"""The configuration of a training run, which is written into its folder."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import pathlib
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-import typeguard
-
-from kerasnets.config.recipes import RECIPES, Recipe, recipe
+from kerasnets.config.recipe_fields import Fraction, Recipe
 from kerasnets.errors import UserError
 from kerasnets.registry import info
+from kerasnets.values import Range, check_fields, from_plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,53 +20,47 @@ class TrainConfig:
     """One training run."""
 
     model: str = "lenet5"
-    """Network to train, a name from `kerasnets list`."""
+    """Network to train: a name from `kerasnets list`."""
     data: str = "digits"
-    """digits, a TFDS name such as mnist, folder:PATH, or another source of docs/data.md."""
+    """Data set: digits, a TFDS name such as mnist, folder:PATH, or another of docs/data.md."""
     recipe: Recipe | None = None
-    """How to train; the network's or the data set's own recipe if not given."""
+    """Recipe to train by; the network's or the data set's own if not given."""
     data_dir: pathlib.Path | None = None
-    """Where TFDS keeps its data."""
-    test_fraction: float = 0.2
-    """Share of the images held out where a folder has no splits."""
+    """Folder in which TFDS keeps its data sets."""
+    test_fraction: Fraction = 0.2
+    """Fraction of the images held out for testing where a folder has no splits."""
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Options of the network, NAME VALUE pairs: `activation sigmoid`, `input_shape [64,64,3]`."""
+    """Options of the network as NAME VALUE pairs: `activation sigmoid`, `input_shape [64,64,3]`."""
     weights: str | None = None
     """Weights to start from: a source of `kerasnets info`, hf:OWNER/REPO, a file or a run."""
     init_from: pathlib.Path | None = None
-    """Run folder of another network, to copy the layers from that fit."""
+    """Run folder of another network, from which the layers that fit are copied."""
     out: pathlib.Path | None = None
     """Run folder; a new one under runs/ if not given."""
     bad_images: Literal["error", "skip"] = "error"
-    """At a training image that cannot be read: stop, or train without it, up to 1 % of them."""
-    seed: int = 0
-    """Of initial weights, order and augmentation."""
+    """What an unreadable training image does: error stops, skip leaves out up to 1 % of them."""
+    seed: Annotated[int, Range(0, 2**32 - 1, "[]")] = 0
+    """Seed of the initial weights, the order of the images and the augmentation."""
     sync_batch_norm: bool = False
-    """Batch norms see the images of all devices together instead of each its own."""
+    """Compute batch-norm statistics over all devices instead of on each device alone."""
 
     devices: str = "auto"
-    """auto, cpu, gpu, or some of them, gpu:0,1. Each takes its part of every batch."""
+    """Devices that share every batch: auto, cpu, gpu, or some of them, such as gpu:0,1."""
     cluster: str | None = None
-    """Addresses of the workers, HOST:PORT,HOST:PORT,...; TF_CONFIG says it too."""
+    """Addresses of all workers, HOST:PORT,HOST:PORT,...; taken from TF_CONFIG if not given."""
     worker: int | None = None
-    """This process among those of --cluster, from 0, which writes the run."""
+    """Index of this process in --cluster, from 0; worker 0 writes the run."""
     xla: bool = False
-    """Compile the step by XLA, which is slower than oneDNN on most CPUs."""
-    save_minutes: float = 10.0
-    """Time between checkpoints; there is one after each epoch too."""
-    save_steps: int | None = None
-    """Steps between checkpoints, beside save_minutes."""
+    """Compile the training step with XLA, which is slower than oneDNN on most CPUs."""
+    save_minutes: Annotated[float, Range(0, ends="()")] = 10.0
+    """Minutes between checkpoints; one is written after each epoch too."""
+    save_steps: Annotated[int | None, Range(1)] = None
+    """Steps between checkpoints, in addition to save_minutes."""
     log_to: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ("tensorboard",)
-    """Where the curves are written beside history.csv."""
+    """Trackers that the curves are written to, in addition to history.csv."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**32:
-            raise UserError(f"seed must be 0 to {2**32 - 1}. Received: {self.seed}.")
-        # Put so that what is no number is refused too.
-        if not self.save_minutes > 0:
-            raise UserError(f"save_minutes must be more than 0. Received: {self.save_minutes}.")
-        if self.save_steps is not None and self.save_steps < 1:
-            raise UserError(f"save_steps must be at least 1. Received: {self.save_steps}.")
+        check_fields(self, "test_fraction", "seed", "save_minutes", "save_steps")
 
     def resolved(self) -> TrainConfig:
         """The same run with every default written out.
@@ -85,8 +76,10 @@ class TrainConfig:
 def default_recipe(model: str, data: str) -> Recipe:
     """The recipe that a run takes when none is named.
 
-    The network's own for this data set, the data set's own, or the network's own.
+    It is the network's own for this data set, or the data set's own, or the network's own.
     """
+    from kerasnets.config.recipes import RECIPES, recipe
+
     own = info(model).recipe
     names = (f"{own}_{data}", data, own)
     return recipe(next((name for name in names if name in RECIPES), own))
@@ -101,41 +94,16 @@ def from_json(text: str, where: str) -> TrainConfig:
     """The configuration that `to_json` wrote.
 
     Args:
-        text: The file's content.
-        where: The file's path, for the error.
+        text: Content of the file.
+        where: Path of the file, for the error.
 
     Raises:
-        UserError: When it is damaged or holds unknown fields.
+        UserError: When the file is damaged or holds unknown fields.
     """
     try:
-        values = _object(json.loads(text), "it")
-        values["recipe"] = _typed(Recipe, _object(values["recipe"], "recipe"))
-        return _typed(TrainConfig, values)
-    except (ValueError, TypeError, KeyError) as error:
+        return from_plain(TrainConfig, json.loads(text), "a configuration")
+    except ValueError as error:
         raise UserError(f"{where!r} is no configuration of a run: {error}") from error
-
-
-def _object(value: object, name: str) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} must be an object. Received: {json.dumps(value)[:40]}")
-    return value
-
-
-def _typed(cls: type, values: Mapping[str, object]) -> object:
-    """An instance of a dataclass from JSON values: lists become tuples, strings paths."""
-    hints = typing.get_type_hints(cls)
-    converted = {}
-    for key, value in values.items():
-        hint = hints[key]
-        if isinstance(value, list):
-            value = tuple(value)
-        if isinstance(value, str) and hint == pathlib.Path | types.NoneType:
-            value = pathlib.Path(value)
-        try:
-            converted[key] = typeguard.check_type(value, hint)
-        except typeguard.TypeCheckError as error:
-            raise TypeError(f"{key}: {error}") from error
-    return cls(**converted)
 
 
 # Where and how a run computes and writes may change when it goes on; what it computes may not.

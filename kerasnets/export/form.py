@@ -1,4 +1,4 @@
-"""In which form a network is exported. Loads no framework: the command line reads it."""
+"""The form in which a network is exported. Loads no framework: the command line reads it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from kerasnets.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """In which form a network is exported."""
+    """The form in which a network is exported."""
 
     format: Literal["savedmodel", "litert", "onnx"] = "savedmodel"
-    """savedmodel takes image files; litert (phones) and onnx take raw pixels of the right size."""
+    """Format: savedmodel takes image files; litert and onnx take raw pixels of the right size."""
     optimize: bool = True
-    """Fold batch norm into the convolutions, leave out pixels that nothing reads."""
+    """Fold batch norm into the convolutions, and leave out pixels that no layer reads."""
     device: Literal["any", "cpu"] = "any"
-    """What serves it: cpu also computes wide 3x3 convolutions in tiles, slower on GPUs."""
+    """Device that serves it: cpu computes wide 3x3 convolutions in tiles, which GPUs slow down."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Of a SavedModel's weights and sums; the classifier computes in fp32."""
+    """Precision of a SavedModel's weights and sums; the classifier computes in fp32."""
     quantize: Literal["none", "int8"] = "none"
-    """Of weights and activations, for litert; needs calibration images."""
+    """Quantization of weights and activations, for litert; needs calibration images."""
     keep: int | None = None
-    """How many versions to keep, the new one among them; all if not given."""
+    """Number of versions to keep, including the new one; all if not given."""
 
     def __post_init__(self) -> None:
         if self.keep is not None and self.keep < 1:

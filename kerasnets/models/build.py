@@ -8,12 +8,11 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import typeguard
-
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import Initializer, Style, output_of
 from kerasnets.registry import Origin, Registration, registration
+from kerasnets.values import check
 
 if typing.TYPE_CHECKING:
     from kerasnets.models.network import Network
@@ -110,6 +109,18 @@ def check_arguments(
     return Arguments(shape, _checked_classes(entry, classes), auxiliary_heads, *options)
 
 
+def check_options(network: str, options: Mapping[str, object]) -> None:
+    """Refuses options that `build` would refuse, without building; no framework is loaded.
+
+    Raises:
+        UserError: When the network has no such option, or a value is of a wrong type or range.
+    """
+    entry, own = registration(network), {"weights", *inspect.signature(assemble).parameters}
+    options = {name: value for name, value in options.items() if name not in own}
+    _takes_auxiliary_heads(entry, options, include_top=True)
+    _split_overrides(entry, options, include_top=True)
+
+
 def _auxiliary_logits(
     entry: Registration,
     images: keras.KerasTensor,
@@ -153,7 +164,7 @@ def _takes_auxiliary_heads(entry: Registration, overrides: dict, include_top: bo
     if not entry.auxiliary_heads or "auxiliary_heads" not in overrides:
         return False
     value = overrides.pop("auxiliary_heads")
-    _check_type(name, "auxiliary_heads", value, bool)
+    check(value, bool, f"{name}: auxiliary_heads")
     if value and not include_top:
         raise UserError(f"{name}: auxiliary_heads are classifiers; include_top=False has none.")
     return value
@@ -290,7 +301,7 @@ def _split_overrides(
         part = next(part for part in types if key in types[part])
         if part == "head" and not include_top:
             raise UserError(f"{name}: {key} belongs to the classifier; include_top=False has none.")
-        _check_type(name, key, value, types[part][key])
+        check(value, types[part][key], f"{name}: {key}")
         values[part][key] = value
     try:
         style = dataclasses.replace(entry.style, **values["style"])
@@ -308,29 +319,3 @@ def _options(function: Callable) -> dict[str, object]:
 def head_options(entry: Registration) -> Collection[str]:
     """The names of the options that the classifier takes."""
     return _options(entry.head)
-
-
-def _check_type(network: str, key: str, value: object, annotation: object) -> None:
-    if isinstance(value, bool) and annotation in (int, float):
-        matches = False
-    else:
-        try:
-            typeguard.check_type(value, annotation)
-            matches = True
-        except typeguard.TypeCheckError:
-            matches = False
-    if not matches:
-        raise UserError(
-            f"{network}: {key} must be {describe_type(annotation)}. Received: {value!r}."
-        )
-
-
-def describe_type(annotation: object) -> str:
-    """A type in words a user reads: ``'a' or 'b'``, ``a float``."""
-    if typing.get_origin(annotation) is typing.Literal:
-        *rest, last = [repr(choice) for choice in typing.get_args(annotation)]
-        return f"{', '.join(rest)} or {last}" if rest else last
-    if isinstance(annotation, type) and not typing.get_args(annotation):
-        article = "an" if annotation.__name__[0] in "aeiou" else "a"
-        return f"{article} {annotation.__name__}"
-    return str(annotation).replace("typing.", "")

@@ -14,8 +14,6 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-import filelock
-
 from kerasnets.errors import UserError
 from kerasnets.lazy import installed, keras
 
@@ -70,6 +68,8 @@ def _locked(name: str) -> Iterator[None]:
 
     Keras writes a file under its own name from the start.
     """
+    import filelock  # loads asyncio, which takes 0.1 s
+
     home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
     folder = pathlib.Path(home) / "locks"
     with contextlib.ExitStack() as stack:

@@ -16,8 +16,9 @@ from kerasnets.files import make_folder, read_json, read_text, write_text
 from kerasnets.inputs import Preprocessing
 from kerasnets.pretrained.build import build
 from kerasnets.registry import info
+from kerasnets.config.options import parse_options
 from kerasnets.config.training import TrainConfig, from_json, to_json
-from kerasnets.training.networks import parse_options, starting_network
+from kerasnets.training.networks import starting_network
 from kerasnets.pretrained.sources import RUN_FACTS, describe, write_run_facts
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import tensorflow as tf
-import typeguard
 
+from kerasnets import values
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
 from kerasnets.training.trainee import Trainee
@@ -276,10 +276,7 @@ def _from_environment(text: str | None) -> tuple[list[str], int] | None:
         return None
     try:
         described = json.loads(text)
-        every = typeguard.CollectionCheckStrategy.ALL_ITEMS
-        cluster = typeguard.check_type(
-            described["cluster"], dict[str, list[str]], collection_check_strategy=every
-        )
+        cluster = values.check(described["cluster"], dict[str, list[str]], "cluster")
         kind, index = described["task"]["type"], int(described["task"]["index"])
         if set(cluster) - {"chief", "worker", "evaluator"} or kind not in ("chief", "worker"):
             raise ValueError(
@@ -288,7 +285,7 @@ def _from_environment(text: str | None) -> tuple[list[str], int] | None:
         own = cluster.get(kind, [])
         if not 0 <= index < len(own):
             raise ValueError(f"its task is {kind} {index}, of {len(own)} counted from 0")
-    except (ValueError, KeyError, TypeError, RecursionError, typeguard.TypeCheckError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else error
         raise UserError(f"TF_CONFIG describes no cluster of workers: {reason}.") from error
     chiefs = cluster.get("chief", [])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 import logging
 import pathlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 
+from kerasnets.config.options import parse_options
 from kerasnets.config.recipe_fields import Recipe
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
@@ -134,28 +134,3 @@ def _shallow_vgg(network: keras.Model) -> set[str]:
     convolutions = [name for name in names if name.startswith("block") and "_bn" not in name]
     first = convolutions[:VGG_CONVOLUTIONS]
     return {*first, *(f"{name}_bn" for name in first), *VGG_DENSE}
-
-
-def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> dict[str, object]:
-    """Options of a network from words: numbers, lists, true and false are read as such.
-
-    Args:
-        options: Words by name.
-        given: Arguments that the caller has by another way.
-
-    Raises:
-        UserError: When one of those is among the options.
-    """
-    for name in options:
-        if name in given:
-            raise UserError(
-                f"--options takes no {name!r}; the command sets it, or has another flag for it."
-            )
-    return {name: _literal(value) for name, value in options.items()}
-
-
-def _literal(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

@@ -10,7 +10,11 @@ import pytest
 
 from kerasnets import UserError, list_models
 from kerasnets.cli import main as command_line
-from kerasnets.cli.main import COMMANDS, one_line, parse
+from kerasnets.cli.commands import COMMANDS, load
+from kerasnets.cli.flags import one_line
+from kerasnets.cli.main import parse
+from kerasnets.config import recipe
+from kerasnets.config.training import from_json, to_json
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
@@ -25,6 +29,15 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
         (["train", "--epoch", "3"], "Unrecognized options: --epoch"),
         (["train", "--epochs", "0"], "^kerasnets: epochs must be at least 1. Received: 0"),
         (["train", "--options", "pool"], "--options: expected pairs, NAME VALUE"),
+        (["train", "--log-to", "paper"], "--log-to: 'paper' is none of tensorboard, wandb, mlflow"),
+        (["train", "--recipe", "none.toml"], "'none.toml' cannot be read: No such file"),
+        (["train", "--data", "folder:none"], "There is no folder 'none'"),
+        (["train", "--weights", "none.h5"], "There is no weight file 'none.h5'"),
+        (
+            ["train", "--options", "poool", "max"],
+            "lenet5 takes no option 'poool'. The closest: pool",
+        ),
+        (["train", "--options", "pool", "sum"], "pool must be 'max' or 'average'. Received: 'sum'"),
         (["train", "--model"], "--model: expected one argument"),
         (["train", "--out", "/none", "--resume"], "'/none' is no run folder"),
         (["predict"], "Missing from kerasnets predict: PATH"),
@@ -32,8 +45,14 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
         (["evaluate", "runs/none"], "'runs/none' is no run folder: there is no config.json"),
         (["evaluate", "."], "'.' is no run folder: there is no config.json"),
         (["evaluate", "lenet5"], "give --weights SOURCE and --data DATA"),
+        (["evaluate", "lenet5", "--weights", "x.h5", "--data", "digits"], "no weight file 'x.h5'"),
+        (["evaluate", "lenet5", "--weights", "x.h5", "--data", "folder:x"], "no folder 'x'"),
+        (["evaluate", "lenet5", "--labels", "x.csv"], "There is no file 'x.csv'"),
         (["export", "lenet5"], "give --weights SOURCE"),
         (["export", "lenet7"], "Unknown network 'lenet7'"),
+        (["export", "lenet5", "--weights", "x.h5"], "There is no weight file 'x.h5'"),
+        (["convert", "x.h5", "y.h5"], "There is no file 'x.h5'"),
+        (["data", "check", "folder:none"], "There is no folder 'none'"),
         (["export", "lenet5", "--calibration", "digits"], "goes with --quantize int8"),
         (["predict", "/none", "a.png", "--top", "9"], "--top must be 1 to 5. Received: 9"),
         (["predict", "/none"], "Give one image file at least"),
@@ -65,6 +84,75 @@ def test_errors_are_one_line_and_exit_with_two(arguments, message, capsys, monke
     assert shown.err.count("\n") == 1
     assert shown.err.startswith("kerasnets: ")
     assert re.search(message, shown.err)
+
+
+REFUSED = [
+    ["trian"],
+    ["train", "--epoch", "3"],
+    ["train", "--model", "lenet6"],
+    ["train", "--recipe", "none.toml"],
+    ["train", "--data", "folder:none"],
+    ["train", "--weights", "none.h5"],
+    ["train", "--out", "/proc/none"],
+    ["train", "--options", "poool", "max"],
+    ["evaluate", "none/run"],
+    ["evaluate", "lenet5", "--weights", "none.h5", "--data", "digits"],
+    ["predict", ".", "none.png"],
+    ["predict", "none", "none.png"],
+    ["export", "lenet5", "--weights", "none.h5"],
+    ["summary", "lenet5", "--options", "wdith", "2"],
+    ["convert", "none.h5", "none.th"],
+    ["data", "check", "folder:none"],
+]
+
+
+def test_what_needs_no_framework_is_refused_before_it_loads():
+    code = (
+        "import json, sys\n"
+        "from kerasnets.cli.main import main\n"
+        "for arguments in json.loads(sys.argv[1]):\n"
+        "    try:\n"
+        "        main(arguments)\n"
+        "    except SystemExit as stop:\n"
+        "        assert stop.code == 2, arguments\n"
+        "    else:\n"
+        "        raise AssertionError(arguments)\n"
+        "    assert not {'keras', 'tensorflow'} & set(sys.modules), arguments\n"
+    )
+    subprocess.run([sys.executable, "-c", code, json.dumps(REFUSED)], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["trian"], ["list"], ["info", "resnet50"], ["train", "--help"], ["list", "--x"]],
+)
+def test_commands_start_without_what_takes_long_to_load(arguments):
+    code = (
+        "import sys\n"
+        "from kerasnets.cli.main import main\n"
+        "try:\n"
+        "    main(sys.argv[1:])\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "print('loaded', *sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    loaded = set(result.stdout.rpartition("loaded ")[2].split())
+    assert "kerasnets.registry" in loaded
+    slow = {"asyncio", "keras", "numpy", "rich", "tensorflow", "typeguard"}
+    if arguments[0] not in COMMANDS:
+        slow.add("tyro")
+    assert not loaded & slow
+    own = {COMMANDS[arguments[0]][0]} if arguments[0] in COMMANDS else set()
+    prefix = "kerasnets.cli.commands."
+    assert {name.removeprefix(prefix) for name in loaded if name.startswith(prefix)} == own
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(name):
+    assert COMMANDS[name][1] == load(name).__doc__.partition("\n")[0]
 
 
 def test_errors_of_a_real_process(kerasnets_command, tmp_path):
@@ -112,13 +200,25 @@ def test_help_and_version(capsys):
 
 def test_train_flags_start_from_the_recipe():
     command = parse(["train", "--model", "resnet20_cifar", "--data", "cifar10", "--epochs", "3"])
-    recipe = command.config.recipe
-    assert (recipe.name, recipe.epochs, recipe.learning_rate) == ("resnet_cifar", 3, 0.1)
+    chosen = command.config.recipe
+    assert (chosen.name, chosen.epochs, chosen.learning_rate) == ("resnet_cifar", 3, 0.1)
     other = parse(["train", "--recipe", "lenet_modern", "--options", "pool", "max"])
     assert other.config.recipe.name == "lenet_modern"
     assert other.config.options == {"pool": "max"}
+    assert parse(["train", "--recipe", "one_cycle", "--base-batch-size", "None"]).config.recipe == (
+        recipe("one_cycle", base_batch_size=None)
+    )
     plain = parse(["train"])
     assert (plain.config.model, plain.config.data) == ("lenet5", "digits")
+
+
+def test_the_recipe_of_a_run_may_be_a_file(tmp_path):
+    path = tmp_path / "short.toml"
+    path.write_text('base = "resnet_cifar"\nepochs = 3\nlearning_rate = 0.05')
+    command = parse(["train", "--recipe", str(path), "--epochs", "2"])
+    expected = recipe("resnet_cifar", epochs=2, learning_rate=0.05, name="short", source=str(path))
+    assert command.config.recipe == dataclasses.replace(expected, reported="")
+    assert from_json(to_json(command.config), "config.json") == command.config
 
 
 def test_resuming_starts_from_the_runs_own_values(short_run):
@@ -259,6 +359,8 @@ def test_train_exports_and_says_what_to_type_next(tmp_path, kerasnets_command):
     assert (tmp_path / "savedmodels" / "lenet5" / "1" / "saved_model.pb").is_file()
     assert (tmp_path / "runs" / "lenet5-digits-1" / "curves.png").is_file()
     assert "port.cc" not in result.stderr
+    assert result.stderr.startswith("Loading TensorFlow ...\n")
+    assert result.stdout == ""
 
 
 def test_a_full_disk_is_told_in_one_line(tmp_path):
@@ -315,7 +417,7 @@ def test_what_the_system_refuses_is_told(error, message, capsys, monkeypatch):
     def refused(self):
         raise error
 
-    monkeypatch.setattr(COMMANDS["list"], "run", refused)
+    monkeypatch.setattr(load("list"), "run", refused)
     with pytest.raises(SystemExit) as stop:
         command_line.main(["list"])
     assert stop.value.code == 2

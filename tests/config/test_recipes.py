@@ -1,11 +1,16 @@
+import pathlib
+import re
+
 import numpy as np
 import pytest
 
 from kerasnets import UserError, info, list_models
 from kerasnets.config import TrainConfig, recipe
-from kerasnets.config.recipes import RECIPES
+from kerasnets.config.recipes import RECIPES, register_recipe
 from kerasnets.training.networks import starting_network
 from kerasnets.training.trainee import Trainee
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize(
@@ -20,10 +25,10 @@ from kerasnets.training.trainee import Trainee
         ({"learning_rate": float("nan")}, "learning_rate must be at least 0. Received: nan"),
         ({"learning_rate": float("inf")}, "learning_rate must be at least 0. Received: inf"),
         ({"clip_norm": 0.0}, "clip_norm must be more than 0. Received: 0.0"),
-        ({"schedule": "stairs"}, "schedule must be constant, step, .* or one_cycle"),
+        ({"schedule": "stairs"}, "schedule must be 'constant', 'step', .* or 'one_cycle'"),
         ({"augment": "blurr"}, "Unknown augmentation 'blurr'"),
         ({"augment": "keras:RandomHue(0.2"}, "'keras:RandomHue\\(0.2' is no augmentation"),
-        ({"milestones": (0.75, 0.5)}, r"milestones must be shares in \[0, 1\], rising"),
+        ({"milestones": (0.75, 0.5)}, r"milestones must be fractions in \[0, 1\], rising"),
         ({"milestones": (0.5, "x")}, "milestones must be"),
         ({"milestones": (0.5, float("nan"))}, "milestones must be"),
         ({"accumulate": 3}, "accumulate must divide batch_size. Received: batch_size=32"),
@@ -40,6 +45,74 @@ from kerasnets.training.trainee import Trainee
 def test_recipes_refuse_what_does_not_work(changes, message):
     with pytest.raises(UserError, match=message):
         recipe("digits", **changes)
+
+
+TOML = """
+base = "resnet2015"
+source = "Ours: shorter, with a cosine"
+epochs = 30
+schedule = "cosine"
+milestones = [0.25, 0.75]
+clip_norm = 1
+"""
+
+
+def test_a_recipe_comes_from_a_file(tmp_path):
+    path = tmp_path / "short.toml"
+    path.write_text(TOML)
+    short, base = recipe(str(path)), recipe("resnet2015")
+    assert (short.name, short.epochs, short.milestones) == ("short", 30, (0.25, 0.75))
+    assert (short.learning_rate, short.augment) == (base.learning_rate, base.augment)
+    assert short.source == "Ours: shorter, with a cosine"
+    assert short.reported == ""
+    assert recipe(str(path), epochs=5).epochs == 5
+
+
+def test_a_recipe_without_a_base_has_the_defaults(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text('{"name": "own", "epochs": 3}')
+    own = recipe(str(path))
+    assert (own.name, own.epochs, own.batch_size) == ("own", 3, 128)
+    assert own.source == str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a.toml",
+            "epoch = 3",
+            "a.toml' is no recipe: Unknown value of a recipe 'epoch'. .*epochs",
+        ),
+        (
+            "a.toml",
+            'base = "resnet2016"',
+            "is no recipe: Unknown recipe 'resnet2016'. .*resnet2015",
+        ),
+        ("a.toml", "base = 3", "is no recipe: base must be a string"),
+        ("a.toml", "epochs = 0", "is no recipe: epochs must be at least 1. Received: 0"),
+        ("a.toml", 'epochs = "3"', "is no recipe: epochs must be a whole number"),
+        ("a.toml", "warmup_epochs = 99", "is no recipe: warmup_epochs must be at most epochs"),
+        ("a.toml", "epochs 3", "is no recipe: .*line 1"),
+        ("a.json", "[]", r"is no recipe: it must be dict\[str"),
+        ("a.json", "{", "is no recipe: "),
+        ("b.toml", None, "b.toml' cannot be read: No such file"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_told(name, text, message, tmp_path):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=message):
+        recipe(str(tmp_path / name))
+
+
+def test_a_plug_in_registers_a_recipe(monkeypatch):
+    monkeypatch.setattr("kerasnets.config.recipes.RECIPES", dict(RECIPES))
+    own = recipe("digits", name="mine", epochs=7)
+    register_recipe(own)
+    assert recipe("mine") == own
+    with pytest.raises(UserError, match="There is a recipe 'mine' already"):
+        register_recipe(own)
 
 
 def test_every_recipe_has_a_source_and_its_name():
@@ -126,3 +199,11 @@ def test_each_recipe_trains_the_smallest_of_its_networks(rng, name):
     own = [model for model in list_models() if info(model).recipe == name]
     model = min(own, key=lambda each: info(each).multiply_adds)
     step(rng, name, model, **({} if model.startswith("lenet") else {"width": "0.1"}))
+
+
+def test_the_recipe_file_of_the_page_works(tmp_path):
+    page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    path = tmp_path / "short.toml"
+    path.write_text(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1])
+    short = recipe(str(path))
+    assert (short.epochs, short.schedule, short.patience) == (40, "cosine", 5)

@@ -52,8 +52,8 @@ def test_differences_name_the_fields():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": -1}, "seed must be 0 to 4294967295. Received: -1"),
-        ({"seed": 2**32}, "seed must be 0 to 4294967295"),
+        ({"seed": -1}, r"seed must be in \[0, 4294967295\]. Received: -1"),
+        ({"seed": 2**32}, r"seed must be in \[0, 4294967295\]"),
         ({"save_minutes": 0.0}, "save_minutes must be more than 0. Received: 0.0"),
         ({"save_minutes": math.nan}, "save_minutes must be more than 0. Received: nan"),
     ],

@@ -1,22 +1,13 @@
 """The commands: each a dataclass whose fields are its flags and whose `run` does the work.
 
-Modules that load Keras or TensorFlow are imported inside `run`, so that help and lists are instant.
+A command's module is imported when the command is asked for. It imports what loads Keras or
+TensorFlow inside `run`, after everything that can be refused without them.
 """
 
 from __future__ import annotations
 
+import importlib
 import typing
-
-from kerasnets.cli.commands.benchmark import Benchmark
-from kerasnets.cli.commands.convert import Convert
-from kerasnets.cli.commands.data import Data
-from kerasnets.cli.commands.evaluate import Evaluate
-from kerasnets.cli.commands.export import Export
-from kerasnets.cli.commands.networks import Info, List, Summary
-from kerasnets.cli.commands.predict import Predict
-from kerasnets.cli.commands.recipes import Recipes
-from kerasnets.cli.commands.serve import Serve
-from kerasnets.cli.commands.train import Train
 
 
 class Command(typing.Protocol):
@@ -26,19 +17,28 @@ class Command(typing.Protocol):
         """Does the work."""
 
 
-COMMANDS: dict[str, type[Command]] = {
-    "train": Train,
-    "evaluate": Evaluate,
-    "predict": Predict,
-    "export": Export,
-    "convert": Convert,
-    "data": Data,
-    "serve": Serve,
-    "list": List,
-    "info": Info,
-    "summary": Summary,
-    "recipes": Recipes,
-    "benchmark": Benchmark,
+# By name, the module of each command and what it does: the first line of its docstring. The class
+# has the command's name.
+COMMANDS = {
+    "train": ("train", "Train a network, evaluate it, draw the curves and export it."),
+    "evaluate": (
+        "evaluate",
+        "Evaluate a run, or a network with weights, on a split.",
+    ),
+    "predict": ("predict", "Name what is on image files, by a SavedModel, a run or a server."),
+    "export": ("export", "Write a SavedModel that takes image files, or a LiteRT or ONNX file."),
+    "convert": ("convert", "Write a weight file in another format or another project's layout."),
+    "data": ("data", "Check a data set, compute its colour statistics, or pack it."),
+    "serve": ("serve", "Serve SavedModels over HTTP, as TensorFlow Serving does."),
+    "list": ("networks", "List the networks."),
+    "info": ("networks", "Print the facts about a network."),
+    "summary": ("networks", "Print a network's layers as a table, to compare with its paper."),
+    "recipes": ("recipes", "List the training recipes, or print one."),
+    "benchmark": ("benchmark", "Measure our networks beside other libraries' on this machine."),
 }
-# What needs no TensorFlow.
-INSTANT = (List, Info, Recipes)
+
+
+def load(name: str) -> type[Command]:
+    """The class of a command, whose module is imported."""
+    module = importlib.import_module(f"kerasnets.cli.commands.{COMMANDS[name][0]}")
+    return getattr(module, name.capitalize())

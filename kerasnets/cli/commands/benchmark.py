@@ -6,7 +6,6 @@ import dataclasses
 import json
 import pathlib
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from tyro.conf import OmitArgPrefixes, Positional
 
@@ -25,9 +24,7 @@ class Benchmark:
     """Names from `kerasnets list`."""
     config: OmitArgPrefixes[BenchmarkConfig] = field(default_factory=BenchmarkConfig)
     out: pathlib.Path | None = None
-    """Write the measurements to this .json file too."""
-
-    needs_tensorflow: ClassVar[bool] = False
+    """JSON file to which the measurements are written too."""
 
     def run(self) -> None:
         from kerasnets.benchmark.measure import measure

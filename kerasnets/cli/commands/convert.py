@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tyro.conf import Positional
+
+from kerasnets.cli.checks import check_files
+from kerasnets.cli.flags import Options
+from kerasnets.cli.loading import load_tensorflow
+from kerasnets.config.options import parse_options
 
 # Arguments of `convert_weights` and of `build` that no option of the network can be.
 GIVEN = ("source", "target", "network", "layout", "weights", "classifier_activation")
@@ -21,21 +25,23 @@ class Convert:
     target: Positional[pathlib.Path]
     """File to write: .weights.h5, .keras, .safetensors, or .pth for PyTorch."""
     model: str | None = None
-    """Network that the weights are for; found by the tensors if not given."""
+    """Network that the weights are for; recognised by its tensors if not given."""
     layout: str | None = None
-    """own, or a project's such as torchvision; own if not given, but in PyTorch files."""
-    options: Mapping[str, str] = field(default_factory=dict)
+    """Layout to write: own, or a project's such as torchvision; .pth files default to one."""
+    options: Options = field(default_factory=dict)
     """Options of the network, as NAME VALUE pairs."""
 
     def run(self) -> None:
+        options = parse_options(self.options, GIVEN)
+        check_files(self.source)
+        load_tensorflow()
         from kerasnets.pretrained.convert import convert_weights
-        from kerasnets.training.networks import parse_options
 
         network = convert_weights(
             self.source,
             self.target,
             network=self.model,
             layout=self.layout,
-            **parse_options(self.options, GIVEN),
+            **options,
         )
         print(f"{self.target}: the weights of {network}.")

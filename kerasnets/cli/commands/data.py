@@ -9,6 +9,8 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, subcommand
 
+from kerasnets.cli.checks import check_data
+from kerasnets.cli.loading import load_tensorflow
 from kerasnets.cli.tables import show
 from kerasnets.errors import UserError
 
@@ -25,14 +27,16 @@ SHOWN = 10
 @dataclass(frozen=True)
 class _Source:
     source: Positional[str]
-    """digits, a TFDS name such as mnist, folder:PATH, manifest:FILE, records:PATH or hf:NAME."""
+    """Data set: digits, a TFDS name, folder:PATH, manifest:FILE, records:PATH or hf:NAME."""
     data_dir: pathlib.Path | None = None
-    """Where TFDS keeps its data."""
+    """Folder in which TFDS keeps its data sets."""
     test_fraction: float = 0.2
-    """Fraction of the images held out where a source has no splits."""
+    """Fraction of the images held out for testing where a source has no splits."""
 
     def load(self) -> Dataset:
         """The data set."""
+        check_data(self.source)
+        load_tensorflow()
         from kerasnets.data import load
 
         return load(self.source, data_dir=self.data_dir, test_fraction=self.test_fraction)
@@ -40,14 +44,14 @@ class _Source:
 
 @dataclass(frozen=True)
 class Check(_Source):
-    """Read every image once and tell what is in the data set and what is wrong with it."""
+    """Read every image once, and report what is in the data set and what is wrong with it."""
 
     out: pathlib.Path = pathlib.Path("data-check")
-    """Folder for samples.png, augmented.png and the lists."""
+    """Folder to which samples.png, augmented.png and the lists are written."""
     augment: str = "inception"
     """Augmentation that augmented.png shows: names or layers, see docs/data.md."""
     size: int | None = None
-    """Side of its images, in pixels; 224, or that of smaller images, if not given."""
+    """Side of the images in augmented.png, in pixels; at most 224 if not given."""
 
     def run(self) -> None:
         import numpy as np
@@ -123,12 +127,12 @@ def _print_some(title: str, lines: list[str]) -> None:
 
 @dataclass(frozen=True)
 class Stats(_Source):
-    """Compute the mean, deviation and principal axes of the colours of the training images."""
+    """Compute the mean, standard deviation and principal axes of the colours of the images."""
 
     split: str = "train"
     """Split whose images are read."""
     channels: typing.Literal[1, 3] = 3
-    """1 for grayscale, 3 for RGB."""
+    """Number of channels: 1 for grayscale, 3 for RGB."""
 
     def run(self) -> None:
         from kerasnets.data import statistics
@@ -148,14 +152,14 @@ def _numbers(values: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class Pack(_Source):
-    """Pack a data set into TFRecord files; an interrupted packing goes on."""
+    """Pack a data set into TFRecord files; an interrupted packing is continued."""
 
     out: pathlib.Path = pathlib.Path("records")
-    """Folder for the shards, to be used as records:FOLDER."""
+    """Folder to which the shards are written, to be used as records:FOLDER."""
     images_per_shard: int = 1024
-    """Largest number of images in a shard."""
+    """Maximum number of images in a shard."""
     threads: int | None = None
-    """Number of threads that read and write; as many as cores if not given."""
+    """Number of threads that read and write; one for each core if not given."""
 
     def run(self) -> None:
         from kerasnets.data import write_tfrecords
@@ -168,7 +172,7 @@ class Pack(_Source):
 
 @dataclass(frozen=True)
 class Data:
-    """Check a data set, compute its colour statistics, or pack it into TFRecord files."""
+    """Check a data set, compute its colour statistics, or pack it."""
 
     command: OmitArgPrefixes[
         Annotated[Check, subcommand("check", prefix_name=False)]

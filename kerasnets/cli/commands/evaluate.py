@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import typing
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,8 +12,12 @@ from tyro.conf import Positional
 
 import kerasnets
 from kerasnets import registry
-from kerasnets.cli.runs import check_alone, is_run
+from kerasnets.cli.checks import check_alone, check_data, check_files, check_network, is_run
+from kerasnets.cli.flags import Options
+from kerasnets.cli.loading import load_tensorflow
+from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
+from kerasnets.files import check_writable, make_folder
 
 if typing.TYPE_CHECKING:
     import keras
@@ -22,46 +25,47 @@ if typing.TYPE_CHECKING:
     from kerasnets.data.sources import Dataset
     from kerasnets.inputs import Preprocessing
 
+# Arguments of `kerasnets.build` that no option of the network can be.
+GIVEN = ("weights", "classifier_activation", "include_top", "pooling")
+
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a run or a network with weights on a split."""
+    """Evaluate a run, or a network with weights, on a split."""
 
     model: Positional[str]
     """Run folder, or the name of a network (then with --weights and --data)."""
     weights: str | None = None
     """Weights of the network: a source of `kerasnets info NAME`, hf:OWNER/REPO, a file or a run."""
     data: str | None = None
-    """digits, a TFDS name such as mnist, folder:PATH, or another source; of a run: its own."""
+    """Data set: digits, a TFDS name, folder:PATH or another source; a run's own if not given."""
     split: str | None = None
-    """train, validation or test; the held-out one if not given."""
+    """Split: train, validation or test; the held-out one if not given."""
     data_dir: pathlib.Path | None = None
-    """Where TFDS keeps its data; of a run: its own."""
-    options: Mapping[str, str] = field(default_factory=dict)
+    """Folder in which TFDS keeps its data sets; a run's own if not given."""
+    options: Options = field(default_factory=dict)
     """Options of the network, as NAME VALUE pairs."""
     batch_size: int = 250
-    """Images, or crops, at a time."""
+    """Number of images, or crops, that are computed at a time."""
     crops: Literal["centre", "ten", "144", "dense"] = "centre"
-    """The centre, AlexNet's ten, GoogLeNet's 144, or whole images, where the network takes any."""
+    """Crops: centre, AlexNet's ten, GoogLeNet's 144, or dense for whole images of any size."""
     scales: tuple[int, ...] = ()
-    """Short sides of whole images, in pixels; that of the network's preprocessing if not given."""
+    """Short sides of whole images, in pixels; the network's own if not given."""
     labels: pathlib.Path | None = None
-    """File of lines NAME,NUMBER: the network's number of each of the data set's classes."""
+    """File of lines NAME,INDEX: the network's index of each of the data set's classes."""
     real: pathlib.Path | None = None
-    """ImageNet's ReaL labels, real.json, for its validation images."""
+    """File of ImageNet's ReaL labels, real.json, for its validation images."""
     out: pathlib.Path | None = None
-    """Folder for the figures, the tables and the pictures."""
+    """Folder to which the figures, tables and pictures are written."""
 
     def run(self) -> None:
+        self._check()
+        load_tensorflow()
         from kerasnets.data.pipeline import read
         from kerasnets.evaluation.evaluator import evaluate, without_side_classifiers
         from kerasnets.evaluation.labels import real_labels, relabelled
         from kerasnets.evaluation.report import FILES, write_report
-        from kerasnets.files import check_writable, make_folder
 
-        self._check()
-        if self.out:
-            check_writable(self.out)
         network, preprocessing, dataset = self._subject()
         network = without_side_classifiers(network)
         channels, classes = network.input_shape[-1], network.output_shape[-1]
@@ -95,15 +99,28 @@ class Evaluate:
             raise UserError("--scales goes with --crops dense.")
         if any(scale < 1 for scale in self.scales):
             raise UserError(f"--scales must be at least 1 pixel. Received: {self.scales}.")
+        if self.out:
+            check_writable(self.out)
+        if self.data:
+            check_data(self.data)
+        check_files(self.labels, self.real)
+        if is_run(self.model):
+            check_alone(self, "weights", "options")
+        elif self.weights is None or self.data is None:
+            raise UserError(
+                f"To evaluate the network {registry.info(self.model).name} give --weights SOURCE "
+                "and --data DATA; or give a run folder."
+            )
+        else:
+            check_network(self.model, parse_options(self.options, GIVEN), self.weights)
 
     def _subject(self) -> tuple[keras.Model, Preprocessing, Dataset]:
         from kerasnets.data import load
         from kerasnets.pretrained.build import build
         from kerasnets.runs.run import Run, load_data
-        from kerasnets.training.networks import any_size, parse_options
+        from kerasnets.training.networks import any_size
 
         if is_run(self.model):
-            check_alone(self, "weights", "options")
             run = Run.load(self.model)
             given = {"data": self.data, "data_dir": self.data_dir}
             given = {name: value for name, value in given.items() if value is not None}
@@ -114,20 +131,14 @@ class Evaluate:
             whole = any_size(config.model) if self.crops == "dense" else {}
             return run.network(**whole), run.preprocessing, dataset
         facts = registry.info(self.model)
-        if self.weights is None or self.data is None:
-            raise UserError(
-                f"To evaluate the network {facts.name} give --weights SOURCE and --data DATA; "
-                "or give a run folder."
-            )
         whole = any_size(facts.name) if self.crops == "dense" else {}
-        given = ("weights", "classifier_activation", "include_top", "pooling")
         # Opening the file first tells of a wrong path before the data is read.
         network = build(
             facts.name,
             weights=self.weights,
             classifier_activation=None,
             **whole,
-            **parse_options(self.options, (*given, *whole)),
+            **parse_options(self.options, (*GIVEN, *whole)),
         )
         dataset = load(self.data, data_dir=self.data_dir)
         return network, kerasnets.preprocessing(network), dataset

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tyro.conf import OmitArgPrefixes, Positional
 
 from kerasnets import registry
-from kerasnets.cli.runs import check_alone, is_run
+from kerasnets.cli.checks import check_alone, check_files, check_network, is_run
+from kerasnets.cli.flags import Options
+from kerasnets.cli.loading import load_tensorflow
+from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
 from kerasnets.export.form import Form
+from kerasnets.files import check_writable
 
 # Arguments of `export_network` that no option of the network can be.
 GIVEN = (
@@ -22,53 +25,53 @@ GIVEN = (
 
 @dataclass(frozen=True)
 class Export:
-    """Write a SavedModel that takes image files, or a file for phones and browsers."""
+    """Write a SavedModel that takes image files, or a LiteRT or ONNX file."""
 
     model: Positional[str]
     """Run folder, or the name of a network (then with --weights)."""
     to: pathlib.Path | None = None
-    """Folder of the versions; savedmodels/NETWORK if not given (litert/, onnx/)."""
+    """Folder of the versions; savedmodels/NETWORK, litert/NETWORK or onnx/NETWORK if not given."""
     weights: str | None = None
     """Weights of the network: a source of `kerasnets info NAME`, hf:OWNER/REPO, a file or a run."""
     labels: pathlib.Path | None = None
-    """File with a class name on each line; numbers if not given."""
+    """File with a class name on each line; classes are named by their indices if not given."""
     form: OmitArgPrefixes[Form] = field(default_factory=Form)
     calibration: str | None = None
-    """Data whose training images give int8 its scales, as --data of train; of a run: its own."""
+    """Data set whose training images calibrate int8; a run's own if not given."""
     data_dir: pathlib.Path | None = None
-    """Where TFDS keeps its data."""
-    options: Mapping[str, str] = field(default_factory=dict)
+    """Folder in which TFDS keeps its data sets."""
+    options: Options = field(default_factory=dict)
     """Options of the network, as NAME VALUE pairs."""
 
     def run(self) -> None:
-        from kerasnets.export import export_network, export_run
-        from kerasnets.runs.run import Run
-        from kerasnets.training.networks import parse_options
-
         if self.calibration and self.form.quantize == "none":
             raise UserError("--calibration goes with --quantize int8.")
+        given_a_run, options = is_run(self.model), parse_options(self.options, GIVEN)
+        if given_a_run:
+            check_alone(self, "weights", "labels", "options")
+        else:
+            check_network(self.model, options, self.weights)
+        if self.to:
+            check_writable(self.to)
+        check_files(self.labels)
+        if self.weights is None and not given_a_run:
+            raise UserError(
+                f"To export the network {self.model} give --weights SOURCE; or give a run folder."
+            )
+        load_tensorflow()
+        from kerasnets.export import export_network, export_run
+        from kerasnets.runs.run import Run
+
+        run = Run.load(self.model) if given_a_run else None
+        name = run.config.model if run else registry.info(self.model).name
+        folder = self.to or self.form.folder(name)
         shared = {
             "form": self.form,
             "calibration": self.calibration,
             "data_dir": self.data_dir,
         }
-        if is_run(self.model):
-            check_alone(self, "weights", "labels", "options")
-            run = Run.load(self.model)
-            print(export_run(run, self.to or self.form.folder(run.config.model), **shared))
-            return
-        facts = registry.info(self.model)
-        if self.weights is None:
-            raise UserError(
-                f"To export the network {facts.name} give --weights SOURCE; or give a run folder."
-            )
-        print(
-            export_network(
-                facts.name,
-                self.weights,
-                self.to or self.form.folder(facts.name),
-                labels=self.labels,
-                **shared,
-                **parse_options(self.options, GIVEN),
-            )
-        )
+        if run:
+            print(export_run(run, folder, **shared))
+        else:
+            labels = self.labels
+            print(export_network(name, self.weights, folder, labels=labels, **shared, **options))

@@ -7,12 +7,20 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Optional
 
 from tyro.conf import Positional
 
 from kerasnets import registry
+from kerasnets.cli.checks import check_network
+from kerasnets.cli.flags import Options
+from kerasnets.cli.loading import load_tensorflow
 from kerasnets.cli.tables import show
+from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
+
+if TYPE_CHECKING:
+    from kerasnets.inspection import LayerRow
 
 
 @dataclass(frozen=True)
@@ -20,9 +28,9 @@ class List:
     """List the networks."""
 
     pattern: Positional[str] = "*"
-    """Which names, with * and ? as in file names."""
-    family: str | None = None
-    """Only this family."""
+    """Pattern of the names, with * and ? as in file names."""
+    family: Optional[str] = None  # noqa: UP045  # tyro loads typeguard for `str | None`
+    """Family whose networks are listed; all if not given."""
 
     def run(self) -> None:
         facts = [registry.info(name) for name in registry.list_models(self.pattern, self.family)]
@@ -47,7 +55,7 @@ class List:
 
 @dataclass(frozen=True)
 class Info:
-    """Say what is known of a network."""
+    """Print the facts about a network."""
 
     name: Positional[str]
     """Name of the network, as `kerasnets list` has it."""
@@ -86,32 +94,29 @@ def _words(values: Mapping[str, object]) -> str:
 
 @dataclass(frozen=True)
 class Summary:
-    """Print a network's layers as a table to hold against the paper's."""
+    """Print a network's layers as a table, to compare with its paper."""
 
     name: Positional[str]
     """Name of the network, as `kerasnets list` has it."""
     input_shape: tuple[int, int, int] | None = None
-    """Height, width and channels; the paper's if not given."""
+    """Height, width and channels of the images; the paper's if not given."""
     classes: int | None = None
-    """Classes of the classifier; the paper's if not given."""
-    options: Mapping[str, str] = field(default_factory=dict)
+    """Number of classes; the paper's if not given."""
+    options: Options = field(default_factory=dict)
     """Options of the network, as NAME VALUE pairs."""
     csv: pathlib.Path | None = None
-    """Write the table to this file too."""
+    """CSV file to which the table is written too."""
     png: pathlib.Path | None = None
-    """Draw the architecture into this file."""
+    """PNG file into which the architecture is drawn."""
 
     def run(self) -> None:
+        options = parse_options(self.options, ("input_shape", "classes"))
+        check_network(self.name, options)
+        load_tensorflow()
         from kerasnets.inspection import layer_table, save_drawing
         from kerasnets.pretrained.build import build
-        from kerasnets.training.networks import parse_options
 
-        model = build(
-            self.name,
-            input_shape=self.input_shape,
-            classes=self.classes,
-            **parse_options(self.options, ("input_shape", "classes")),
-        )
+        model = build(self.name, input_shape=self.input_shape, classes=self.classes, **options)
         facts, rows = registry.info(self.name), layer_table(model)
         trainable = sum(row.trainable for row in rows)
         fixed = sum(row.non_trainable for row in rows)
@@ -134,7 +139,7 @@ class Summary:
             save_drawing(self.png, rows, title)
 
 
-def _summary_cells(row: object) -> tuple[object, ...]:
+def _summary_cells(row: LayerRow) -> tuple[object, ...]:
     kernel = "x".join(map(str, row.kernel)) if row.kernel else ""
     field_of_view = "image" if row.receptive_field is None else row.receptive_field
     return (

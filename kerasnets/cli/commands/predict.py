@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from kerasnets.cli.loading import load_tensorflow
 from kerasnets.errors import UserError
 from kerasnets.prediction.config import ClientConfig
+from kerasnets.prediction.prediction import image_files
 
 if TYPE_CHECKING:
     from kerasnets.prediction.prediction import Prediction
@@ -24,24 +26,19 @@ class Predict:
 
     client: OmitArgPrefixes[ClientConfig]
     model: Positional[pathlib.Path]
-    """SavedModel, folder of its versions, or run folder; with --url and --grpc it is the first image."""
+    """SavedModel, folder of its versions, or run folder; the first image with --url or --grpc."""
     images: Positional[tuple[pathlib.Path, ...]]
     """Image files."""
     top: int = 3
-    """How many classes to name for each image, up to five."""
+    """Number of classes to name for each image, up to five."""
     json: bool = False
     """Print one JSON object for each image."""
     url: str | None = None
-    """Model on a server, http://HOST:8501/v1/models/NAME."""
+    """URL of a model on a server, http://HOST:8501/v1/models/NAME."""
     grpc: str | None = None
-    """Server that speaks gRPC, HOST:8500; needs --name."""
+    """Address of a gRPC server, HOST:8500; needs --name."""
     name: str | None = None
-    """Name of the model for --grpc."""
-
-    @property
-    def needs_tensorflow(self) -> bool:
-        """REST is asked without it."""
-        return self.url is None
+    """Name of the model on the gRPC server."""
 
     def run(self) -> None:
         if not 1 <= self.top <= 5:
@@ -64,11 +61,16 @@ class Predict:
 
             return predict_rest(self.url, (self.model, *self.images), self.client)
         if self.grpc and self.name:
+            load_tensorflow()
             from kerasnets.prediction.client import predict_grpc
 
             return predict_grpc(self.grpc, self.name, (self.model, *self.images), self.client)
         if not self.images:
             raise UserError("Give one image file at least: kerasnets predict MODEL IMAGE...")
+        image_files(self.images)
+        if not self.model.is_dir():
+            raise UserError(f"There is no SavedModel or run folder {str(self.model)!r}.")
+        load_tensorflow()
         from kerasnets.prediction.predictor import predict
 
         return predict(self.model, self.images)

@@ -14,10 +14,10 @@ from kerasnets.config.recipes import RECIPES, recipe
 
 @dataclass(frozen=True)
 class Recipes:
-    """List the training recipes, or print one whole."""
+    """List the training recipes, or print one."""
 
     name: Positional[str | None] = None
-    """Name of the recipe to print whole."""
+    """Recipe to print: a name, or a TOML or JSON file; all are listed if not given."""
 
     def run(self) -> None:
         if self.name is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from kerasnets.cli.loading import load_tensorflow
 from kerasnets.errors import UserError
 from kerasnets.lazy import installed
 from kerasnets.serving.config import ServerConfig
@@ -14,9 +15,9 @@ from kerasnets.serving.config import ServerConfig
 
 @dataclass(frozen=True)
 class Serve:
-    """Answer over HTTP, as TensorFlow Serving does, with SavedModels.
+    """Serve SavedModels over HTTP, as TensorFlow Serving does.
 
-    New versions come in without a failed request. Ctrl-C ends it.
+    New versions are loaded without a failed request. Ctrl-C ends the server.
     """
 
     server: OmitArgPrefixes[ServerConfig]
@@ -34,6 +35,7 @@ class Serve:
             raise UserError(
                 f"kerasnets serve needs {', '.join(missing)}: pip install 'kerasnets[serving]'."
             )
+        load_tensorflow()
         from kerasnets.serving.app import serve
 
         serve(self.folder, self.server)

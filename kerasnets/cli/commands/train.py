@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import logging
 import pathlib
 import shlex
 from dataclasses import dataclass
+from typing import Annotated, Any
 
-from tyro.conf import AvoidSubcommands, OmitArgPrefixes
+from tyro.conf import arg
 
-from kerasnets.config.recipes import recipe
+from kerasnets.cli.checks import check_data, check_network
+from kerasnets.cli.flags import flags_of
+from kerasnets.cli.loading import load_tensorflow
+from kerasnets.config.options import parse_options
+from kerasnets.config.recipe_fields import Recipe
 from kerasnets.config.training import TrainConfig, default_recipe
-from kerasnets.errors import UserError
 from kerasnets.files import check_writable
 from kerasnets.registry import info
 
@@ -22,53 +25,76 @@ log = logging.getLogger("kerasnets")
 
 @dataclass(frozen=True)
 class Train:
-    """Train a network, evaluate it on the held-out split, draw the curves and export it.
+    """Train a network, evaluate it, draw the curves and export it.
 
     Without flags: LeNet-5 on the handwritten digits that come with scikit-learn.
     """
 
-    config: OmitArgPrefixes[AvoidSubcommands[TrainConfig]]
+    config: TrainConfig
     resume: bool = False
-    """Go on where the run in --out (or the latest run of this network and data) stopped."""
+    """Resume the run in --out, or the latest run of this network and data set."""
     export: bool = True
     """Write a SavedModel at the end."""
     savedmodels: pathlib.Path = pathlib.Path("savedmodels")
-    """Where SavedModels are written, as NAME/VERSION."""
+    """Folder in which the SavedModel is written, as NAME/VERSION."""
 
     @classmethod
-    def defaults(cls, arguments: list[str]) -> Train:
-        """The flags' defaults, which depend on the recipe, the network, the data, or the run."""
-        known = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-        for name in ("model", "data", "recipe", "out"):
-            known.add_argument(f"--{name}")
-        known.add_argument("--resume", action="store_true")
-        try:
-            given, _ = known.parse_known_args(arguments)
-        except argparse.ArgumentError as error:
-            raise UserError(str(error)) from None
-        config = TrainConfig()
-        model, data = given.model or config.model, given.data or config.data
-        chosen = recipe(given.recipe) if given.recipe else default_recipe(model, data)
-        config = dataclasses.replace(config, model=model, data=data, recipe=chosen)
-        if given.resume:
-            config = _resumed(config, given.out)
-        return cls(config=config)
+    def flags(cls) -> dict[str, Any]:
+        """The types of the flags by name: those of the command, the run and the recipe."""
+        chosen = arg(
+            help="Recipe to train by: a name of `kerasnets recipes`, or a TOML or JSON file.",
+            help_behavior_hint="(default: that of the network or the data set)",
+        )
+        return {
+            **flags_of(TrainConfig, "recipe"),
+            **flags_of(cls, "config"),
+            "recipe": Annotated[str, chosen],
+            **flags_of(Recipe, "name", "source", "reported", default="the recipe's"),
+        }
+
+    @classmethod
+    def from_flags(cls, given: dict[str, Any]) -> Train:
+        """The command; what is not given comes from the resumed run, the recipe or the defaults."""
+        from kerasnets.config.recipes import recipe
+
+        def taken(kind: type) -> dict[str, Any]:
+            names = [field.name for field in dataclasses.fields(kind) if field.name in given]
+            return {name: given.pop(name) for name in names}
+
+        own, run = taken(cls), taken(TrainConfig)
+        if "recipe" in run:
+            run["recipe"] = recipe(run["recipe"])
+        config = TrainConfig(**run)
+        if own.get("resume"):
+            config = dataclasses.replace(_resumed(config), **run)
+        chosen = config.recipe or default_recipe(config.model, config.data)
+        config = dataclasses.replace(config, recipe=dataclasses.replace(chosen, **given))
+        return cls(config, **own)
 
     def run(self) -> None:
+        from kerasnets.runs.run import run_folder
+        from kerasnets.training.networks import GIVEN
+
+        config = self.config
+        check_network(config.model, parse_options(config.options, GIVEN), config.weights)
+        check_data(config.data)
+        # What a cluster's other workers cannot write, its first one can.
+        if not config.worker:
+            check_writable(run_folder(config, self.resume))
+            if self.export:
+                check_writable(self.savedmodels / info(config.model).name)
+        load_tensorflow()
         from kerasnets.training.callbacks import Interrupted
         from kerasnets.training.distribution import is_chief
         from kerasnets.training.trainer import train
 
-        chief = is_chief(self.config)
-        if chief and self.export:
-            check_writable(self.savedmodels / info(self.config.model).name)
         try:
-            run = train(self.config, resume=self.resume)
+            run = train(config, resume=self.resume)
         except Interrupted as stop:
             log.info("Stopped after step %d; everything is saved. Go on with:", stop.step)
             log.info("  kerasnets train --out %s --resume", shlex.quote(str(stop.folder)))
             raise KeyboardInterrupt from None
-        if not chief:
+        if not is_chief(config):
             return
         log.info("The run is in %s: curves.png, confusion.png, metrics.json.", run.folder)
         if not self.export:
@@ -80,9 +106,8 @@ class Train:
         log.info("  kerasnets predict %s IMAGE", shlex.quote(str(exported.parent)))
 
 
-def _resumed(config: TrainConfig, out: str | None) -> TrainConfig:
+def _resumed(config: TrainConfig) -> TrainConfig:
     """The configuration that the run to resume was started with."""
     from kerasnets.runs.run import Run, run_folder
 
-    config = dataclasses.replace(config, out=pathlib.Path(out) if out else None)
     return Run.load(run_folder(config, resume=True)).config

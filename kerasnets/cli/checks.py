@@ -1,0 +1,79 @@
+"""What commands refuse before a framework is loaded, which takes seconds."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Mapping
+
+from kerasnets.errors import UserError
+from kerasnets.registry import info
+
+
+def is_run(model: str) -> bool:
+    """Whether `model` is a run folder; otherwise it can only be the name of a network.
+
+    Raises:
+        UserError: When it is a path at which there is no run.
+    """
+    path = pathlib.Path(model)
+    if (path / "config.json").is_file():
+        return True
+    if path.parent != pathlib.Path() or (path.is_dir() and not _is_network(model)):
+        raise UserError(f"{model!r} is no run folder: there is no config.json in it.")
+    return False
+
+
+def _is_network(name: str) -> bool:
+    try:
+        return bool(info(name))
+    except UserError:
+        return False
+
+
+def check_alone(command: object, *flags: str) -> None:
+    """Refuses flags for what a run has in itself.
+
+    Args:
+        command: A dataclass with `flags` and ``model``, a run.
+        flags: Names of its fields, which are empty if they are not given.
+    """
+    for flag in flags:
+        if getattr(command, flag):
+            raise UserError(f"--{flag} is for a network's name; {command.model!r} is a run.")
+
+
+def check_network(
+    name: str, options: Mapping[str, object], weights: str | os.PathLike | None = None
+) -> None:
+    """Refuses a network that is not known, options that it does not take, and missing weights.
+
+    Args:
+        name: The network.
+        options: Values by name.
+        weights: As `kerasnets.build` takes them; nothing is downloaded.
+    """
+    from kerasnets.models.build import check_options
+    from kerasnets.pretrained.sources import find, resolve
+
+    check_options(name, options)
+    source = None if weights is None else find(name, weights)
+    if source is None and weights is not None and not str(weights).startswith("hf:"):
+        resolve(name, weights)
+
+
+def check_data(source: str) -> None:
+    """Refuses a data set whose files are not there."""
+    kind, _, path = source.partition(":")
+    if kind not in ("folder", "manifest", "records") or "://" in path:
+        return
+    if not os.path.exists(os.path.expanduser(path)):
+        what = "file" if kind == "manifest" else "folder"
+        raise UserError(f"There is no {what} {os.path.expanduser(path)!r}.")
+
+
+def check_files(*paths: pathlib.Path | None) -> None:
+    """Refuses files that are given and not there."""
+    for path in paths:
+        if path is not None and not path.is_file():
+            raise UserError(f"There is no file {str(path)!r}.")
