@@ -5,6 +5,8 @@ No other module uses one; an upgrade that breaks one breaks here.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,3 +20,21 @@ def maker_of(tensor: keras.KerasTensor) -> keras.layers.Layer:
     stay (keras.models.clone_model and keras.Model depend on it).
     """
     return tensor._keras_history.operation
+
+
+@contextlib.contextmanager
+def own_seed_generator() -> Iterator[None]:
+    """What draws from `keras.random` without a seed draws from a new generator inside.
+
+    The caller's generator comes back afterwards; `keras.utils.set_random_seed` drops it for good,
+    and Keras has no public way to it.
+    """
+    from keras.src.backend.common import global_state
+    from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+
+    before = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, before)

@@ -28,8 +28,8 @@ class Convert:
     """Options of the network, as NAME VALUE pairs."""
 
     def run(self) -> None:
+        from kerasnets.config.options import parse_options
         from kerasnets.pretrained.convert import convert_weights
-        from kerasnets.training.networks import parse_options
 
         network = convert_weights(
             self.source,

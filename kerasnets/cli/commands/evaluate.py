@@ -39,8 +39,8 @@ class Evaluate:
     """Where TFDS keeps its data; of a run: its own."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Options of the network, as NAME VALUE pairs."""
-    batch_size: int = 250
-    """Images, or crops, at a time."""
+    batch_size: int | None = None
+    """Images, or crops, at a time; as many as need 1 GiB for their activations if not given."""
     crops: Literal["centre", "ten", "144", "dense"] = "centre"
     """The centre, AlexNet's ten, GoogLeNet's 144, or whole images, where the network takes any."""
     scales: tuple[int, ...] = ()
@@ -54,7 +54,7 @@ class Evaluate:
 
     def run(self) -> None:
         from kerasnets.data.pipeline import read
-        from kerasnets.evaluation.evaluator import evaluate, without_side_classifiers
+        from kerasnets.evaluation.evaluator import evaluate, without_auxiliary_classifiers
         from kerasnets.evaluation.labels import real_labels, relabelled
         from kerasnets.evaluation.report import FILES, write_report
         from kerasnets.files import check_writable, make_folder
@@ -63,7 +63,7 @@ class Evaluate:
         if self.out:
             check_writable(self.out)
         network, preprocessing, dataset = self._subject()
-        network = without_side_classifiers(network)
+        network = without_auxiliary_classifiers(network)
         channels, classes = network.input_shape[-1], network.output_shape[-1]
         name = self.split or dataset.held_out
         split, names = dataset.split(name), dataset.class_names
@@ -89,7 +89,7 @@ class Evaluate:
             print(f"Written to {self.out}: {', '.join(FILES)}.")
 
     def _check(self) -> None:
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise UserError(f"--batch-size must be at least 1. Received: {self.batch_size}.")
         if self.scales and self.crops != "dense":
             raise UserError("--scales goes with --crops dense.")
@@ -97,10 +97,11 @@ class Evaluate:
             raise UserError(f"--scales must be at least 1 pixel. Received: {self.scales}.")
 
     def _subject(self) -> tuple[keras.Model, Preprocessing, Dataset]:
+        from kerasnets.config.options import parse_options
         from kerasnets.data import load
+        from kerasnets.evaluation.evaluator import any_size
         from kerasnets.models.build import build
         from kerasnets.runs.run import Run, load_data
-        from kerasnets.training.networks import any_size, parse_options
 
         if is_run(self.model):
             check_alone(self, "weights", "options")

@@ -41,9 +41,9 @@ class Export:
     """Options of the network, as NAME VALUE pairs."""
 
     def run(self) -> None:
+        from kerasnets.config.options import parse_options
         from kerasnets.export import export_network, export_run
         from kerasnets.runs.run import Run
-        from kerasnets.training.networks import parse_options
 
         if self.calibration and self.form.quantize == "none":
             raise UserError("--calibration goes with --quantize int8.")

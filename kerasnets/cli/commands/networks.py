@@ -102,9 +102,9 @@ class Summary:
     """Draw the architecture into this file."""
 
     def run(self) -> None:
+        from kerasnets.config.options import parse_options
         from kerasnets.inspection import layer_table, save_drawing
         from kerasnets.models.build import build
-        from kerasnets.training.networks import parse_options
 
         model = build(
             self.name,

@@ -1,0 +1,33 @@
+"""Options of a network as a command line or a configuration has them: words by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+
+from kerasnets.errors import UserError
+
+
+def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> dict[str, object]:
+    """Options of a network from words: numbers, lists, true and false are read as such.
+
+    Args:
+        options: Words by name.
+        given: Arguments that the caller has by another way.
+
+    Raises:
+        UserError: When one of those is among the options.
+    """
+    for name in options:
+        if name in given:
+            raise UserError(
+                f"--options takes no {name!r}; the command sets it, or has another flag for it."
+            )
+    return {name: _literal(value) for name, value in options.items()}
+
+
+def _literal(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
