@@ -5,7 +5,8 @@ No other module uses one; an upgrade that breaks one breaks here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,3 +42,21 @@ def calls_after_running(
         return kind
 
     return decorate
+
+
+@contextlib.contextmanager
+def own_seed_generator() -> Iterator[None]:
+    """What draws from `keras.random` without a seed draws from a new generator inside.
+
+    The caller's generator comes back afterwards; `keras.utils.set_random_seed` drops it for good,
+    and Keras has no public way to it.
+    """
+    from keras.src.backend.common import global_state
+    from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+
+    before = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 import keras
@@ -14,9 +15,11 @@ from kerasnets.data.sources import Split
 from kerasnets.errors import UserError
 from kerasnets.evaluation.metrics import Metrics, measure
 from kerasnets.inputs import Preprocessing, with_preprocessing
+from kerasnets.inspection.memory import batch_within
 from kerasnets.models.network import rebuilt_like
+from kerasnets.registry import registration
 
-# Crops of an image.
+# Number of crops of an image.
 CROP_COUNTS = {"ten": 10, "144": 144}
 
 
@@ -26,7 +29,7 @@ def evaluate(
     preprocessing: Preprocessing,
     *,
     name: str = "test",
-    batch_size: int = 250,
+    batch_size: int | None = None,
     crops: str = "centre",
     scales: Sequence[int] = (),
     real: Sequence[Sequence[int]] | None = None,
@@ -34,23 +37,24 @@ def evaluate(
     """The figures of a network on a split.
 
     Args:
-        network: It returns logits, (N, classes); of side classifiers' too those of the last one.
-        split: Of a `kerasnets.data.Dataset`.
-        preprocessing: Of the network.
-        name: Of the split.
-        batch_size: Images, or crops, at a time; it does not change the figures.
+        network: Network of logits, (N, classes); auxiliary classifiers are left out.
+        split: Split of a `kerasnets.data.Dataset`.
+        preprocessing: Preprocessing of the network.
+        name: Name of the split.
+        batch_size: Images, or crops, at a time; as many as `kerasnets.inspection.memory.BUDGET`
+            allows by default. It does not change the figures.
         crops: ``"centre"``: fitted as `preprocessing` says; ``"ten"`` and ``"144"``: the average
             of the probabilities of this many crops (`kerasnets.data.crops`); ``"dense"``: whole
             images and their mirror images, for a network that takes any size.
-        scales: Short sides of dense evaluation, in pixels, whose probabilities are averaged; that
-            of `preprocessing` by default.
-        real: For each image its ReaL labels, see `kerasnets.evaluation.labels.real_labels`.
+        scales: Short sides of whole images in dense evaluation, in pixels; the probabilities are
+            averaged over them. The one of `preprocessing` by default.
+        real: ReaL labels of each image, see `kerasnets.evaluation.labels.real_labels`.
 
     Raises:
         UserError: When the split has labels that the network has no class for, or is empty, or
             there are no such crops, or an image cannot be read; the message names it.
     """
-    network = without_side_classifiers(network)
+    network = without_auxiliary_classifiers(network)
     _check(split, name, network.output_shape[-1])
     model = with_preprocessing(network, preprocessing)
     with naming_bad_images([split], model.input_shape[-1]):
@@ -61,11 +65,19 @@ def evaluate(
     return measure(name, logits, split.labels, real=real)
 
 
-def without_side_classifiers(network: keras.Model) -> keras.Model:
+def without_auxiliary_classifiers(network: keras.Model) -> keras.Model:
     """The network with its predictions as its one output; it shares the weights."""
     if not isinstance(network.output, dict):
         return network
     return rebuilt_like(network, network.inputs, network.output["predictions"])
+
+
+def any_size(name: str) -> dict[str, object]:
+    """The arguments of `kerasnets.build` that let a network take images of any size."""
+    entry = registration(name)
+    dense = "dense_head" in inspect.signature(entry.head).parameters
+    channels = entry.info.input_shape[-1]
+    return {"input_shape": (None, None, channels), **({"dense_head": "conv"} if dense else {})}
 
 
 def _check(split: Split, name: str, classes: int) -> None:
@@ -84,22 +96,33 @@ def _check(split: Split, name: str, classes: int) -> None:
 
 
 def _in_crops(
-    model: keras.Model, split: Split, preprocessing: Preprocessing, crops: str, batch_size: int
+    model: keras.Model,
+    split: Split,
+    preprocessing: Preprocessing,
+    crops: str,
+    batch_size: int | None,
 ) -> np.ndarray:
     """Logits; of several crops the logarithms of their average probabilities."""
     channels = model.input_shape[-1]
     count = CROP_COUNTS.get(crops, 1)
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    at_once = max(1, batch_size // count // replicas) * replicas
-    batches = evaluation_batches(split, preprocessing, channels, batch_size=at_once, crops=crops)
+    at_once = batch_size or batch_within(model, replicas=replicas, size=preprocessing.size)
+    # Every device gets an image at least.
+    at_once = max(1, at_once // replicas) * replicas
+    together = max(1, at_once // count)
+    batches = evaluation_batches(split, preprocessing, channels, batch_size=together, crops=crops)
 
-    def whole(views: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        # Every device needs an image of the last batch too; the answers to these are cut off.
-        missing = -tf.shape(views)[0] % replicas
-        views = tf.concat([views, tf.repeat(views[:1], missing, axis=0)], 0)
+    def flat(views: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         return tf.reshape(views, (-1, *preprocessing.size, channels))
 
-    logits = model.predict(batches.map(whole), verbose=0)[: count * split.size]
+    def filled(views: tf.Tensor) -> tf.Tensor:
+        # Every device needs an image of the last batch too; the answers to these are cut off.
+        missing = -tf.shape(views)[0] % replicas
+        return tf.concat([views, tf.repeat(views[:1], missing, axis=0)], 0)
+
+    # The crops of one image may be more than a batch.
+    batches = batches.map(flat).rebatch(at_once).map(filled)
+    logits = _predict(model, batches)[: count * split.size]
     if count == 1:
         return logits
     return np.log(_softmax(logits).reshape(split.size, count, -1).mean(axis=1))
@@ -110,15 +133,22 @@ def _dense(
 ) -> np.ndarray:
     """Logarithms of the average probabilities over sizes and mirror images.
 
+    An image and its mirror image are computed at a time, since other images have other sizes.
+
     Source: Simonyan, Zisserman 2014, arXiv 1409.1556, section 3.2.
     """
     channels = model.input_shape[-1]
     total = 0.0
     for scale in scales:
         pairs = dense_batches(split, preprocessing, channels, side=scale)
-        logits = model.predict(pairs.map(lambda pair, label: pair), verbose=0)
+        logits = _predict(model, pairs.map(lambda pair, label: pair))
         total = total + _softmax(logits).reshape(split.size, 2, -1).mean(axis=1)
     return np.log(total / len(scales))
+
+
+def _predict(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:
+    # Keras' default, "auto", hides from type checkers that it takes numbers.
+    return np.asarray(model.predict(batches, verbose=0))  # pyright: ignore[reportArgumentType]
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

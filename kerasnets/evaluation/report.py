@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -77,7 +78,9 @@ def _share(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.4f}"
 
 
-def _write_rows(path: pathlib.Path, header: tuple[str, ...], rows: object) -> None:
+def _write_rows(
+    path: pathlib.Path, header: tuple[str, ...], rows: Iterable[Iterable[object]]
+) -> None:
     with (
         whole(path) as partial,
         partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,

@@ -1,9 +1,8 @@
+from .form import Exporter as Exporter
 from .form import Form as Form
-from .saved_model import export as export
+from .form import Job as Job
+from .form import register_exporter as register_exporter
 from .signatures import classifier as classifier
-from .sources import (
-    export_network as export_network,
-)
-from .sources import (
-    export_run as export_run,
-)
+from .sources import export_network as export_network
+from .sources import export_run as export_run
+from .writer import export as export

@@ -9,11 +9,11 @@ import numpy as np
 
 from kerasnets.errors import UserError
 
-# How far logits may be off, as a share of the largest one, by what the export computes in: half
+# How far logits may be off, as a fraction of the largest one, by what the export computes in: half
 # types have 11 and 8 bits of precision, and a network's layers add up. Int8 is judged by its best
 # class instead.
 LIMITS = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1}
-# Share of the calibration images on which int8 must name the same class.
+# Fraction of the calibration images on which int8 must name the same class.
 SAME_BEST = 0.9
 
 Answer = Callable[[np.ndarray], np.ndarray]
@@ -36,7 +36,7 @@ def compare(expected: np.ndarray, found: np.ndarray, precision: str) -> dict[str
 
     Args:
         expected: Logits of the network, (N, classes).
-        found: Logits of the export.
+        found: Logits of the export, (N, classes).
         precision: A key of `LIMITS`, or ``"int8"``.
 
     Returns:
@@ -75,4 +75,6 @@ def _largest(values: np.ndarray) -> float:
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    return keras.ops.convert_to_numpy(keras.ops.softmax(logits.astype("float32")))
+    logits = logits.astype("float32")
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponents / exponents.sum(axis=1, keepdims=True)

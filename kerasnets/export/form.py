@@ -1,19 +1,30 @@
-"""The form in which a network is exported. Loads no framework: the command line reads it."""
+"""The form in which a network is exported, and the formats: ours, and those of plug-ins.
+
+Loads no framework: the command line reads it.
+"""
 
 from __future__ import annotations
 
+import importlib
 import pathlib
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from kerasnets.errors import UserError
+from kerasnets.inputs import Preprocessing
+from kerasnets.plugins import Registry
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
     """The form in which a network is exported."""
 
-    format: Literal["savedmodel", "litert", "onnx"] = "savedmodel"
+    format: str = "savedmodel"
     """Format: savedmodel takes image files; litert and onnx take raw pixels of the right size."""
     optimize: bool = True
     """Fold batch norm into the convolutions, and leave out pixels that no layer reads."""
@@ -29,25 +40,117 @@ class Form:
     def __post_init__(self) -> None:
         if self.keep is not None and self.keep < 1:
             raise UserError(f"--keep must be at least 1. Received: {self.keep}.")
-        if self.quantize != "none" and self.format != "litert":
-            raise UserError(
-                f"--quantize {self.quantize} is for --format litert. "
-                f"Received: --format {self.format}."
-            )
-        plain = self.format != "savedmodel" or not self.optimize or self.precision != "fp32"
-        if self.device == "cpu" and plain:
-            raise UserError(
-                "--device cpu is for optimised SavedModels in fp32. "
-                f"Received: --format {self.format}, --precision {self.precision}, "
-                f"optimize={self.optimize}."
-            )
-        if self.precision != "fp32" and self.format != "savedmodel":
-            raise UserError(
-                f"--precision {self.precision} is for --format savedmodel. "
-                f"Received: --format {self.format}."
-            )
+        chosen = exporter(self.format)
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if value != option.default and option.name not in (*ALWAYS, *chosen.takes):
+                others = (name for name in FORMATS if option.name in exporter(name).takes)
+                raise UserError(
+                    f"--{option.name} {value} is for --format {' or '.join(others)}. "
+                    f"Received: --format {self.format}."
+                )
+        chosen.check(self)
 
     def folder(self, name: str) -> pathlib.Path:
-        """Where the versions of a network go if nothing else is said."""
-        parents = {"savedmodel": "savedmodels", "litert": "litert", "onnx": "onnx"}
-        return pathlib.Path(parents[self.format], name)
+        """The folder of a network's versions where no other is given."""
+        return pathlib.Path(exporter(self.format).parent, name)
+
+
+# The options that every format takes.
+ALWAYS = ("format", "optimize", "keep")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an exporter is to write.
+
+    Attributes:
+        network: The network as it is, of logits, (N, classes).
+        inference: The same network optimised and in the precision of `form`; this is written.
+        preprocessing: Preprocessing of the network.
+        class_names: Names of the classes, by label.
+        form: The form of the export.
+        calibration: Raw pixels, (N, H, W, C) in 0 to 255, where `form` quantizes.
+    """
+
+    network: keras.Model
+    inference: keras.Model
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...]
+    form: Form
+    calibration: np.ndarray | None = None
+
+
+class Exporter(Protocol):
+    """A format of exports."""
+
+    @property
+    def file(self) -> str:
+        """Name of the file, or folder, that every version of this format has."""
+        ...
+
+    @property
+    def extras(self) -> str:
+        """Folder in a version for ``labels.txt`` and ``model.json``; "" is the version's own."""
+        ...
+
+    @property
+    def parent(self) -> str:
+        """Folder of all networks' exports where no other is given."""
+        ...
+
+    @property
+    def takes(self) -> Collection[str]:
+        """The options of `Form` that the format takes, besides those in `ALWAYS`."""
+        ...
+
+    def check(self, form: Form) -> None:
+        """Raises a `UserError` where values do not go together, or a package is missing."""
+        ...
+
+    def write(self, job: Job, folder: pathlib.Path) -> dict[str, object] | str:
+        """Writes a version and compares it with the network.
+
+        Args:
+            job: What to write.
+            folder: Empty folder of the version; ``labels.txt`` and ``model.json`` come later.
+
+        Returns:
+            What ``model.json`` says of the comparison, see `kerasnets.export.checks.compare`.
+
+        Raises:
+            UserError: When the export does not answer as the network does.
+        """
+        ...
+
+
+_EXPORTERS: Registry[Exporter] = Registry("format")
+# The modules that register our own formats; they load no framework either.
+FORMATS = {name: f"kerasnets.export.{name}" for name in ("savedmodel", "litert", "onnx")}
+
+
+def register_exporter(name: str, exporter: Exporter) -> None:
+    """Adds a format, which ``--format`` then takes by its name.
+
+    Raises:
+        UserError: When there is a format of this name already.
+    """
+    _EXPORTERS.register(name, exporter)
+
+
+def exporter(name: str) -> Exporter:
+    """The exporter of a format.
+
+    Raises:
+        UserError: When there is no such format.
+    """
+    for own in FORMATS.values():
+        importlib.import_module(own)
+    return _EXPORTERS[name]
+
+
+def exporters() -> dict[str, Exporter]:
+    """Every format by name, those of plug-ins included."""
+    for own in FORMATS.values():
+        importlib.import_module(own)
+    return _EXPORTERS.all()

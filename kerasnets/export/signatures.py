@@ -15,7 +15,7 @@ feature ``image/encoded``. ``classify`` is what TensorFlow Serving's ``:classify
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -48,9 +48,9 @@ def signatures(
     """Every signature of a network; see the module's table.
 
     Args:
-        network: It returns logits, (N, classes).
-        preprocessing: Of the network.
-        class_names: By label.
+        network: Network of logits, (N, classes).
+        preprocessing: Preprocessing of the network.
+        class_names: Names of the classes, by label.
     """
     shape = network.input_shape[1:]
     with_embedding = keras.Model(
@@ -83,7 +83,8 @@ def signatures(
 
     def classify(inputs: tf.Tensor) -> Answer:
         wanted = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
-        found = serving_default(tf.io.parse_example(inputs, wanted)["image/encoded"])
+        files: Any = tf.io.parse_example(inputs, wanted)["image/encoded"]
+        found = serving_default(files)
         return {"classes": found["top_classes"], "scores": found["top_scores"]}
 
     files = (tf.TensorSpec([None], tf.string, "image_bytes"),)
@@ -108,7 +109,7 @@ def _of_any_number(network: keras.Model, x: tf.Tensor) -> Answer:
     number = tf.shape(x)[0]
     # Where there is an image already, padding with nothing costs nothing.
     missing = tf.maximum(1 - number, 0)
-    padded = tf.pad(x, [[0, missing], [0, 0], [0, 0], [0, 0]])
+    padded = tf.pad(x, tf.pad([[missing]], [[0, 3], [1, 0]]))
     padded = tf.ensure_shape(padded, (None, *x.shape[1:]))
     answer = network(padded, training=False)
     return {name: value[:number] for name, value in answer.items()}
@@ -116,7 +117,7 @@ def _of_any_number(network: keras.Model, x: tf.Tensor) -> Answer:
 
 def embedding_of(network: keras.Model) -> keras.KerasTensor:
     """What the network's classifier sees, averaged over height and width: (N, D)."""
-    x = classifying_layer(network).input
+    x: Any = classifying_layer(network).input
     if len(x.shape) == 4:
         x = keras.layers.GlobalAveragePooling2D(dtype="float32")(x)
     return x

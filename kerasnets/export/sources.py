@@ -13,7 +13,7 @@ from kerasnets.data import evaluation_batches, load
 from kerasnets.data.bad_images import naming_bad_images
 from kerasnets.errors import UserError
 from kerasnets.export.form import Form
-from kerasnets.export.saved_model import export
+from kerasnets.export.writer import export
 from kerasnets.fast.rewriting import logits_of
 from kerasnets.pretrained.build import build
 from kerasnets.pretrained.sources import preprocessing
@@ -40,8 +40,8 @@ def export_run(
     """Exports the network of a finished run as the next version in `folder`; returns its folder.
 
     Args:
-        run: Of `kerasnets.training`.
-        folder: Of the versions.
+        run: A finished run.
+        folder: Folder of the versions.
         form: Format, precision and the like; an optimised SavedModel by default.
         calibration: Data whose training images give int8 its scales; the run's by default.
         data_dir: Where TFDS keeps its data; the run's folder by default.
@@ -58,11 +58,11 @@ def export_run(
         data_dir=data_dir or run.config.data_dir,
         # So that none of the images that the run held out gives a scale.
         test_fraction=run.config.test_fraction,
-        validation_fraction=run.config.recipe.validation_fraction,
+        validation_fraction=run.recipe.validation_fraction,
     )
     facts = {
         "data": run.config.data,
-        "recipe": dataclasses.asdict(run.config.recipe),
+        "recipe": dataclasses.asdict(run.recipe),
         "metrics": run.metrics(),
     }
     return export(
@@ -90,14 +90,14 @@ def export_network(
     """Exports a network with weights as the next version in `folder`.
 
     Args:
-        name: Of the network.
-        weights: As `kerasnets.build` takes them.
-        folder: Of the versions.
-        labels: A file with a class name on each line; the classes' numbers by default.
+        name: Name of the network.
+        weights: Weights as `kerasnets.build` takes them.
+        folder: Folder of the versions.
+        labels: A file with a class name on each line; the classes' indices by default.
         form: Format, precision and the like; an optimised SavedModel by default.
         calibration: Data whose training images give int8 its scales.
         data_dir: Where TFDS keeps its data.
-        **options: Of the network.
+        **options: Options of the network.
 
     Returns:
         The folder of the new version.
@@ -127,10 +127,10 @@ def calibration_pixels(
     """Training images as the network's export takes them, (N, H, W, C); ``None`` but for int8.
 
     Args:
-        form: Of the export.
-        data: As `kerasnets.data.load` takes it.
-        network: The network.
-        before: Its preprocessing.
+        form: Form of the export.
+        data: Data as `kerasnets.data.load` takes it.
+        network: Network to be exported.
+        before: Preprocessing of the network.
         **where: Other arguments of `kerasnets.data.load`.
 
     Raises:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from kerasnets.errors import UserError
+from kerasnets.export.form import exporter, exporters
 from kerasnets.files import make_folder
 
 try:
@@ -19,8 +20,6 @@ try:
 except ImportError:
     fcntl = None  # Windows
 
-# The file that makes a version one of its format.
-FILES = {"savedmodel": "saved_model.pb", "litert": "model.tflite", "onnx": "model.onnx"}
 # What a version's folder is called while it is written.
 PARTIAL = re.compile(r"\.partial-[0-9a-f]{32}")
 
@@ -38,21 +37,22 @@ def numbered(folder: str | os.PathLike) -> dict[int, pathlib.Path]:
 def versions(folder: str | os.PathLike, format: str = "savedmodel") -> dict[int, pathlib.Path]:
     """The folders of a format's versions, by number, ascending."""
     found = numbered(folder).items()
-    return {number: path for number, path in found if (path / FILES[format]).is_file()}
+    mark = exporter(format).file
+    return {number: path for number, path in found if (path / mark).exists()}
 
 
 def write_version(
     folder: str | os.PathLike, format: str, write: Callable[[pathlib.Path], None]
 ) -> pathlib.Path:
-    """Writes the next version, whole or not at all.
+    """Writes the next version, which appears when it is complete.
 
     Clears what killed exports left in `folder`, unless another export into it is under way.
 
     Args:
-        folder: Of the versions; made where there is none.
-        format: A key of `FILES`.
+        folder: Folder of the versions; made where there is none.
+        format: Name of the format.
         write: Fills the folder that it is given. A server that watches `folder` passes over this
-            one until it gets its number, since its name is none.
+            one until it gets a number for its name.
 
     Returns:
         The folder of the version, with the next number that is free at the end.
@@ -100,6 +100,8 @@ def _exporting(folder: pathlib.Path) -> Iterator[None]:
 
 
 def _locked(file: int, how: int) -> bool:
+    if fcntl is None:
+        return False
     try:
         fcntl.flock(file, how)
     except OSError:
@@ -108,7 +110,7 @@ def _locked(file: int, how: int) -> bool:
 
 
 def _check_format(folder: pathlib.Path, format: str) -> None:
-    for other in FILES:
+    for other in exporters():
         if other != format and versions(folder, other):
             raise UserError(
                 f"{str(folder)!r} holds versions of the format {other}; a server would stumble "

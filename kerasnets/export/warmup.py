@@ -7,6 +7,7 @@ https://www.tensorflow.org/tfx/serving/saved_model_warmup
 
 from __future__ import annotations
 
+import importlib
 import pathlib
 
 import numpy as np
@@ -20,10 +21,14 @@ def write_warmup(folder: pathlib.Path, name: str, input_shape: tuple[int, int, i
 
     Args:
         folder: ``assets.extra`` of the version.
-        name: Of the model.
-        input_shape: Of the network, (H, W, C).
+        name: Name of the model.
+        input_shape: Input shape of the network, (H, W, C).
     """
-    from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2
+    # Their classes are made on import, so no type checker finds them.
+    apis = "tensorflow_serving.apis"
+    classification_pb2 = importlib.import_module(f"{apis}.classification_pb2")
+    predict_pb2 = importlib.import_module(f"{apis}.predict_pb2")
+    prediction_log_pb2 = importlib.import_module(f"{apis}.prediction_log_pb2")
 
     height, width, _ = input_shape
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)

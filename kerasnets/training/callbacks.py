@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import csv
 import datetime
-import io
 import logging
 import math
 import pathlib
 import signal
 import time
 import types
+from collections.abc import Mapping
+from typing import Any
 
 import keras
+import numpy as np
 import rich.console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from kerasnets.errors import UserError
-from kerasnets.files import read_text, whole
+from kerasnets.files import whole
+from kerasnets.runs.history import read_history
 from kerasnets.training import checkpoints
+from kerasnets.training.trainee import Trainee
 from kerasnets.weights import save_weights
 
 log = logging.getLogger("kerasnets")
 
-# Of each ``history.csv``.
-COLUMNS = {"epoch", "loss", "accuracy", "learning_rate"}
+# Figures by name; Keras always passes some where a step or an epoch has ended.
+Logs = Mapping[str, Any]
 
 
 class Interrupted(Exception):  # noqa: N818 - a request, not an error
@@ -36,7 +40,13 @@ class Interrupted(Exception):  # noqa: N818 - a request, not an error
         self.folder = folder
 
 
-class ProgressBar(keras.callbacks.Callback):
+class Callback(keras.callbacks.Callback):
+    """A callback of a network in training; Keras' own does not tell what its model is."""
+
+    model: Trainee
+
+
+class ProgressBar(Callback):
     """A bar for each epoch with the figures, the speed and the run's time left; then a log line.
 
     Args:
@@ -68,7 +78,7 @@ class ProgressBar(keras.callbacks.Callback):
         if console.is_terminal:
             self.progress.start()
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         now, batch = time.perf_counter(), self.model.steps_after(batch) - 1
         if self.first_step is None:
             # The first step traces the graph; it says nothing of the speed.
@@ -93,7 +103,7 @@ class ProgressBar(keras.callbacks.Callback):
     def on_test_begin(self, logs: dict | None = None) -> None:
         self.trained = time.perf_counter()
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.close()
         end = getattr(self, "trained", time.perf_counter())
         speed = self._images_per_second(self.last_step, end)
@@ -112,10 +122,10 @@ class ProgressBar(keras.callbacks.Callback):
 
 def learning_rate(model: keras.Model) -> float:
     """Of the next step, without what a stage multiplies it by."""
-    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+    return float(np.asarray(model.optimizer.learning_rate))
 
 
-class History(keras.callbacks.Callback):
+class History(Callback):
     """``history.csv``, a row for each epoch; a resumed run goes on below its earlier rows.
 
     Args:
@@ -147,7 +157,7 @@ class History(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.started = time.perf_counter()
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         row = {
             "epoch": epoch + 1,
             **{name: float(value) for name, value in logs.items()},
@@ -163,30 +173,7 @@ class History(keras.callbacks.Callback):
             writer.writerows(self.rows)
 
 
-def read_history(path: pathlib.Path) -> list[dict[str, float]]:
-    """The rows of a ``history.csv``; none where there is no such file.
-
-    Raises:
-        UserError: When it cannot be read, or a row is damaged.
-    """
-    if not path.is_file():
-        return []
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    rows = []
-    try:
-        for row in reader:
-            rows.append({name: float(value) for name, value in row.items()})
-            rows[-1]["epoch"] = int(rows[-1]["epoch"])
-            if missing := COLUMNS - rows[-1].keys():
-                raise KeyError(f"no {min(missing)}")
-    except (csv.Error, ValueError, TypeError, KeyError, OverflowError) as error:
-        raise UserError(
-            f"{str(path)!r} is damaged: line {reader.line_num} is no row of figures ({error})."
-        ) from error
-    return rows
-
-
-class FiniteLoss(keras.callbacks.Callback):
+class FiniteLoss(Callback):
     """Stops the run where the loss is no number, and names the step.
 
     Of steps that were started together it names the last.
@@ -208,7 +195,7 @@ class FiniteLoss(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.before = self.step
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         self.step = self.before + self.model.steps_after(batch)
         self.losses.append((self.step, logs["loss"]))
         if len(self.losses) == self.LOOK:
@@ -228,7 +215,7 @@ class FiniteLoss(keras.callbacks.Callback):
         self.losses.clear()
 
 
-class Guard(keras.callbacks.Callback):
+class Guard(Callback):
     """Keeps a run from being lost: checkpoints and a clean stop.
 
     There is a checkpoint after each epoch, every `minutes`, every `steps`, and before a stop that
@@ -323,7 +310,7 @@ class Guard(keras.callbacks.Callback):
             raise Interrupted(self.loss.step, self.folder.parent)
 
 
-class KeepBest(keras.callbacks.Callback):
+class KeepBest(Callback):
     """Writes the weights of the best validated epoch into a file of their own.
 
     Args:
@@ -338,7 +325,7 @@ class KeepBest(keras.callbacks.Callback):
         self.best = best
         self.write = write
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if logs.get("val_accuracy", -1.0) > self.best:
             self.best = float(logs["val_accuracy"])
             with self.model.averaged():

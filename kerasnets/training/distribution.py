@@ -12,12 +12,14 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
 from kerasnets import values
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
+from kerasnets.runs.run import chosen_recipe
 from kerasnets.training.trainee import Trainee
 
 # What TensorFlow raises in the workers that are left when one is gone.
@@ -36,10 +38,10 @@ class Place:
     """The devices of a run, and this process among its workers.
 
     Attributes:
-        strategy: Of several devices; ``None`` for one.
-        worker: Number of this process, from 0, which is the chief.
+        strategy: Strategy for several devices; ``None`` for one.
+        worker: Index of this process, from 0, which is the chief.
         workers: Number of processes.
-        in_cluster: Whether a cluster's description was given, if only of this worker.
+        in_cluster: Whether a cluster was described, even one of this worker alone.
     """
 
     strategy: tf.distribute.Strategy | None = None
@@ -61,13 +63,13 @@ class Place:
         """Where the network and its optimizer must be made."""
         return contextlib.nullcontext() if self.strategy is None else self.strategy.scope()
 
-    def trainee(self, *arguments: object, **options: object) -> Trainee:
+    def trainee(self, *arguments: Any, **options: Any) -> Trainee:
         """A `Trainee` whose step runs on these devices."""
         if self.workers == 1:
             with self.scope():
                 return Trainee(*arguments, **options)
         # Made outside of the scope, these are each worker's own.
-        wishes, asked = (tf.Variable([0, 0], trainable=False) for _ in range(2))
+        wishes, asked = (tf.Variable(tf.zeros(2, tf.int32), trainable=False) for _ in range(2))
         with self.scope():
             trainee = SharedTrainee(*arguments, **options)
         trainee.wishes, trainee.asked = wishes, asked
@@ -79,9 +81,9 @@ class Place:
         """Batches divided among the devices.
 
         Args:
-            make: Gives a worker's batches, from ``(worker, workers)`` and the worker's share of
-                the batch.
-            batch_size: Of all devices together.
+            make: Gives a worker's batches, from ``(worker, workers)`` and the images that the
+                worker has of each batch.
+            batch_size: Effective batch size: images on all devices together.
         """
         if self.strategy is None:
             return make((0, 1), batch_size)
@@ -98,21 +100,22 @@ class Place:
         """Waits for all workers and checks that they have the same number.
 
         Args:
-            value: Up to 2**63.
-            what: It is, in the words of the error.
+            value: A number below 2**63.
+            what: What the number is, in the words of the error.
 
         Raises:
             UserError: When they have not.
         """
-        if self.workers == 1:
+        strategy = self.strategy
+        if self.workers == 1 or strategy is None:
             return
 
         def gather() -> tf.Tensor:
             own = tf.constant([value], tf.int64)
             return tf.distribute.get_replica_context().all_gather(own, axis=0)
 
-        run = tf.function(lambda: self.strategy.run(gather))
-        values = self.strategy.experimental_local_results(run())[0].numpy().tolist()
+        run = tf.function(lambda: strategy.run(gather))
+        values = strategy.experimental_local_results(run())[0].numpy().tolist()
         if len(set(values)) > 1:
             raise UserError(f"The workers differ in {what}: {', '.join(map(str, values))}.")
 
@@ -195,7 +198,7 @@ def check(config: TrainConfig, where: Place) -> None:
     Raises:
         UserError: When the batch does not divide among them, or a combination does not work.
     """
-    recipe = config.recipe
+    recipe = chosen_recipe(config)
     if config.xla and where.strategy is not None:
         raise UserError(
             f"--xla does not work with {where.replicas} devices "
@@ -222,24 +225,24 @@ def _choose_devices(devices: str) -> None:
     if devices == "auto":
         return
     kind = match[1]
-    numbers = range(len(known[kind])) if match[2] is None else [int(n) for n in match[2].split(",")]
-    if not numbers:
+    indices = range(len(known[kind])) if match[2] is None else [int(n) for n in match[2].split(",")]
+    if not indices:
         raise UserError(f"--devices {devices}: TensorFlow finds no {kind.upper()} here.")
-    logical = kind == "cpu" and len(numbers) > 1
-    for number in () if logical else numbers:
-        if number >= len(known[kind]):
+    logical = kind == "cpu" and len(indices) > 1
+    for index in () if logical else indices:
+        if index >= len(known[kind]):
             raise UserError(
-                f"--devices {devices}: there is no {kind}:{number}; TensorFlow finds "
+                f"--devices {devices}: there is no {kind}:{index}; TensorFlow finds "
                 f"{len(known[kind])} {kind.upper()}{'s' * (len(known[kind]) != 1)} here."
             )
     try:
         if kind == "gpu":
-            tf.config.set_visible_devices([known["gpu"][number] for number in numbers], "GPU")
+            tf.config.set_visible_devices([known["gpu"][index] for index in indices], "GPU")
             return
         tf.config.set_visible_devices([], "GPU")
         if logical:
             # Parts of one processor, to try distribution without GPUs.
-            parts = [tf.config.LogicalDeviceConfiguration()] * len(numbers)
+            parts = [tf.config.LogicalDeviceConfiguration()] * len(indices)
             tf.config.set_logical_device_configuration(known["cpu"][0], parts)
     except (RuntimeError, ValueError) as error:
         raise UserError(
@@ -249,7 +252,7 @@ def _choose_devices(devices: str) -> None:
 
 
 def _cluster(config: TrainConfig) -> tuple[list[str], int] | None:
-    """The workers' addresses and this one's number, from the flags or from TF_CONFIG."""
+    """The workers' addresses and this one's index, from the flags or from TF_CONFIG."""
     if config.cluster is not None:
         return _from_flags(config.cluster, config.worker)
     if config.worker is not None:

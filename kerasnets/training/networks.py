@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 from kerasnets.config.options import parse_options
 from kerasnets.config.recipe_fields import Recipe
@@ -16,6 +16,7 @@ from kerasnets.lazy import keras
 from kerasnets.pretrained import freeze
 from kerasnets.pretrained.build import build
 from kerasnets.registry import info, registration
+from kerasnets.runs.run import Run, chosen_recipe
 
 log = logging.getLogger("kerasnets")
 
@@ -30,16 +31,18 @@ def starting_network(config: TrainConfig, classes: int) -> keras.Model:
     """The network that a run trains, before its first step.
 
     Args:
-        config: Of the run, with its recipe.
-        classes: Of the classifier.
+        config: Configuration of the run, with its recipe.
+        classes: Number of classes.
 
     Returns:
-        A model of logits, or of a dictionary of logits where the recipe trains side classifiers.
+        A model of logits, or of a dictionary of logits where the recipe trains auxiliary
+        classifiers.
 
     Raises:
         UserError: When an option, a weight file or a frozen part does not fit the network.
     """
-    recipe, options = config.recipe, parse_options(config.options, GIVEN)
+    recipe = chosen_recipe(config)
+    options: dict[str, Any] = parse_options(config.options, GIVEN)
     if recipe.dropout is not None:
         options["dropout"] = float(recipe.dropout)
     if recipe.auxiliary_loss and registration(config.model).auxiliary_heads:
@@ -61,14 +64,6 @@ def starting_network(config: TrainConfig, classes: int) -> keras.Model:
     return network
 
 
-def any_size(name: str) -> dict[str, object]:
-    """The arguments of `kerasnets.build` that let a network take images of any size."""
-    entry = registration(name)
-    dense = "dense_head" in inspect.signature(entry.head).parameters
-    channels = entry.info.input_shape[-1]
-    return {"input_shape": (None, None, channels), **({"dense_head": "conv"} if dense else {})}
-
-
 @contextlib.contextmanager
 def precision(recipe: Recipe) -> Iterator[None]:
     """Layers made inside compute in the recipe's precision; weights stay float32."""
@@ -81,20 +76,18 @@ def precision(recipe: Recipe) -> Iterator[None]:
 
 
 def take_over(network: keras.Model, source: pathlib.Path) -> None:
-    """Copies what fits of a trained network, by layer name and shape, and logs what.
+    """Copies the layers of a trained network that fit by name and shape, and logs which.
 
     From one VGG network to another only the first four convolutions and the three dense layers
     are copied: Simonyan and Zisserman 2014, section 3.1, started their deep networks so.
 
     Args:
-        network: What gets the weights.
+        network: Network that gets the weights.
         source: Folder of a finished run.
 
     Raises:
         UserError: When there is no such run, or nothing of it fits.
     """
-    from kerasnets.runs.run import Run
-
     trained = Run.load(source).network()
     wanted, found = _layers(network), _layers(trained)
     if trained.name != network.name and _family(trained) == _family(network) == "vgg":

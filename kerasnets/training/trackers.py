@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.util
 
 import keras
@@ -12,9 +13,9 @@ import tensorflow as tf
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
 from kerasnets.runs.run import Run
-from kerasnets.training.callbacks import learning_rate
+from kerasnets.training.callbacks import Callback, Logs, learning_rate
 
-# Extra packages of `TrainConfig.log_to`.
+# Packages that `TrainConfig.log_to` may need; they are imported by name, as they are optional.
 SERVICES = ("wandb", "mlflow")
 IMAGES = 16
 
@@ -30,8 +31,8 @@ def trackers(run: Run, images: np.ndarray) -> list[keras.callbacks.Callback]:
     """The callbacks that `TrainConfig.log_to` asks for.
 
     Args:
-        run: Whose curves.
-        images: (N, H, W, C) uint8 of the training, some of which are shown.
+        run: The run.
+        images: Training images, (N, H, W, C) uint8, some of which are shown.
     """
     make = {
         "tensorboard": lambda: Board(run, images),
@@ -45,7 +46,7 @@ class Board(keras.callbacks.TensorBoard):
     """TensorBoard's curves and learning rate, the network's graph, and some training images."""
 
     def __init__(self, run: Run, images: np.ndarray) -> None:
-        super().__init__(run.folder / "tensorboard", write_graph=False)
+        super().__init__(str(run.folder / "tensorboard"), write_graph=False)
         self.images = images[:IMAGES]
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -59,11 +60,11 @@ class Board(keras.callbacks.TensorBoard):
             tf.summary.write("keras", self.model.network.to_json(), step=0, metadata=graph)
 
 
-class Wandb(keras.callbacks.Callback):
+class Wandb(Callback):
     """Sends each epoch's figures to Weights & Biases; a resumed run goes on in its own curves."""
 
     def __init__(self, run: Run) -> None:
-        import wandb
+        wandb = importlib.import_module("wandb")
 
         super().__init__()
         self.run = wandb.init(
@@ -75,15 +76,15 @@ class Wandb(keras.callbacks.Callback):
             config=_plain(run.config),
         )
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.run.log(_figures(self.model, logs), step=epoch + 1)
 
 
-class MLflow(keras.callbacks.Callback):
+class MLflow(Callback):
     """Sends each epoch's figures to MLflow; a resumed run goes on in its own curves."""
 
     def __init__(self, run: Run) -> None:
-        import mlflow
+        mlflow = importlib.import_module("mlflow")
 
         super().__init__()
         self.client = mlflow.MlflowClient()
@@ -98,7 +99,7 @@ class MLflow(keras.callbacks.Callback):
             self.id = started.info.run_id
             mlflow.log_params(_plain(run.config))
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         for name, value in _figures(self.model, logs).items():
             self.client.log_metric(self.id, name, value, step=epoch + 1)
 
@@ -110,7 +111,7 @@ def _plain(config: TrainConfig) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
 
 
-def _figures(model: keras.Model, logs: dict[str, object]) -> dict[str, float]:
+def _figures(model: keras.Model, logs: Logs) -> dict[str, float]:
     return {
         "learning_rate": learning_rate(model),
         **{name: float(value) for name, value in logs.items()},

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-
-import keras
+from collections.abc import Collection
 
 from kerasnets.config.recipe_fields import Recipe
 from kerasnets.errors import UserError
+from kerasnets.training.callbacks import Callback, Logs
 from kerasnets.training.schedules import plateau_factor, stalled_epochs
-from kerasnets.training.trainee import Trainee
 
 log = logging.getLogger("kerasnets")
 
 
-def check_validation(recipe: Recipe, splits: tuple[str, ...]) -> None:
+def check_validation(recipe: Recipe, splits: Collection[str]) -> None:
     """Raises a `UserError` where the recipe needs a validation split and there is none."""
     if recipe.watches_validation and "validation" not in splits:
         needs = "schedule plateau" if recipe.schedule == "plateau" else "early_stopping"
@@ -27,21 +26,21 @@ def has_stopped(recipe: Recipe, accuracies: list[float]) -> bool:
     """Whether early stopping ends the training after these epochs.
 
     Args:
-        recipe: Its `early_stopping`.
-        accuracies: Of the validation, one for each epoch so far.
+        recipe: Recipe of the run.
+        accuracies: Validation accuracy of each epoch so far.
     """
     return 0 < recipe.early_stopping <= stalled_epochs(accuracies)
 
 
-class WatchValidation(keras.callbacks.Callback):
+class WatchValidation(Callback):
     """Lowers the learning rate on a plateau and stops early.
 
     Both follow from the validation accuracies of the epochs so far alone, so a resumed run goes
     on as an uninterrupted one would.
 
     Args:
-        recipe: What to follow.
-        accuracies: Of the epochs that an earlier part of the run made.
+        recipe: Recipe of the run.
+        accuracies: Validation accuracy of each epoch of an earlier part of the run.
     """
 
     def __init__(self, recipe: Recipe, accuracies: list[float]) -> None:
@@ -49,7 +48,7 @@ class WatchValidation(keras.callbacks.Callback):
         self.recipe = recipe
         self.accuracies = list(accuracies)
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if not self.recipe.watches_validation:
             return
         self.accuracies.append(float(logs["val_accuracy"]))
@@ -63,10 +62,8 @@ class WatchValidation(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class MeasureAverages(keras.callbacks.Callback):
+class MeasureAverages(Callback):
     """Validates the averaged weights where the recipe has any; training goes on with its own."""
-
-    model: Trainee
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         self.averaged = self.model.averaged()

@@ -1,9 +1,11 @@
 import csv
 import dataclasses
+import functools
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kerasnets import UserError
 from kerasnets.data import load
@@ -12,6 +14,7 @@ from kerasnets.data.sources.base import Split
 from kerasnets.evaluation import evaluate
 from kerasnets.evaluation.report import FILES, write_report
 from kerasnets.inputs import Preprocessing, with_preprocessing
+from kerasnets.inspection.memory import activation_bytes, batch_within
 
 PREPROCESSING = Preprocessing(size=(8, 8), resize=9, mean=(0.5,), std=(0.25,))
 
@@ -30,12 +33,12 @@ def split(rng, size=23) -> Split:
     return Split(Pixels(images), rng.integers(0, 7, size).astype(np.int32))
 
 
-@pytest.mark.parametrize("crops", ["centre", "ten"])
+@pytest.mark.parametrize("crops", ["centre", "ten", "144"])
 def test_every_image_counts_once_whatever_the_batch(rng, crops):
     images = split(rng)
     found = [
         evaluate(network(), images, PREPROCESSING, crops=crops, batch_size=size)
-        for size in (1, 5, 1000)
+        for size in (1, 5, 1000, None)
     ]
     for each in found:
         assert each.images == each.confusion.sum() == 23
@@ -59,7 +62,27 @@ def test_crops_average_probabilities(rng):
     assert found.loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_predictions_of_a_network_with_side_classifiers_are_measured(rng):
+@pytest.mark.parametrize(("crops", "count"), [("centre", 1), ("ten", 10), ("144", 144)])
+def test_a_batch_stays_within_the_budget(rng, monkeypatch, crops, count):
+    """Also where one image has more crops than that."""
+    sizes = []
+
+    class Watched(keras.layers.Layer):
+        def call(self, x):
+            tf.numpy_function(lambda size: sizes.append(int(size)), [tf.shape(x)[0]], [])
+            return x
+
+    plain = network()
+    watched = keras.Model(plain.inputs, Watched()(plain.output))
+    need = activation_bytes(with_preprocessing(watched, PREPROCESSING))
+    small = functools.partial(batch_within, budget=3 * need)
+    monkeypatch.setattr("kerasnets.evaluation.evaluator.batch_within", small)
+    evaluate(watched, split(rng, 5), PREPROCESSING, crops=crops)
+    assert sum(sizes) == 5 * count
+    assert max(sizes) == 3
+
+
+def test_the_predictions_of_a_network_with_auxiliary_classifiers_are_measured(rng):
     one = network()
     both = keras.Model(one.input, {"predictions": one.output, "aux1": -one.output})
     images = split(rng)

@@ -13,8 +13,8 @@ import kerasnets
 from kerasnets import UserError
 from kerasnets.cli.commands.export import Export
 from kerasnets.export import Form, classifier, export, export_network, export_run
-from kerasnets.export.saved_model import in_form
 from kerasnets.export.versions import numbered, prune, versions, write_version
+from kerasnets.export.writer import in_form
 from kerasnets.weights import save_weights
 from tests.fast.test_folding import agree
 
@@ -106,16 +106,16 @@ def test_versions_count_up_and_old_ones_go(small, tmp_path):
 
 def test_a_server_never_sees_half_a_version(small, tmp_path, monkeypatch):
     """While it is written, a version's folder has a name that is no number."""
-    from kerasnets.export import saved_model
+    from kerasnets.export import warmup
 
     seen = []
-    original = saved_model.write_warmup
+    original = warmup.write_warmup
 
     def watch(*arguments):
         seen.extend(path.name for path in tmp_path.iterdir())
         return original(*arguments)
 
-    monkeypatch.setattr(saved_model, "write_warmup", watch)
+    monkeypatch.setattr(warmup, "write_warmup", watch)
     export(*small, tmp_path)
     (name,) = seen
     assert name.startswith(".partial-")
@@ -123,9 +123,9 @@ def test_a_server_never_sees_half_a_version(small, tmp_path, monkeypatch):
 
 
 def test_an_export_that_answers_otherwise_is_not_written(small, tmp_path, monkeypatch):
-    from kerasnets.export import saved_model
+    from kerasnets.export import writer
 
-    original = saved_model.for_inference
+    original = writer.for_inference
 
     def wrong(network, **options):
         copy = original(network, **options)
@@ -133,7 +133,7 @@ def test_an_export_that_answers_otherwise_is_not_written(small, tmp_path, monkey
         bias.assign_add([0.01, 0.0])
         return copy
 
-    monkeypatch.setattr(saved_model, "for_inference", wrong)
+    monkeypatch.setattr(writer, "for_inference", wrong)
     with pytest.raises(UserError, match="does not answer as the network does, so it is not writ"):
         export(*small, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -141,12 +141,12 @@ def test_an_export_that_answers_otherwise_is_not_written(small, tmp_path, monkey
 
 
 def test_a_failed_export_leaves_nothing(small, tmp_path, monkeypatch):
-    from kerasnets.export import saved_model
+    from kerasnets.export import savedmodel
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(saved_model, "_write_extras", full)
+    monkeypatch.setattr(savedmodel.SavedModel, "write", full)
     with pytest.raises(UserError, match="No version was written into .* No space left on device"):
         export(*small, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -290,9 +290,9 @@ def test_an_export_for_cpus_computes_in_tiles(tmp_path):
     assert "BatchMatMulV2" in kinds[1] - kinds[0]
 
 
-@pytest.mark.parametrize(
-    "others", [{"precision": "bf16"}, {"optimize": False}, {"format": "litert"}], ids=str
-)
+@pytest.mark.parametrize("others", [{"precision": "bf16"}, {"optimize": False}], ids=str)
 def test_tiles_go_with_optimised_saved_models_in_fp32(others):
     with pytest.raises(UserError, match="--device cpu is for optimised SavedModels in fp32"):
         Form(device="cpu", **others)
+    with pytest.raises(UserError, match="--device cpu is for --format savedmodel. Received: --fo"):
+        Form(device="cpu", format="litert")

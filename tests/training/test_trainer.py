@@ -1,9 +1,9 @@
 import csv
 import dataclasses
-import json
 import logging
 import os
 import pathlib
+import random
 import re
 import signal
 import subprocess
@@ -13,15 +13,15 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kerasnets import Run, TrainConfig, UserError, recipe, train
-from kerasnets.data.records import Shards
-from kerasnets.data.sources.base import Split
 from kerasnets.fast import patches
-from kerasnets.runs.run import clear, is_free, load_data, run_folder
-from kerasnets.training.callbacks import Guard, Interrupted, read_history
-from kerasnets.training.distribution import Place
-from kerasnets.training.trainer import _validation_batches, log
+from kerasnets.runs.history import read_history
+from kerasnets.runs.run import load_data
+from kerasnets.training.callbacks import Guard, Interrupted
+from kerasnets.training.networks import starting_network
+from kerasnets.training.process import seeded
 from kerasnets.weights import read_tensors
 
 SHORT = recipe("digits", epochs=3)
@@ -184,23 +184,6 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, short_run):
         train(config(tmp_path / "new"), resume=True)
 
 
-def test_runs_without_a_folder_are_numbered(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    plain = TrainConfig(data="folder:some/flowers")
-    assert str(run_folder(plain, False)) == "runs/lenet5-flowers-1"
-    (tmp_path / "runs" / "lenet5-flowers-1").mkdir(parents=True)
-    assert str(run_folder(plain, False)) == "runs/lenet5-flowers-2"
-    assert str(run_folder(plain, True)) == "runs/lenet5-flowers-1"
-    # The first one was removed.
-    (tmp_path / "runs" / "lenet5-flowers-1").rename(tmp_path / "runs" / "lenet5-flowers-10")
-    assert str(run_folder(plain, True)) == "runs/lenet5-flowers-10"
-    assert str(run_folder(plain, False)) == "runs/lenet5-flowers-11"
-    named = dataclasses.replace(plain, model="LeNet5")
-    assert str(run_folder(named, True)) == "runs/lenet5-flowers-10"
-    with pytest.raises(UserError, match=r"There is no run runs/lenet5-digits-\* to resume"):
-        run_folder(TrainConfig(), True)
-
-
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
     wild = recipe("digits", epochs=3, learning_rate=1e30, warmup_epochs=0, optimizer="sgd")
     with pytest.raises(
@@ -225,73 +208,53 @@ def test_a_folder_of_images_trains(image_folder, tmp_path):
 
 def test_weights_of_a_run_start_another(short_run, tmp_path):
     other = config(tmp_path / "run", weights=str(short_run.weights_path))
-    network = Run(tmp_path, other, short_run.class_names).network(trained=False)
+    network = starting_network(other, 10)
     for one, same in zip(network.get_weights(), short_run.network().get_weights(), strict=True):
         np.testing.assert_array_equal(one, same)
 
 
-def test_the_same_seed_gives_the_same_start(short_run, tmp_path):
-    keras.utils.set_random_seed(0)
-    one = short_run.network(trained=False).get_weights()
-    keras.utils.set_random_seed(0)
-    two = short_run.network(trained=False).get_weights()
-    for a, b in zip(one, two, strict=True):
+def test_the_same_seed_gives_the_same_start(short_run):
+    starts = []
+    for _ in range(2):
+        with seeded(0):
+            starts.append(starting_network(short_run.config, 10).get_weights())
+    for a, b in zip(*starts, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_damaged_run_folder_is_told(tmp_path, short_run):
-    with pytest.raises(UserError, match="is no run folder: it has no config.json"):
-        Run.load(tmp_path)
-    (tmp_path / "config.json").write_text((short_run.folder / "config.json").read_text())
-    with pytest.raises(UserError, match=r"classes.json' cannot be read: No such file"):
-        Run.load(tmp_path)
-    (tmp_path / "classes.json").write_text(json.dumps(["a", "b"]))
-    with pytest.raises(UserError, match="has not finished; go on with: kerasnets train --out"):
-        Run.load(tmp_path).network()
+def test_the_random_streams_of_the_caller_go_on_untouched(tmp_path):
+    """LeNet-5 of 1998 draws from Keras' own generator, and its layers' seeds from Python's."""
+
+    def drawn(between) -> list:
+        keras.utils.set_random_seed(7)
+        draw = (
+            random.random,
+            np.random.random,
+            lambda: float(keras.random.uniform(())),
+            lambda: float(tf.random.uniform(())),
+        )
+        first = [each() for each in draw]
+        between()
+        return [*first, *(each() for each in draw)]
+
+    plan = recipe("digits", epochs=1, warmup_epochs=0)
+    expected = drawn(lambda: None)
+    assert drawn(lambda: train(config(tmp_path / "run", model="lenet5", recipe=plan))) == expected
+    assert drawn(lambda: refused(tmp_path)) == expected
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("config.json", b'{"recipe": null}', "no configuration of a run: recipe must be an object"),
-        ("config.json", b'{"recipe": "digits"}', 'recipe must be an object. Received: "digits"'),
-        ("config.json", b'{"recipe": []}', "recipe must be an object"),
-        ("config.json", b"[1]", "it must be an object"),
-        ("config.json", b"\xff", "config.json' cannot be read: 'utf-8' codec"),
-        ("classes.json", b'{"a": 1}', "classes.json' is damaged: it must hold a list"),
-        ("classes.json", b'["a", 1]', "classes.json' is damaged: it must hold a list"),
-        ("metrics.json", b'{"top1": 0.', "metrics.json' is damaged: it must hold figures by name"),
-        ("metrics.json", b"null", "metrics.json' is damaged: it must hold figures by name"),
-        ("network.json", b"null", "network.json' does not describe a network"),
-        ("splits.json", b'{"train": "many"}', "splits.json' is damaged: it must hold the number"),
-    ],
-)
-def test_damaged_files_of_a_run_are_named(short_run, tmp_path, name, content, message):
-    for other in ("config.json", "classes.json"):
-        (tmp_path / other).write_bytes((short_run.folder / other).read_bytes())
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=message):
-        look_at_all(tmp_path)
+def refused(folder):
+    with pytest.raises(UserError, match="There is no weight file"):
+        train(config(folder / "none", weights="nowhere.th"))
 
 
-def look_at_all(folder):
-    run = Run.load(folder)
-    return run.metrics(), run.preprocessing, run.check_data(load_data(run.config))
-
-
-def test_two_runs_cannot_begin_in_one_folder(short_run, tmp_path):
-    """What a killed beginning left behind may be begun anew."""
-    folder = tmp_path / "run"
-    (folder / "checkpoints").mkdir(parents=True)
-    for name in ("classes.json", "network.json", ".partial-config.json"):
-        (folder / name).write_text("")
-    assert is_free(folder)
-    clear(folder)
-    new = Run.create(folder, config(folder), short_run.class_names)
-    assert Run.load(folder) == new
-    assert not is_free(folder)
-    with pytest.raises(UserError, match="Another run began in .*run' meanwhile"):
-        Run.create(folder, config(folder), short_run.class_names)
+def test_what_the_caller_has_drawn_does_not_change_a_run(short_run, tmp_path):
+    random.seed(5)
+    keras.random.uniform(())
+    again = train(config(tmp_path / "run"))
+    expected, found = (read_tensors(run.weights_path) for run in (short_run, again))
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
 def test_a_run_whose_number_another_has_taken_takes_the_next(short_run, tmp_path, monkeypatch):
@@ -332,15 +295,6 @@ def test_changed_data_and_data_without_training_images_are_told(short_run, tmp_p
             train(short_run.config, resume=True)
 
 
-def test_validation_takes_as_many_steps_as_the_worker_with_most(short_run):
-    """Files are divided whole: here the first of two workers has nearly all images."""
-    shards = Shards(np.arange(610), ("a", "b"), (600, 10), encoded=lambda record: record)
-    split = Split(shards, np.zeros(610, np.int32))
-    _, steps = _validation_batches(short_run, {"validation": split}, Place(workers=2))
-    # 125 images of each worker at a time.
-    assert steps == 5
-
-
 def test_a_run_of_another_input_size(tmp_path):
     """The option reaches network, preprocessing and batches, in training and behind it."""
     options = {"input_shape": "[16,24,1]"}
@@ -348,7 +302,8 @@ def test_a_run_of_another_input_size(tmp_path):
     run = train(config(tmp_path / "run", options=options, recipe=plan))
     assert run.preprocessing.size == (16, 24)
     assert run.network().input_shape == (None, 16, 24, 1)
-    assert not any(isinstance(handler, logging.FileHandler) for handler in log.handlers)
+    handlers = logging.getLogger("kerasnets").handlers
+    assert not any(isinstance(handler, logging.FileHandler) for handler in handlers)
     anywhere = config(tmp_path / "none", options={"input_shape": "[null,null,1]"})
     with pytest.raises(UserError, match=r"must be \[HEIGHT, WIDTH, CHANNELS\]. Received: \[null"):
         Run(tmp_path, anywhere, run.class_names).preprocessing  # noqa: B018

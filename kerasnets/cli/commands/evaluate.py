@@ -45,8 +45,8 @@ class Evaluate:
     """Folder in which TFDS keeps its data sets; a run's own if not given."""
     options: Options = field(default_factory=dict)
     """Options of the network, as NAME VALUE pairs."""
-    batch_size: int = 250
-    """Number of images, or crops, that are computed at a time."""
+    batch_size: int | None = None
+    """Images, or crops, at a time; as many as need 1 GiB for their activations if not given."""
     crops: Literal["centre", "ten", "144", "dense"] = "centre"
     """Crops: centre, AlexNet's ten, GoogLeNet's 144, or dense for whole images of any size."""
     scales: tuple[int, ...] = ()
@@ -62,12 +62,12 @@ class Evaluate:
         self._check()
         load_tensorflow()
         from kerasnets.data.pipeline import read
-        from kerasnets.evaluation.evaluator import evaluate, without_side_classifiers
+        from kerasnets.evaluation.evaluator import evaluate, without_auxiliary_classifiers
         from kerasnets.evaluation.labels import real_labels, relabelled
         from kerasnets.evaluation.report import FILES, write_report
 
         network, preprocessing, dataset = self._subject()
-        network = without_side_classifiers(network)
+        network = without_auxiliary_classifiers(network)
         channels, classes = network.input_shape[-1], network.output_shape[-1]
         name = self.split or dataset.held_out
         split, names = dataset.split(name), dataset.class_names
@@ -93,7 +93,7 @@ class Evaluate:
             print(f"Written to {self.out}: {', '.join(FILES)}.")
 
     def _check(self) -> None:
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise UserError(f"--batch-size must be at least 1. Received: {self.batch_size}.")
         if self.scales and self.crops != "dense":
             raise UserError("--scales goes with --crops dense.")
@@ -116,9 +116,9 @@ class Evaluate:
 
     def _subject(self) -> tuple[keras.Model, Preprocessing, Dataset]:
         from kerasnets.data import load
+        from kerasnets.evaluation.evaluator import any_size
         from kerasnets.pretrained.build import build
         from kerasnets.runs.run import Run, load_data
-        from kerasnets.training.networks import any_size
 
         if is_run(self.model):
             run = Run.load(self.model)

@@ -1,0 +1,132 @@
+"""Exports of a network: each compared with the network, and atomic."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasnets.errors import UserError
+from kerasnets.export.form import Form, Job, exporter
+from kerasnets.export.versions import prune, write_version
+from kerasnets.fast import for_inference
+from kerasnets.fast.rewriting import classifying_layer, copied, logits_of, rebuilt
+from kerasnets.inputs import Preprocessing
+from kerasnets.models.network import rebuilt_like
+
+DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
+
+
+def export(
+    network: keras.Model,
+    preprocessing: Preprocessing,
+    class_names: tuple[str, ...],
+    folder: str | os.PathLike,
+    *,
+    form: Form | None = None,
+    calibration: np.ndarray | None = None,
+    facts: Mapping[str, object] | None = None,
+) -> pathlib.Path:
+    """Writes the next version of an export; it appears when it is complete.
+
+    A SavedModel's signatures are those of `kerasnets.export.signatures`; LiteRT and ONNX are
+    described in `kerasnets.export.pixels`. With it, in ``assets.extra`` of a SavedModel, come
+    ``labels.txt``, ``model.json`` and requests that warm up TensorFlow Serving.
+
+    Args:
+        network: Network of logits, (N, classes).
+        preprocessing: Preprocessing of the network.
+        class_names: Names of the classes, by label.
+        folder: Folder of all versions, for example ``savedmodels/lenet5``; the new one is
+            ``folder/NUMBER``.
+        form: Format, precision and the like; an optimised SavedModel by default.
+        calibration: Raw pixels, (N, H, W, C) in 0 to 255, for int8.
+        facts: What ``model.json`` says besides the preprocessing and the versions of the software.
+
+    Returns:
+        The folder of the new version.
+
+    Raises:
+        UserError: When the names do not match the network, the export does not answer as the
+            network does, or the folder cannot be written.
+    """
+    form = form or Form()
+    network = rebuilt_like(network, network.input, logits_of(network))
+    classes = network.output_shape[-1]
+    if len(class_names) != classes:
+        raise UserError(
+            f"The network has {classes} classes. Received: {len(class_names)} class names."
+        )
+    if form.quantize == "none":
+        calibration = None
+    elif calibration is None:
+        raise UserError("int8 needs calibration images. Received: calibration=None.")
+    chosen = exporter(form.format)
+    job = Job(network, in_form(network, form), preprocessing, class_names, form, calibration)
+
+    def write(partial: pathlib.Path) -> None:
+        (partial / chosen.extras).mkdir(exist_ok=True)
+        try:
+            check = chosen.write(job, partial)
+        except tf.errors.OpError as error:
+            raise OSError(error.message) from error
+        _write_extras(
+            job, partial / chosen.extras, {**(facts or {}), **_form(form), "check": check}
+        )
+
+    version = write_version(folder, form.format, write)
+    if form.keep:
+        prune(version.parent, form.format, form.keep)
+    return version
+
+
+def in_form(network: keras.Model, form: Form) -> keras.Model:
+    """The network optimised, and in the precision that it is exported in."""
+    if form.optimize:
+        network = for_inference(network, device=form.device)
+    if form.precision in DTYPES:
+        network = in_precision(network, DTYPES[form.precision])
+    return network
+
+
+def in_precision(network: keras.Model, dtype: str) -> keras.Model:
+    """A network whose weights and sums are of another type, but for its classifier.
+
+    Args:
+        network: A functional model; it is not changed.
+        dtype: ``"bfloat16"`` or ``"float16"``.
+    """
+    names = [layer.name for layer in network.layers]
+    kept = names[names.index(classifying_layer(network).name) :]
+    return rebuilt(
+        network, lambda layer: copied(layer, {} if layer.name in kept else {"dtype": dtype})
+    )
+
+
+def _form(form: Form) -> dict[str, object]:
+    return {
+        "format": form.format,
+        "optimize": form.optimize,
+        "device": form.device,
+        "precision": form.precision if form.quantize == "none" else form.quantize,
+    }
+
+
+def _write_extras(job: Job, folder: pathlib.Path, facts: Mapping[str, object]) -> None:
+    (folder / "labels.txt").write_text("\n".join(job.class_names) + "\n", encoding="utf-8")
+    description = {
+        "network": job.network.name,
+        **facts,
+        "preprocessing": vars(job.preprocessing),
+        "versions": {
+            name: importlib.metadata.version(name)
+            for name in ("kerasnets", "keras", "tensorflow", "numpy")
+        },
+    }
+    (folder / "model.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
