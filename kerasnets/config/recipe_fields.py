@@ -96,7 +96,7 @@ class Recipe:
     schedule: Literal[
         "constant", "step", "plateau", "exponential", "polynomial", "cosine", "one_cycle"
     ] = "cosine"
-    """Course of the learning rate."""
+    """Learning rate by step."""
     milestones: tuple[float, ...] = (0.5, 0.75)
     """Where the step schedule multiplies by decay_rate, as shares of the steps."""
     decay_rate: NonNegative = 0.1

@@ -15,6 +15,7 @@ import typeguard
 
 from kerasnets.config.recipes import RECIPES, Recipe, recipe
 from kerasnets.errors import UserError
+from kerasnets.fast.tricks import TrainingTrick, check
 from kerasnets.registry import info
 
 
@@ -53,8 +54,8 @@ class TrainConfig:
     """Addresses of the workers, HOST:PORT,HOST:PORT,...; TF_CONFIG says it too."""
     worker: int | None = None
     """This process among those of --cluster, from 0, which writes the run."""
-    xla: bool = False
-    """Compile the step by XLA, which is slower than oneDNN on most CPUs."""
+    fast: tuple[TrainingTrick, ...] = ("auto",)
+    """What makes a step faster: auto, none, xla, or some of batch_norm, optimizer, winograd."""
     save_minutes: float = 10.0
     """Time between checkpoints; there is one after each epoch too."""
     save_steps: int | None = None
@@ -65,6 +66,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed must be 0 to {2**32 - 1}. Received: {self.seed}.")
+        check(self.fast, "training")
         # Put so that what is no number is refused too.
         if not self.save_minutes > 0:
             raise UserError(f"save_minutes must be more than 0. Received: {self.save_minutes}.")
@@ -108,11 +110,17 @@ def from_json(text: str, where: str) -> TrainConfig:
         UserError: When it is damaged or holds unknown fields.
     """
     try:
-        values = _object(json.loads(text), "it")
+        values = with_new_names(_object(json.loads(text), "it"))
         values["recipe"] = _typed(Recipe, _object(values["recipe"], "recipe"))
         return _typed(TrainConfig, values)
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{where!r} is no configuration of a run: {error}") from error
+
+
+def with_new_names(values: Mapping[str, object]) -> dict[str, object]:
+    """The fields of a configuration that an earlier version may have written, as they are now."""
+    xla = {"fast": ["xla"]} if values.get("xla") is True else {}
+    return {name: value for name, value in values.items() if name != "xla"} | xla
 
 
 def _object(value: object, name: str) -> dict[str, object]:
@@ -140,7 +148,7 @@ def _typed(cls: type, values: Mapping[str, object]) -> object:
 
 # Where and how a run computes and writes may change when it goes on; what it computes may not.
 FREE = frozenset(
-    {"out", "devices", "cluster", "worker", "xla", "save_minutes", "save_steps", "log_to"}
+    {"out", "devices", "cluster", "worker", "fast", "save_minutes", "save_steps", "log_to"}
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kerasnets.errors import UserError
+from kerasnets.fast.tricks import InferenceTrick, check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,8 +16,8 @@ class Form:
 
     format: Literal["savedmodel", "litert", "onnx"] = "savedmodel"
     """savedmodel takes image files; litert (phones) and onnx take raw pixels of the right size."""
-    optimize: bool = True
-    """Fold batch norm into the convolutions, leave out pixels that nothing reads."""
+    fast: tuple[InferenceTrick, ...] = ("auto",)
+    """What makes it faster: auto, none, or some of folding, pixels, bias, winograd."""
     device: Literal["any", "cpu"] = "any"
     """What serves it: cpu also computes wide 3x3 convolutions in tiles, slower on GPUs."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -34,12 +35,13 @@ class Form:
                 f"--quantize {self.quantize} is for --format litert. "
                 f"Received: --format {self.format}."
             )
-        plain = self.format != "savedmodel" or not self.optimize or self.precision != "fp32"
+        check(self.fast, "inference")
+        plain = self.format != "savedmodel" or "none" in self.fast or self.precision != "fp32"
         if self.device == "cpu" and plain:
             raise UserError(
                 "--device cpu is for optimised SavedModels in fp32. "
                 f"Received: --format {self.format}, --precision {self.precision}, "
-                f"optimize={self.optimize}."
+                f"--fast {' '.join(self.fast)}."
             )
         if self.precision != "fp32" and self.format != "savedmodel":
             raise UserError(

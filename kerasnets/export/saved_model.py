@@ -19,7 +19,7 @@ from kerasnets.export.form import Form
 from kerasnets.export.signatures import signatures
 from kerasnets.export.versions import FILES, prune, write_version
 from kerasnets.export.warmup import write_warmup
-from kerasnets.fast import for_inference
+from kerasnets.fast.faster import for_inference
 from kerasnets.fast.rewriting import classifying_layer, copied, logits_of, rebuilt
 from kerasnets.inputs import Preprocessing, with_preprocessing
 
@@ -97,8 +97,8 @@ def export(
 
 def in_form(network: keras.Model, form: Form) -> keras.Model:
     """The network as `form` has it computed."""
-    if form.optimize:
-        network = for_inference(network, device=form.device)
+    if "none" not in form.fast:
+        network = for_inference(network, device=form.device, fast=form.fast)
     if form.precision in DTYPES:
         network = in_precision(network, DTYPES[form.precision])
     return network
@@ -171,7 +171,8 @@ def _write_for_devices(
 def _form(form: Form) -> dict[str, object]:
     return {
         "format": form.format,
-        "optimize": form.optimize,
+        "optimize": "none" not in form.fast,
+        "fast": form.fast,
         "device": form.device,
         "precision": form.precision if form.quantize == "none" else form.quantize,
     }

@@ -5,9 +5,13 @@ On other backends they are simple operations, which the compilers of those join.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import keras
 from keras import ops
 
+from kerasnets.fast.rewriting import copied, rebuilt
+from kerasnets.fast.winograd import in_tiles, is_faster_in_tiles
 from kerasnets.lazy import tf
 
 # 1 / sqrt(variance + epsilon) is 1 with them: both and their sum are exact in float32.
@@ -15,11 +19,29 @@ EPSILON = 2.0**-10
 VARIANCE = 1 - EPSILON
 
 
+def with_inference_kernels(network: keras.Model, names: Collection[str]) -> keras.Model:
+    """A network for inference whose layers are those below, where `names` has their tricks.
+
+    Args:
+        network: A functional model in which each layer is used once; it is not changed.
+        names: Tricks; ``"bias"`` and ``"winograd"`` count.
+    """
+
+    def replacement(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if "winograd" in names and is_faster_in_tiles(layer):
+            return in_tiles(layer)
+        if "bias" in names and type(layer) is keras.layers.Conv2D and layer.use_bias:
+            return copied(layer, kind=BiasedConv2D)
+        return copied(layer)
+
+    return rebuilt(network, replacement)
+
+
 @keras.saving.register_keras_serializable(package="kerasnets")
 class BiasedConv2D(keras.layers.Conv2D):
     """``Conv2D`` with a bias that TensorFlow computes in one step with a ReLU behind it.
 
-    TensorFlow fuses convolution, ``BiasAdd`` and ``Relu`` on CPU; Keras adds the bias with a plain
+    TensorFlow fuses convolution, ``BiasAdd`` and ``Relu`` on CPUs; Keras adds the bias with a plain
     sum, which is left alone.
     """
 

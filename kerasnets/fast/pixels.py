@@ -18,8 +18,14 @@ from collections.abc import Callable
 import keras
 
 from kerasnets.fast.kernels import ChannelAffine
-from kerasnets.fast.rewriting import copied, is_pointwise, maker_of, readers_of, rebuilt
-from kerasnets.layers import ResidualAdd
+from kerasnets.fast.rewriting import (
+    copied,
+    inference_maker_of,
+    is_pointwise,
+    readers_of,
+    rebuilt,
+)
+from kerasnets.layers.shortcuts import ResidualAdd
 
 Layer = keras.layers.Layer
 PIXELWISE = (
@@ -118,7 +124,7 @@ def _is_pixelwise(layer: Layer | None) -> bool:
 
 
 def _steps_before(layer: Layer, steps: dict[Layer, int]) -> list[int]:
-    return [steps[maker_of(x)] for x in keras.tree.flatten(layer.input)]
+    return [steps[inference_maker_of(x)] for x in keras.tree.flatten(layer.input)]
 
 
 def _with_stride(layer: Layer, step: int) -> Callable:

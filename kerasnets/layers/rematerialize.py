@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from kerasnets.private import maker_of
+
 
 @keras.saving.register_keras_serializable(package="kerasnets")
 class Rematerialize(keras.layers.Layer):
@@ -67,7 +69,7 @@ class Rematerialize(keras.layers.Layer):
         def reach(x: keras.KerasTensor) -> None:
             if id(x) in reached:
                 return
-            layer = x._keras_history.operation
+            layer = maker_of(x)
             if isinstance(layer, keras.layers.InputLayer):
                 raise ValueError(
                     f"{self.name}: layers must lead from the sources to the first input. "

@@ -17,6 +17,7 @@ from typing import Literal
 from kerasnets import layers
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras
+from kerasnets.private import maker_of
 
 Activation = Literal["relu", "relu6", "prelu", "rrelu", "sigmoid", "tanh", "scaled_tanh"]
 
@@ -366,7 +367,7 @@ def rematerialize(x: keras.KerasTensor, *sources: keras.KerasTensor) -> keras.Ke
     """
     if not rematerializes():
         return x
-    name = x._keras_history.operation.name
+    name = maker_of(x).name
     return layers.Rematerialize(name=f"{name}_remat")([x, *sources])
 
 

@@ -10,6 +10,7 @@ from kerasnets.lazy import keras
 from kerasnets.models.blocks import output_of
 from kerasnets.models.build import build
 from kerasnets.models.lenet import digit_codes
+from kerasnets.private import maker_of
 from kerasnets.registry import registration
 
 
@@ -128,7 +129,7 @@ def replace_head(model: keras.Model, *, classes: int) -> keras.Model:
 
 def _reclassified(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
     """`x` with the last layer that has a class in each output made anew, and all behind it."""
-    layer = x._keras_history.operation
+    layer = maker_of(x)
     size = _size(layer, classes)
     before = layer.input if size else _reclassified(layer.input, classes)
     return layer.__class__.from_config({**layer.get_config(), **size})(before)

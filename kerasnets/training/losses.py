@@ -13,10 +13,10 @@ class MAPCriterion(keras.losses.Loss):
     """LeNet-5's loss: cross-entropy against one more class, of constant penalty `j`.
 
     ``mean(y_D + log(exp(-j) + sum_i exp(-y_i)))``, where y are the penalties, the negated logits,
-    and D the right class.
+    and D the true class.
 
     Args:
-        j: Penalty of the class of everything that is no character; positive. Half the smallest
+        j: Penalty of the class of all that is no character; positive. Half the smallest
             squared distance between two of the codes keeps it inside their spacing.
 
     Source: LeCun et al. 1998, equation 9.
@@ -28,9 +28,9 @@ class MAPCriterion(keras.losses.Loss):
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
-        right = ops.sum(y_pred * ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype), axis=-1)
+        true = ops.sum(y_pred * ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype), axis=-1)
         rubbish = ops.full_like(y_pred[:, :1], -self.j)
-        return ops.logsumexp(ops.concatenate([y_pred, rubbish], axis=-1), axis=-1) - right
+        return ops.logsumexp(ops.concatenate([y_pred, rubbish], axis=-1), axis=-1) - true
 
     def get_config(self) -> dict:
         return {**super().get_config(), "j": self.j}

@@ -8,8 +8,8 @@ import keras
 
 from kerasnets.config.recipe_fields import Recipe
 from kerasnets.errors import UserError
+from kerasnets.training.model import TrainingModel
 from kerasnets.training.schedules import plateau_factor, stalled_epochs
-from kerasnets.training.trainee import Trainee
 
 log = logging.getLogger("kerasnets")
 
@@ -66,7 +66,7 @@ class WatchValidation(keras.callbacks.Callback):
 class MeasureAverages(keras.callbacks.Callback):
     """Validates the averaged weights where the recipe has any; training goes on with its own."""
 
-    model: Trainee
+    model: TrainingModel
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         self.averaged = self.model.averaged()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from kerasnets.private import maker_of
 from kerasnets.registry import Layout
 
 
@@ -133,7 +134,7 @@ def _convolutions_without_bias(
     norms = {}
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            before = layer.input._keras_history.operation
+            before = maker_of(layer.input)
             if isinstance(before, keras.layers.Conv2D) and not before.use_bias:
                 norms[before.name] = layer
     return norms
@@ -230,7 +231,7 @@ def flattened_shape(layer: keras.layers.Layer) -> tuple[int, int, int] | None:
     """The (H, W, C) that the layer sees flattened, or ``None``. Looks through dropout."""
     tensor = layer.input
     while True:
-        source = tensor._keras_history.operation
+        source = maker_of(tensor)
         if isinstance(source, keras.layers.Flatten):
             shape = tuple(source.input.shape[1:])
             return shape if len(shape) == 3 else None

@@ -63,7 +63,8 @@ class Kerasnets(KerasPeer):
             momentum=MOMENTUM,
             batch_size=self.setting.batch,
         )
-        model = Place().trainee(self.model, self.preprocessing, plan, 1, xla=xla)
+        fast = ("xla",) if xla else ("auto",)
+        model = Place().trainee(self.model, self.preprocessing, plan, 1, fast=fast)
         self.open.enter_context(repeatable())
         return self.fitting(model, self.setting.pixels())
 
