@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
     Gradients = list[tuple[keras.KerasTensor, keras.Variable]]
     Optimizer = keras.optimizers.Optimizer
@@ -40,6 +41,15 @@ def moments_of(adam: keras.optimizers.Adam) -> tuple[list[keras.Variable], list[
     Those of SGD are public, ``momentums``; Adam's are not.
     """
     return adam._momentums, adam._velocities
+
+
+def training_writer_of(callback: keras.callbacks.TensorBoard) -> tf.summary.SummaryWriter:
+    """The writer of Keras' own training curves, whose file ours belong into.
+
+    Keras has no public way to write beside its curves; a writer of our own would open a second
+    file in the folder.
+    """
+    return callback._train_writer
 
 
 class SeesSummedGradients(Optimizer):

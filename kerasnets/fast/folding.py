@@ -8,6 +8,9 @@ In inference batch norm is ``s x + t`` with a factor and a term for each channel
 *Before* a convolution (ResNet v2, DenseNet) a ReLU lies between the two; ``relu(s x + t)`` is no
 linear function of x, so it cannot go into the kernel that follows. There the batch norm becomes
 one factor and one term, and TensorFlow computes it in one pass over memory with the ReLU.
+
+Measured beside keras.applications (`benchmarks/RESULTS.md`, by a graph on 2 cores, together with
+`pixels` and `kernels`): `resnet50` 1.29 times as fast, `densenet121` 1.17.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ channels instead of four times as many.
 *1x1 convolutions of stride s that alone read a tensor* (the bottlenecks of ResNet v1) look at one
 pixel in s x s. Whatever made the others need not: the stride moves forward through ReLUs and
 additions into the convolutions that made the tensor, and from a 1x1 one on to what that one reads.
-In ResNet-50 this spares a tenth of all multiplications.
+In ResNet-50 this spares a tenth of all multiplications; `folding` has the measured gain of both.
 """
 
 from __future__ import annotations
