@@ -17,7 +17,7 @@ class Form:
     format: Literal["savedmodel", "litert", "onnx"] = "savedmodel"
     """savedmodel takes image files; litert (phones) and onnx take raw pixels of the right size."""
     fast: tuple[InferenceTrick, ...] = ("auto",)
-    """What makes it faster: auto, none, or some of folding, pixels, bias, winograd."""
+    """What makes it faster: auto, none, or some of folding, pixels, winograd."""
     device: Literal["any", "cpu"] = "any"
     """What serves it: cpu also computes wide 3x3 convolutions in tiles, slower on GPUs."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"

@@ -10,10 +10,10 @@ from keras import ops
 
 from kerasnets.errors import UserError
 from kerasnets.fast.folding import folded
-from kerasnets.fast.kernels import with_inference_kernels
 from kerasnets.fast.pixels import fewer_pixels
 from kerasnets.fast.training import with_training_kernels
 from kerasnets.fast.tricks import Device, InferenceTrick, Purpose, chosen
+from kerasnets.fast.winograd import with_tiles
 from kerasnets.private import maker_of
 
 
@@ -56,7 +56,9 @@ def faster(
         network = folded(network)
     if "pixels" in names:
         network = fewer_pixels(network)
-    return with_inference_kernels(network, names)
+    if "winograd" in names:
+        network = with_tiles(network)
+    return network
 
 
 def for_inference(
@@ -80,7 +82,7 @@ def for_inference(
         device: ``"any"`` leaves out what is faster on CPUs alone. By default ``"cpu"`` where Keras
             computes on a CPU, else ``"any"``.
         fast: Which tricks: ``("auto",)`` for all that suit the device, ``("none",)``, or some of
-            ``"folding"``, ``"pixels"``, ``"bias"`` and ``"winograd"``.
+            ``"folding"``, ``"pixels"`` and ``"winograd"``.
 
     Returns:
         A model of the same inputs and outputs with weights of its own; without tricks `network`

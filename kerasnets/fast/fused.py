@@ -13,7 +13,7 @@ from __future__ import annotations
 import keras
 
 from kerasnets import private
-from kerasnets.fast.rewriting import Layer, SameLayer
+from kerasnets.fast.rewriting import Layer, SameLayer, input_shape
 from kerasnets.lazy import tf
 
 
@@ -21,7 +21,7 @@ def can_be_fused(layer: Layer) -> bool:
     """Whether TensorFlow has a kernel for it: batch norm of (N, H, W, C) on one device."""
     if not isinstance(layer, keras.layers.BatchNormalization):
         return False
-    last = len(layer.input.shape) == 4 and layer.axis in (-1, 3)
+    last = len(input_shape(layer)) == 4 and layer.axis in (-1, 3)
     return last and not layer.synchronized and not layer.renorm
 
 
@@ -37,7 +37,7 @@ class FusedBatchNormalization(SameLayer):
         layer = self.layer
         if not training or not layer.trainable:
             return layer(inputs, training=training)
-        channels = inputs.shape[-1]
+        channels = input_shape(self)[-1]
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=tf.convert_to_tensor(layer.gamma) if layer.scale else tf.ones(channels),

@@ -14,20 +14,23 @@ In ResNet-50 this spares a tenth of all multiplications; `folding` has the measu
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeGuard
 
 import keras
 
-from kerasnets.fast.kernels import ChannelAffine
+from kerasnets.fast.folding import ChannelAffine
 from kerasnets.fast.rewriting import (
+    Layer,
     copied,
     inference_maker_of,
+    input_shape,
     is_pointwise,
+    output_shape,
     readers_of,
     rebuilt,
 )
 from kerasnets.layers.shortcuts import ResidualAdd
 
-Layer = keras.layers.Layer
 PIXELWISE = (
     keras.layers.Activation,
     keras.layers.Add,
@@ -60,16 +63,16 @@ def _is_cheaper_swapped(first: Layer, second: Layer | None) -> bool:
     if _is_linear(first) and _is_average(second):
         return second.strides != (1, 1)
     fewer = _is_average(first) and first.strides == (1, 1) and _is_linear(second)
-    return fewer and second.filters < first.output.shape[-1]
+    return fewer and second.filters < output_shape(first)[-1]
 
 
-def _is_linear(layer: Layer | None) -> bool:
+def _is_linear(layer: Layer | None) -> TypeGuard[keras.layers.Conv2D]:
     """Whether a layer is a 1x1 convolution of stride 1 and nothing else."""
     linear = is_pointwise(layer) and layer.activation is keras.activations.linear
     return linear and layer.strides == (1, 1)
 
 
-def _is_average(layer: Layer | None) -> bool:
+def _is_average(layer: Layer | None) -> TypeGuard[keras.layers.AveragePooling2D]:
     return isinstance(layer, keras.layers.AveragePooling2D)
 
 
@@ -113,7 +116,7 @@ def _can_skip(layer: Layer) -> bool:
         # The padding of "same" at a larger stride would depend on the image's size.
         odd = all(side % 2 for side in layer.kernel_size)
         return layer.padding == "valid" or (layer.strides == (1, 1) and odd)
-    return _is_pixelwise(layer) and len(layer.output.shape) == 4
+    return _is_pixelwise(layer) and len(output_shape(layer)) == 4
 
 
 def _is_pixelwise(layer: Layer | None) -> bool:
@@ -131,7 +134,7 @@ def _with_stride(layer: Layer, step: int) -> Callable:
     """A convolution at a larger stride, with the padding that it had."""
     strides = [stride * step for stride in layer.strides]
     # Keras checks the size when it builds the layer; the padding comes in between.
-    shape = (None, None, None, layer.input.shape[-1])
+    shape = (None, None, None, input_shape(layer)[-1])
     convolution = copied(layer, {"strides": strides, "padding": "valid"}, shape=shape)
     if layer.padding == "valid":
         return convolution

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import keras
 import numpy as np
@@ -36,7 +36,6 @@ def copied(
     changes: dict[str, object] | None = None,
     weights: list[np.ndarray] | None = None,
     shape: tuple[int | None, ...] | None = None,
-    kind: type[Layer] | None = None,
 ) -> Layer:
     """A layer of its own with a changed configuration, and with the same weights or others.
 
@@ -45,12 +44,21 @@ def copied(
         changes: What is different in its configuration.
         weights: The copy's weights, those of `layer` by default.
         shape: Shape of the copy's input, where that is another one.
-        kind: Class of the copy, that of `layer` by default.
     """
-    copy = (kind or type(layer)).from_config({**layer.get_config(), **(changes or {})})
+    copy = type(layer).from_config({**layer.get_config(), **(changes or {})})
     copy.build(shape or keras.tree.map_structure(lambda x: x.shape, layer.input))
     copy.set_weights(layer.get_weights() if weights is None else weights)
     return copy
+
+
+def input_shape(layer: Layer) -> tuple[int | None, ...]:
+    """Shape of a layer's first input."""
+    return keras.tree.flatten(layer.input)[0].shape
+
+
+def output_shape(layer: Layer) -> tuple[int | None, ...]:
+    """Shape of a layer's first output."""
+    return keras.tree.flatten(layer.output)[0].shape
 
 
 class SameLayer(keras.layers.Wrapper):
@@ -75,13 +83,13 @@ def classifying_layer(network: keras.Model) -> Layer:
     """The last layer with weights on the way to the logits."""
     layer = maker_of(logits_of(network))
     while not layer.weights:
-        layer = maker_of(layer.input)
+        layer = maker_of(keras.tree.flatten(layer.input)[0])
     return layer
 
 
 def logits_of(network: keras.Model) -> keras.KerasTensor:
     """The network's answer, (N, classes), without those of its auxiliary classifiers."""
-    output = network.output
+    output: Any = network.output
     return output["predictions"] if isinstance(output, dict) else output
 
 

@@ -10,12 +10,12 @@ from kerasnets.errors import UserError
 Purpose = Literal["training", "inference"]
 Device = Literal["cpu", "any"]
 TrainingTrick = Literal["auto", "none", "xla", "batch_norm", "optimizer", "winograd"]
-InferenceTrick = Literal["auto", "none", "folding", "pixels", "bias", "winograd"]
+InferenceTrick = Literal["auto", "none", "folding", "pixels", "winograd"]
 
 # The device on which each was measured to be faster; on others it is left out, even by its name.
 DEVICES: dict[Purpose, dict[str, Device]] = {
     "training": {"batch_norm": "cpu", "optimizer": "cpu", "winograd": "cpu"},
-    "inference": {"folding": "any", "pixels": "any", "bias": "any", "winograd": "cpu"},
+    "inference": {"folding": "any", "pixels": "any", "winograd": "cpu"},
 }
 
 

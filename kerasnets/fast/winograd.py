@@ -16,14 +16,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
-from typing import Literal, TypeGuard
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeGuard
 
 import keras
 import numpy as np
 from keras import ops
 
-from kerasnets.fast.rewriting import Layer
+from kerasnets.fast.rewriting import Layer, copied, input_shape, output_shape, rebuilt
+
+# One of the backend's, or a symbolic one.
+Tensor = Any
 
 # Outputs of a tile, taps of a kernel and inputs of a tile, along each side.
 OUTPUTS, TAPS = 4, 3
@@ -113,12 +116,23 @@ class WinogradConv2D(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
+def with_tiles(network: keras.Model) -> keras.Model:
+    """A network for inference on CPUs with the same answers but for rounding.
+
+    Args:
+        network: A functional model in which each layer is used once; it is not changed.
+    """
+    return rebuilt(
+        network, lambda layer: in_tiles(layer) if is_faster_in_tiles(layer) else copied(layer)
+    )
+
+
 def is_faster_in_tiles(layer: Layer) -> TypeGuard[keras.layers.Conv2D]:
     """Whether a layer is a convolution that a CPU computes sooner in tiles, in inference."""
     if not can_be_tiled(layer) or math.prod(layer.kernel.shape[2:]) < CHANNEL_PAIRS:
         return False
-    sides = layer.output.shape[1:3]
-    return None not in sides and math.prod(map(tiles_along, sides)) >= TILES
+    sides = output_shape(layer)[1:3]
+    return None not in sides and tiles_in(sides) >= TILES
 
 
 def in_tiles(layer: keras.layers.Conv2D) -> WinogradConv2D:
@@ -131,7 +145,7 @@ def in_tiles(layer: keras.layers.Conv2D) -> WinogradConv2D:
         use_bias=layer.use_bias,
         name=layer.name,
     )
-    tiled.build(layer.input.shape)
+    tiled.build(input_shape(layer))
     tiled.set_weights([transformed_kernel(kernel), *bias])
     return tiled
 
@@ -159,7 +173,7 @@ def transformed_kernel(kernel: np.ndarray) -> np.ndarray:
     return (transforms()[1] @ flat).reshape(INPUTS**2, *kernel.shape[2:])
 
 
-def tiled(x: keras.KerasTensor, factors: keras.KerasTensor, pad: int) -> keras.KerasTensor:
+def tiled(x: Tensor, factors: Tensor, pad: int) -> Tensor:
     """A 3x3 convolution at stride 1.
 
     Args:
@@ -179,10 +193,15 @@ def tiled(x: keras.KerasTensor, factors: keras.KerasTensor, pad: int) -> keras.K
     return from_output_planes(y, outputs, filters)
 
 
-def output_sides(sides: tuple[int, int], pad: int) -> tuple[int, int]:
+def output_sides(sides: Iterable[int], pad: int) -> tuple[int, int]:
     """Height and width of a convolution's output."""
     height, width = (side + 2 * pad - TAPS + 1 for side in sides)
     return height, width
+
+
+def tiles_in(sides: Iterable[int]) -> int:
+    """How many tiles it takes to make a map of outputs."""
+    return math.prod(map(tiles_along, sides))
 
 
 def tiles_along(side: int) -> int:
@@ -220,7 +239,7 @@ def transforms() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.ascontiguousarray(whole[0][:, order]), whole[1], whole[2]
 
 
-def input_planes(x: keras.KerasTensor, outputs: tuple[int, int], pad: int) -> keras.KerasTensor:
+def input_planes(x: Tensor, outputs: tuple[int, int], pad: int) -> Tensor:
     """(36, N tiles C): each plane holds the same pixel of all tiles, which overlap by two."""
     (height, width, channels), (rows, columns) = x.shape[1:], map(tiles_along, outputs)
     below, right = OUTPUTS * (rows + 1) - height - pad, OUTPUTS * (columns + 1) - width - pad
@@ -235,9 +254,7 @@ def input_planes(x: keras.KerasTensor, outputs: tuple[int, int], pad: int) -> ke
     return ops.concatenate(flat, axis=0)
 
 
-def from_output_planes(
-    planes: keras.KerasTensor, outputs: tuple[int, int], filters: int
-) -> keras.KerasTensor:
+def from_output_planes(planes: Tensor, outputs: tuple[int, int], filters: int) -> Tensor:
     """(N, H, W, K) from (16, N tiles K), without what reaches beyond."""
     (height, width), (rows, columns) = outputs, map(tiles_along, outputs)
     y = ops.reshape(planes, (OUTPUTS, OUTPUTS, -1, rows, columns, filters))

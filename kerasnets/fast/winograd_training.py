@@ -9,21 +9,24 @@ Measured: a step of `vgg16` with 16 images went from 0.99 of keras.applications'
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TypeGuard
 
 import keras
 
-from kerasnets.fast.rewriting import Layer, SameLayer
+from kerasnets.fast.rewriting import Layer, SameLayer, output_shape
 from kerasnets.fast.winograd import (
     BLOCKS,
     INPUTS,
     OUTPUTS,
     TAPS,
+    Tensor,
     can_be_tiled,
     from_output_planes,
     input_planes,
     output_sides,
     tiles_along,
+    tiles_in,
     transforms,
 )
 from kerasnets.lazy import tf
@@ -37,7 +40,7 @@ TILES = 64
 PRODUCTS = 0.4
 
 
-def is_faster_in_tiles(layer: Layer) -> TypeGuard[keras.layers.Conv2D]:
+def is_faster_intiles_in(layer: Layer) -> TypeGuard[keras.layers.Conv2D]:
     """Whether a layer is a convolution that a CPU trains sooner in tiles, in batches of some size.
 
     Those are 3x3, of stride 1, with many channels, in float32.
@@ -45,15 +48,10 @@ def is_faster_in_tiles(layer: Layer) -> TypeGuard[keras.layers.Conv2D]:
     # A subclass may compute something else.
     if type(layer) is not keras.layers.Conv2D or not can_be_tiled(layer):
         return False
-    sides = layer.output.shape[1:3]
+    sides = output_shape(layer)[1:3]
     if None in sides or min(layer.kernel.shape[2:]) < CHANNELS:
         return False
-    return _tiles(sides) * INPUTS**2 <= PRODUCTS * math.prod(sides) * TAPS**2
-
-
-def _tiles(sides: tuple[int, int]) -> int:
-    """The tiles that it takes to make a map of outputs."""
-    return math.prod(map(tiles_along, sides))
+    return tiles_in(sides) * INPUTS**2 <= PRODUCTS * math.prod(sides) * TAPS**2
 
 
 class WinogradTrainingConv2D(SameLayer):
@@ -64,16 +62,16 @@ class WinogradTrainingConv2D(SameLayer):
     def __init__(self, layer: keras.layers.Conv2D) -> None:
         super().__init__(layer, autocast=True)
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: Tensor) -> Tensor:
         layer = self.layer
-        if (inputs.shape[0] or TILES) * _tiles(layer.output.shape[1:3]) < TILES:
+        if (inputs.shape[0] or TILES) * tiles_in(output_shape(layer)[1:3]) < TILES:
             return layer(inputs)
         pad = 1 if layer.padding == "same" else 0
         x = convolution(inputs, tf.convert_to_tensor(layer.kernel), pad)
         return layer.activation(x + layer.bias if layer.use_bias else x)
 
 
-def convolution(x: tf.Tensor, kernel: tf.Tensor, pad: int) -> tf.Tensor:
+def convolution(x: Tensor, kernel: Tensor, pad: int) -> Tensor:
     """A 3x3 convolution at stride 1, with a gradient that is computed in tiles too.
 
     Args:
@@ -87,7 +85,7 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor, pad: int) -> tf.Tensor:
     outputs = output_sides(x.shape[1:3], pad)
 
     @tf.custom_gradient
-    def convolved(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, object]:
+    def convolved(x: Tensor, kernel: Tensor) -> tuple[Tensor, Callable]:
         of_inputs, of_kernel, of_outputs = (tf.constant(each) for each in transforms())
         channels, filters = kernel.shape[2:]
         planes = INPUTS**2
@@ -97,7 +95,7 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor, pad: int) -> tf.Tensor:
         products = tf.reshape(tiles @ factors, (planes, -1))
         y = from_output_planes(of_outputs @ products, outputs, filters)
 
-        def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def gradient(dy: Tensor) -> tuple[Tensor, Tensor]:
             """Each step transposed, from the last to the first."""
             dproducts = tf.matmul(of_outputs, _output_planes(dy, outputs), transpose_a=True)
             dproducts = tf.reshape(dproducts, (planes, -1, filters))
@@ -114,8 +112,8 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor, pad: int) -> tf.Tensor:
 
 
 def _from_input_planes(
-    planes: tf.Tensor, shape: tuple[int, int, int], outputs: tuple[int, int], pad: int
-) -> tf.Tensor:
+    planes: Tensor, shape: tuple[int, int, int], outputs: tuple[int, int], pad: int
+) -> Tensor:
     """`input_planes` transposed: overlapping tiles add up to (N, H, W, C)."""
     (height, width, channels), (rows, columns) = shape, map(tiles_along, outputs)
     parts = tf.split(planes, [high * wide for high, wide, *_ in BLOCKS])
@@ -129,7 +127,7 @@ def _from_input_planes(
     return x[:, pad : pad + height, pad : pad + width]
 
 
-def _output_planes(y: tf.Tensor, outputs: tuple[int, int]) -> tf.Tensor:
+def _output_planes(y: Tensor, outputs: tuple[int, int]) -> Tensor:
     """`from_output_planes` transposed."""
     (height, width), (rows, columns) = outputs, map(tiles_along, outputs)
     below, right = OUTPUTS * rows - height, OUTPUTS * columns - width

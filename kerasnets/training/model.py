@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import tensorflow as tf
@@ -16,6 +16,9 @@ from kerasnets.fast.tricks import TrainingTrick, chosen
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.training.losses import build_loss, is_soft
 from kerasnets.training.optimization import build_optimizer
+
+# By name where a network has auxiliary classifiers.
+Logits = tf.Tensor | dict[str, tf.Tensor]
 
 
 class TrainingModel(keras.Model):
@@ -83,9 +86,7 @@ class TrainingModel(keras.Model):
         self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         self.optimizer.build(self.trainable_variables)
 
-    def call(
-        self, inputs: tf.Tensor, training: bool = False, mask: None = None
-    ) -> tf.Tensor | dict[str, tf.Tensor]:
+    def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> Logits:
         """Logits; in training computed by the faster form of the network."""
         if training:
             return self.on_images(inputs, training=True)
@@ -112,9 +113,9 @@ class TrainingModel(keras.Model):
         """The steps of this epoch that are made after a start, counted from 0."""
         return min((start + 1) * self.together, self.steps)
 
-    def _several_steps(self) -> tf.types.experimental.PolymorphicFunction:
+    def _several_steps(self) -> Callable[[tf.data.Iterator], dict[str, tf.Tensor]]:
         step = tf.function(self.train_step, autograph=False, jit_compile=self.jit_compile)
-        made = tf.Variable(0, trainable=False)
+        made = tf.Variable(tf.constant(0), trainable=False)
 
         @tf.function
         def start(iterator: tf.data.Iterator) -> dict[str, tf.Tensor]:
@@ -122,7 +123,7 @@ class TrainingModel(keras.Model):
             logs = step(iterator.get_next())
             for _ in tf.range(1, count):
                 logs = step(iterator.get_next())
-            made.assign((made + count) % self.steps)
+            made.assign(tf.math.floormod(made + count, self.steps))
             return logs
 
         return start
@@ -156,6 +157,7 @@ class TrainingModel(keras.Model):
         parts = self.recipe.accumulate
         weights = [weight.value for weight in self.trainable_variables]
         gradients, losses, answers = [], [], []
+        none = tf.UnconnectedGradients.ZERO
         for part, targets in zip(tf.split(images, parts), tf.split(labels, parts), strict=True):
             # One part after the other; otherwise all would be in memory at once.
             with tf.control_dependencies(gradients):
@@ -164,7 +166,7 @@ class TrainingModel(keras.Model):
                 logits = self(part, training=True)
                 loss = self.compute_loss(part, targets, logits, training=True) / parts
                 scaled = self.optimizer.scale_loss(loss)
-            found = tape.gradient(scaled, weights, unconnected_gradients="zero")
+            found = tape.gradient(scaled, weights, unconnected_gradients=none)
             gradients = list(map(tf.add, gradients, found)) if gradients else found
             losses.append(loss)
             answers.append(logits)
@@ -209,9 +211,9 @@ class TrainingModel(keras.Model):
 
     def compute_loss(
         self,
-        x: tf.Tensor | None = None,
-        y: tf.Tensor | None = None,
-        y_pred: tf.Tensor | dict[str, tf.Tensor] | None = None,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        y_pred: Logits,
         sample_weight: tf.Tensor | None = None,
         training: bool = True,
     ) -> tf.Tensor:
@@ -228,7 +230,7 @@ class TrainingModel(keras.Model):
         self,
         x: tf.Tensor,
         y: tf.Tensor,
-        y_pred: tf.Tensor | dict[str, tf.Tensor],
+        y_pred: Logits,
         sample_weight: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """Accuracy of the predictions; a mixed label counts as its largest part."""
@@ -255,9 +257,9 @@ class TrainingModel(keras.Model):
             self.network.set_weights([average.numpy() for average in self.averages])
 
 
-def _start(weight: keras.Variable) -> keras.initializers.Initializer:
+def _start(weight: keras.Variable) -> Callable:
     return lambda shape, dtype=None: ops.cast(weight.value, dtype)
 
 
-def _predictions(logits: tf.Tensor | dict[str, tf.Tensor]) -> tf.Tensor:
+def _predictions(logits: Logits) -> tf.Tensor:
     return logits["predictions"] if isinstance(logits, dict) else logits

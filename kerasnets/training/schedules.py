@@ -33,7 +33,7 @@ class RecipeSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.recipe = recipe
         self.steps_per_epoch = steps_per_epoch
 
-    def __call__(self, step: int) -> keras.KerasTensor:
+    def __call__(self, step: int | keras.KerasTensor) -> keras.KerasTensor:
         recipe = self.recipe
         step = ops.cast(step, "float32")
         rate = recipe.peak_learning_rate * self._factor(step)

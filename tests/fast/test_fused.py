@@ -100,7 +100,7 @@ def test_one_kernel_does_what_an_optimizer_of_keras_does(ours, theirs, options, 
         results.append([variable.numpy(), *(each.numpy() for each in optimizer.variables[2:])])
     for found, plain, expected in zip(*results, strict=True):
         np.testing.assert_array_equal(plain, expected)
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_without_momentum_keras_takes_the_step():

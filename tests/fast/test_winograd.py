@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerasnets.fast.kernels import with_inference_kernels
-from kerasnets.fast.winograd import WinogradConv2D, transformed_kernel
+from kerasnets.fast.winograd import WinogradConv2D, transformed_kernel, with_tiles
 from tests.fast.test_folding import agree
 
 
@@ -54,10 +53,6 @@ def test_bad_values_are_named():
             WinogradConv2D(4).compute_output_shape(shape)
 
 
-def tiled(model):
-    return with_inference_kernels(model, {"winograd"})
-
-
 def network(side=28, filters=192, channels=192, **options):
     images = keras.Input((side, side, channels))
     options = {"kernel_size": 3, "padding": "same", "activation": "relu", **options}
@@ -71,7 +66,7 @@ def network(side=28, filters=192, channels=192, **options):
 )
 def test_wide_convolutions_are_computed_in_tiles(options, rng):
     plain = network(**options)
-    found = tiled(plain)
+    found = with_tiles(plain)
     assert isinstance(found.get_layer("conv"), WinogradConv2D)
     agree(plain, found, rng)
 
@@ -90,4 +85,4 @@ def test_wide_convolutions_are_computed_in_tiles(options, rng):
     ids=str,
 )
 def test_others_are_not(options):
-    assert isinstance(tiled(network(**options)).get_layer("conv"), keras.layers.Conv2D)
+    assert isinstance(with_tiles(network(**options)).get_layer("conv"), keras.layers.Conv2D)
