@@ -10,6 +10,8 @@ fused batch norms, one of `vgg16` 0.1 s less with fused SGD, since its weights t
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 from kerasnets import private
@@ -99,7 +101,8 @@ class Adam(keras.optimizers.Adam):
     def apply(self, grads: list[tf.Tensor], trainable_variables: list | None = None) -> None:
         if self.fused:
             # Once for all variables.
-            step = tf.cast(self.iterations.value + 1, tf.float32)
+            iterations: Any = self.iterations
+            step = tf.cast(iterations.value + 1, tf.float32)
             self._powers = tf.pow(float(self.beta_1), step), tf.pow(float(self.beta_2), step)
         super().apply(grads, trainable_variables)
 
@@ -129,6 +132,6 @@ class Adam(keras.optimizers.Adam):
         )
 
 
-def _handle(variable: tf.Variable | keras.Variable) -> tf.Tensor:
+def _handle(variable: Any) -> tf.Tensor:
     # Keras' optimizers see the variables of TensorFlow in `fit`, those of Keras elsewhere.
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle

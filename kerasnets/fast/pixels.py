@@ -62,14 +62,16 @@ def _swapped(network: keras.Model) -> keras.Model:
 def _is_cheaper_swapped(first: Layer, second: Layer | None) -> bool:
     if _is_linear(first) and _is_average(second):
         return second.strides != (1, 1)
-    fewer = _is_average(first) and first.strides == (1, 1) and _is_linear(second)
-    return fewer and second.filters < output_shape(first)[-1]
+    if _is_average(first) and first.strides == (1, 1) and _is_linear(second):
+        return second.filters < output_shape(first)[-1]
+    return False
 
 
 def _is_linear(layer: Layer | None) -> TypeGuard[keras.layers.Conv2D]:
     """Whether a layer is a 1x1 convolution of stride 1 and nothing else."""
-    linear = is_pointwise(layer) and layer.activation is keras.activations.linear
-    return linear and layer.strides == (1, 1)
+    if not is_pointwise(layer):
+        return False
+    return layer.strides == (1, 1) and layer.activation is keras.activations.linear
 
 
 def _is_average(layer: Layer | None) -> TypeGuard[keras.layers.AveragePooling2D]:

@@ -51,12 +51,12 @@ def copied(
     return copy
 
 
-def input_shape(layer: Layer) -> tuple[int | None, ...]:
+def input_shape(layer: Layer) -> tuple[Any, ...]:
     """Shape of a layer's first input."""
     return keras.tree.flatten(layer.input)[0].shape
 
 
-def output_shape(layer: Layer) -> tuple[int | None, ...]:
+def output_shape(layer: Layer) -> tuple[Any, ...]:
     """Shape of a layer's first output."""
     return keras.tree.flatten(layer.output)[0].shape
 

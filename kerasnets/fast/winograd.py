@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypeGuard
+from typing import Any, TypeGuard
 
 import keras
 import numpy as np
@@ -70,7 +70,7 @@ class WinogradConv2D(keras.layers.Layer):
     def __init__(
         self,
         filters: int,
-        padding: Literal["valid", "same"] = "valid",
+        padding: str = "valid",
         activation: str | Callable | None = None,
         use_bias: bool = True,
         **kwargs,
@@ -89,7 +89,7 @@ class WinogradConv2D(keras.layers.Layer):
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=shape[-1:], initializer="zeros")
 
-    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, inputs: Tensor) -> Tensor:
         x = tiled(inputs, self.kernel, self._pad)
         return self.activation(x + self.bias if self.use_bias else x)
 
@@ -97,7 +97,7 @@ class WinogradConv2D(keras.layers.Layer):
     def _pad(self) -> int:
         return TAPS // 2 if self.padding == "same" else 0
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[int | None, ...]:
         batch, *sides, _ = input_shape
         if any(side is None or side + 2 * self._pad < TAPS for side in sides):
             raise ValueError(
@@ -129,7 +129,7 @@ def with_tiles(network: keras.Model) -> keras.Model:
 
 def is_faster_in_tiles(layer: Layer) -> TypeGuard[keras.layers.Conv2D]:
     """Whether a layer is a convolution that a CPU computes sooner in tiles, in inference."""
-    if not can_be_tiled(layer) or math.prod(layer.kernel.shape[2:]) < CHANNEL_PAIRS:
+    if not can_be_tiled(layer) or input_shape(layer)[-1] * layer.filters < CHANNEL_PAIRS:
         return False
     sides = output_shape(layer)[1:3]
     return None not in sides and tiles_in(sides) >= TILES

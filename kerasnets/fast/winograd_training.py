@@ -14,7 +14,7 @@ from typing import TypeGuard
 
 import keras
 
-from kerasnets.fast.rewriting import Layer, SameLayer, output_shape
+from kerasnets.fast.rewriting import Layer, SameLayer, input_shape, output_shape
 from kerasnets.fast.winograd import (
     BLOCKS,
     INPUTS,
@@ -40,7 +40,7 @@ TILES = 64
 PRODUCTS = 0.4
 
 
-def is_faster_intiles_in(layer: Layer) -> TypeGuard[keras.layers.Conv2D]:
+def is_faster_in_tiles(layer: Layer) -> TypeGuard[keras.layers.Conv2D]:
     """Whether a layer is a convolution that a CPU trains sooner in tiles, in batches of some size.
 
     Those are 3x3, of stride 1, with many channels, in float32.
@@ -49,7 +49,7 @@ def is_faster_intiles_in(layer: Layer) -> TypeGuard[keras.layers.Conv2D]:
     if type(layer) is not keras.layers.Conv2D or not can_be_tiled(layer):
         return False
     sides = output_shape(layer)[1:3]
-    if None in sides or min(layer.kernel.shape[2:]) < CHANNELS:
+    if None in sides or min(input_shape(layer)[-1], layer.filters) < CHANNELS:
         return False
     return tiles_in(sides) * INPUTS**2 <= PRODUCTS * math.prod(sides) * TAPS**2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -67,8 +68,8 @@ class TrainingModel(keras.Model):
             else with_preprocessing(fast_network, preprocessing)
         )
         self.recipe = recipe
-        self.training_loss = build_loss(recipe)
-        self.measured_loss = build_loss(recipe, training=False)
+        self.training_loss: Callable[..., Any] = build_loss(recipe)
+        self.measured_loss: Callable[..., Any] = build_loss(recipe, training=False)
         if recipe.ema:
             self.updates = self._follower((), "int64", "zeros", "updates")
             self.averages = [
@@ -77,10 +78,10 @@ class TrainingModel(keras.Model):
             ]
         fused = "optimizer" in chosen(fast, "training", device)
         # On GPUs Keras knows when it is worth it. It would compile for a CPU beside a GPU too.
-        automatic = "auto" if device != "cpu" and "auto" in fast else False
+        compiled: Any = "auto" if device != "cpu" and "auto" in fast else "xla" in fast
         self.compile(
             optimizer=build_optimizer(recipe, steps_per_epoch, network, fused=fused),
-            jit_compile="xla" in fast or automatic,
+            jit_compile=compiled,
         )
         # A metric given to `compile` has its variables only after the first batch.
         self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
@@ -167,7 +168,8 @@ class TrainingModel(keras.Model):
                 loss = self.compute_loss(part, targets, logits, training=True) / parts
                 scaled = self.optimizer.scale_loss(loss)
             found = tape.gradient(scaled, weights, unconnected_gradients=none)
-            gradients = list(map(tf.add, gradients, found)) if gradients else found
+            pairs = zip(gradients, found, strict=True)
+            gradients = [sums + one for sums, one in pairs] if gradients else found
             losses.append(loss)
             answers.append(logits)
         self.optimizer.apply(gradients, self.trainable_variables)

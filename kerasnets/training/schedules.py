@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -44,7 +45,7 @@ class RecipeSchedule(keras.optimizers.schedules.LearningRateSchedule):
         climb = start + (1 - start) * (step + 1) / warmup if recipe.warmup == "linear" else start
         return ops.where(step < warmup, recipe.peak_learning_rate * climb, rate)
 
-    def _factor(self, step: keras.KerasTensor) -> keras.KerasTensor:
+    def _factor(self, step: Any) -> keras.KerasTensor:
         """The factor of the highest rate, without the warm-up."""
         recipe = self.recipe
         if recipe.schedule == "step":
