@@ -5,7 +5,7 @@
 Each of these has a process of its own, and they run in turn, a batch of float images each time:
 
 - the SavedModel as `kerasnets export` writes it, loaded by TensorFlow alone, signature ``tensor``
-- the same without ``--optimize``
+- the same with ``--fast none``
 - `predict_on_batch` of keras.applications' model
 - torchvision's model, channels last, in inference mode, where torchvision is installed
 
@@ -121,8 +121,8 @@ def export_both(name: str, folder: pathlib.Path, size: int) -> None:
             layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
     names = tuple(str(label) for label in range(network.output_shape[-1]))
     preprocessing = kerasnets.Preprocessing(size=(size, size))
-    for kind, optimize in (("exported", True), ("unfolded", False)):
-        export(network, preprocessing, names, folder / kind, form=Form(optimize=optimize))
+    for kind, fast in (("exported", "auto"), ("unfolded", "none")):
+        export(network, preprocessing, names, folder / kind, form=Form(fast=(fast,)))
 
 
 def images(batch: int, size: int):

@@ -1,6 +1,6 @@
 """The private names of Keras and TensorFlow that kerasnets depends on, each with its reason.
 
-No other module uses one; an upgrade that breaks one breaks here.
+No other module uses one, as `tests/test_private.py` checks; an upgrade that breaks one breaks here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
+
+    Gradients = list[tuple[keras.KerasTensor, keras.Variable]]
+    Optimizer = keras.optimizers.Optimizer
+else:
+    Optimizer = object
 
 
 def maker_of(tensor: Any) -> keras.layers.Layer:
@@ -60,3 +66,44 @@ def own_seed_generator() -> Iterator[None]:
         yield
     finally:
         global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, before)
+
+
+def index_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> int:
+    """The place of a variable among those that an optimizer was built with.
+
+    In ``update_step`` Keras hands over TensorFlow's variable, under a strategy the one of a single
+    device; Keras alone knows which of the weights that stands for.
+    """
+    return optimizer._get_variable_index(variable)
+
+
+def moments_of(adam: keras.optimizers.Adam) -> tuple[list[keras.Variable], list[keras.Variable]]:
+    """Adam's moving averages of all gradients and of their squares.
+
+    Those of SGD are public, ``momentums``; Adam's are not.
+    """
+    return adam._momentums, adam._velocities
+
+
+def training_writer_of(callback: keras.callbacks.TensorBoard) -> tf.summary.SummaryWriter:
+    """The writer of Keras' own training curves, whose file ours belong into.
+
+    Keras has no public way to write beside its curves; a writer of our own would open a second
+    file in the folder.
+    """
+    return callback._train_writer
+
+
+class SeesSummedGradients(Optimizer):
+    """Goes in front of an optimizer's class, which may then change the sums of the gradients.
+
+    Keras calls nothing public with all variables' gradients between the sum over the devices and
+    the update: what is added or cut off in ``apply`` counts once for each device.
+    """
+
+    def with_summed(self, gradients: Gradients) -> Gradients:
+        """What is applied in place of the sums, which are given with their variables."""
+        raise NotImplementedError
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Gradients) -> Gradients:
+        return self.with_summed(super()._all_reduce_sum_gradients(grads_and_vars))

@@ -120,7 +120,7 @@ class Network:
             self.compile_training(model, xla)
             return self.fitting(model, self.setting.pixels())
         from kerasnets.training.distribution import Place
-        from kerasnets.training.trainer import repeatable
+        from kerasnets.training.process import repeatable
 
         plan = kerasnets.recipe(
             "resnet2015",
@@ -131,7 +131,8 @@ class Network:
             momentum=MOMENTUM,
             batch_size=self.setting.batch,
         )
-        model = Place().trainee(self.model, self.preprocessing, plan, 1, xla=xla)
+        fast = ("xla",) if xla else ("auto",)
+        model = Place().trainee(self.model, self.preprocessing, plan, 1, fast=fast)
         self.open.enter_context(repeatable())
         return self.fitting(model, self.setting.pixels())
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from kerasnets.config.recipe_fields import Fraction, Recipe
 from kerasnets.errors import UserError
+from kerasnets.fast.tricks import TrainingTrick, check
 from kerasnets.registry import info
 from kerasnets.values import Range, check_fields, from_plain
 
@@ -50,8 +51,8 @@ class TrainConfig:
     """Addresses of all workers, HOST:PORT,HOST:PORT,...; taken from TF_CONFIG if not given."""
     worker: int | None = None
     """Index of this process in --cluster, from 0; worker 0 writes the run."""
-    xla: bool = False
-    """Compile the training step with XLA, which is slower than oneDNN on most CPUs."""
+    fast: tuple[TrainingTrick, ...] = ("auto",)
+    """What makes a step faster: auto, none, xla, or some of batch_norm, optimizer, winograd."""
     save_minutes: Annotated[float, Range(0, ends="()")] = 10.0
     """Minutes between checkpoints; one is written after each epoch too."""
     save_steps: Annotated[int | None, Range(1)] = None
@@ -61,6 +62,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_fields(self, "test_fraction", "seed", "save_minutes", "save_steps")
+        check(self.fast, "training")
 
     def resolved(self) -> TrainConfig:
         """The same run with every default written out.
@@ -101,14 +103,23 @@ def from_json(text: str, where: str) -> TrainConfig:
         UserError: When the file is damaged or holds unknown fields.
     """
     try:
-        return from_plain(TrainConfig, json.loads(text), "a configuration")
+        values = json.loads(text)
+        if isinstance(values, dict):
+            values = with_new_names(values)
+        return from_plain(TrainConfig, values, "a configuration")
     except ValueError as error:
         raise UserError(f"{where!r} is no configuration of a run: {error}") from error
 
 
+def with_new_names(values: Mapping[str, object]) -> dict[str, object]:
+    """The fields of a configuration that an earlier version may have written, as they are now."""
+    xla = {"fast": ["xla"]} if values.get("xla") is True else {}
+    return {name: value for name, value in values.items() if name != "xla"} | xla
+
+
 # Where and how a run computes and writes may change when it goes on; what it computes may not.
 FREE = frozenset(
-    {"out", "devices", "cluster", "worker", "xla", "save_minutes", "save_steps", "log_to"}
+    {"out", "devices", "cluster", "worker", "fast", "save_minutes", "save_steps", "log_to"}
 )
 
 

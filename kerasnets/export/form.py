@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from kerasnets.errors import UserError
+from kerasnets.fast.tricks import InferenceTrick, check
 from kerasnets.inputs import Preprocessing
 from kerasnets.plugins import Registry
 
@@ -26,8 +27,8 @@ class Form:
 
     format: str = "savedmodel"
     """Format: savedmodel takes image files; litert and onnx take raw pixels of the right size."""
-    optimize: bool = True
-    """Fold batch norm into the convolutions, and leave out pixels that no layer reads."""
+    fast: tuple[InferenceTrick, ...] = ("auto",)
+    """What makes it faster: auto, none, or some of folding, pixels, winograd."""
     device: Literal["any", "cpu"] = "any"
     """Device that serves it: cpu computes wide 3x3 convolutions in tiles, which GPUs slow down."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -40,6 +41,7 @@ class Form:
     def __post_init__(self) -> None:
         if self.keep is not None and self.keep < 1:
             raise UserError(f"--keep must be at least 1. Received: {self.keep}.")
+        check(self.fast, "inference")
         chosen = exporter(self.format)
         for option in fields(self):
             value = getattr(self, option.name)
@@ -57,7 +59,7 @@ class Form:
 
 
 # The options that every format takes.
-ALWAYS = ("format", "optimize", "keep")
+ALWAYS = ("format", "fast", "keep")
 
 
 @dataclass(frozen=True)

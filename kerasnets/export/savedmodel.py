@@ -19,10 +19,10 @@ class SavedModel:
     takes = ("device", "precision")
 
     def check(self, form: Form) -> None:
-        if form.device == "cpu" and not (form.optimize and form.precision == "fp32"):
+        if form.device == "cpu" and ("none" in form.fast or form.precision != "fp32"):
             raise UserError(
                 "--device cpu is for optimised SavedModels in fp32. "
-                f"Received: --precision {form.precision}, optimize={form.optimize}."
+                f"Received: --precision {form.precision}, --fast {' '.join(form.fast)}."
             )
 
     def write(self, job: Job, folder: pathlib.Path) -> dict[str, object]:

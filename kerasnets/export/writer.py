@@ -15,7 +15,7 @@ import tensorflow as tf
 from kerasnets.errors import UserError
 from kerasnets.export.form import Form, Job, exporter
 from kerasnets.export.versions import prune, write_version
-from kerasnets.fast import for_inference
+from kerasnets.fast.faster import for_inference
 from kerasnets.fast.rewriting import classifying_layer, copied, logits_of, rebuilt
 from kerasnets.inputs import Preprocessing
 from kerasnets.models.network import rebuilt_like
@@ -88,8 +88,8 @@ def export(
 
 def in_form(network: keras.Model, form: Form) -> keras.Model:
     """The network optimised, and in the precision that it is exported in."""
-    if form.optimize:
-        network = for_inference(network, device=form.device)
+    if "none" not in form.fast:
+        network = for_inference(network, device=form.device, fast=form.fast)
     if form.precision in DTYPES:
         network = in_precision(network, DTYPES[form.precision])
     return network
@@ -112,7 +112,8 @@ def in_precision(network: keras.Model, dtype: str) -> keras.Model:
 def _form(form: Form) -> dict[str, object]:
     return {
         "format": form.format,
-        "optimize": form.optimize,
+        "optimize": "none" not in form.fast,
+        "fast": form.fast,
         "device": form.device,
         "precision": form.precision if form.quantize == "none" else form.quantize,
     }

@@ -1,1 +1,2 @@
-from .inference import for_inference as for_inference
+from .faster import faster as faster
+from .faster import for_inference as for_inference

@@ -8,20 +8,29 @@ channels instead of four times as many.
 *1x1 convolutions of stride s that alone read a tensor* (the bottlenecks of ResNet v1) look at one
 pixel in s x s. Whatever made the others need not: the stride moves forward through ReLUs and
 additions into the convolutions that made the tensor, and from a 1x1 one on to what that one reads.
-In ResNet-50 this spares a tenth of all multiplications.
+In ResNet-50 this spares a tenth of all multiplications; `folding` has the measured gain of both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeGuard
 
 import keras
 
-from kerasnets.fast.kernels import ChannelAffine
-from kerasnets.fast.rewriting import copied, is_pointwise, maker_of, readers_of, rebuilt
-from kerasnets.layers import ResidualAdd
+from kerasnets.fast.folding import ChannelAffine
+from kerasnets.fast.rewriting import (
+    Layer,
+    copied,
+    inference_maker_of,
+    input_shape,
+    is_pointwise,
+    output_shape,
+    readers_of,
+    rebuilt,
+)
+from kerasnets.layers.shortcuts import ResidualAdd
 
-Layer = keras.layers.Layer
 PIXELWISE = (
     keras.layers.Activation,
     keras.layers.Add,
@@ -53,17 +62,19 @@ def _swapped(network: keras.Model) -> keras.Model:
 def _is_cheaper_swapped(first: Layer, second: Layer | None) -> bool:
     if _is_linear(first) and _is_average(second):
         return second.strides != (1, 1)
-    fewer = _is_average(first) and first.strides == (1, 1) and _is_linear(second)
-    return fewer and second.filters < first.output.shape[-1]
+    if _is_average(first) and first.strides == (1, 1) and _is_linear(second):
+        return second.filters < output_shape(first)[-1]
+    return False
 
 
-def _is_linear(layer: Layer | None) -> bool:
+def _is_linear(layer: Layer | None) -> TypeGuard[keras.layers.Conv2D]:
     """Whether a layer is a 1x1 convolution of stride 1 and nothing else."""
-    linear = is_pointwise(layer) and layer.activation is keras.activations.linear
-    return linear and layer.strides == (1, 1)
+    if not is_pointwise(layer):
+        return False
+    return layer.strides == (1, 1) and layer.activation is keras.activations.linear
 
 
-def _is_average(layer: Layer | None) -> bool:
+def _is_average(layer: Layer | None) -> TypeGuard[keras.layers.AveragePooling2D]:
     return isinstance(layer, keras.layers.AveragePooling2D)
 
 
@@ -107,7 +118,7 @@ def _can_skip(layer: Layer) -> bool:
         # The padding of "same" at a larger stride would depend on the image's size.
         odd = all(side % 2 for side in layer.kernel_size)
         return layer.padding == "valid" or (layer.strides == (1, 1) and odd)
-    return _is_pixelwise(layer) and len(layer.output.shape) == 4
+    return _is_pixelwise(layer) and len(output_shape(layer)) == 4
 
 
 def _is_pixelwise(layer: Layer | None) -> bool:
@@ -118,14 +129,14 @@ def _is_pixelwise(layer: Layer | None) -> bool:
 
 
 def _steps_before(layer: Layer, steps: dict[Layer, int]) -> list[int]:
-    return [steps[maker_of(x)] for x in keras.tree.flatten(layer.input)]
+    return [steps[inference_maker_of(x)] for x in keras.tree.flatten(layer.input)]
 
 
 def _with_stride(layer: Layer, step: int) -> Callable:
     """A convolution at a larger stride, with the padding that it had."""
     strides = [stride * step for stride in layer.strides]
     # Keras checks the size when it builds the layer; the padding comes in between.
-    shape = (None, None, None, layer.input.shape[-1])
+    shape = (None, None, None, input_shape(layer)[-1])
     convolution = copied(layer, {"strides": strides, "padding": "valid"}, shape=shape)
     if layer.padding == "valid":
         return convolution

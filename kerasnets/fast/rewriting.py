@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeGuard
 
 import keras
+import numpy as np
 
-from kerasnets.fast.kernels import BiasedConv2D
-from kerasnets.layers import Rematerialize, StochasticDepth
+from kerasnets.layers.rematerialize import Rematerialize
+from kerasnets.layers.stochastic_depth import StochasticDepth
 from kerasnets.models.network import rebuilt_like
+from kerasnets.private import maker_of
 
 Layer = keras.layers.Layer
 
@@ -31,38 +34,63 @@ def rebuilt(network: keras.Model, replacement: Callable[[Layer], Callable | None
 
 def copied(
     layer: Layer,
-    changes: dict | None = None,
-    weights: list | None = None,
+    changes: dict[str, object] | None = None,
+    weights: list[np.ndarray] | None = None,
     shape: tuple[int | None, ...] | None = None,
 ) -> Layer:
     """A layer of its own with a changed configuration, and with the same weights or others.
 
     Args:
-        layer: What is copied.
-        changes: To its configuration.
-        weights: Its own by default.
-        shape: Of its input, if that is another one.
+        layer: The layer to copy.
+        changes: What is different in its configuration.
+        weights: The copy's weights, those of `layer` by default.
+        shape: Shape of the copy's input, where that is another one.
     """
-    kind, config = type(layer), {**layer.get_config(), **(changes or {})}
-    if kind is keras.layers.Conv2D and config["use_bias"]:
-        kind = BiasedConv2D
-    copy = kind.from_config(config)
+    copy = type(layer).from_config({**layer.get_config(), **(changes or {})})
     copy.build(shape or keras.tree.map_structure(lambda x: x.shape, layer.input))
     copy.set_weights(layer.get_weights() if weights is None else weights)
     return copy
 
 
+def input_shape(layer: Layer) -> tuple[Any, ...]:
+    """Shape of a layer's first input."""
+    return keras.tree.flatten(layer.input)[0].shape
+
+
+def output_shape(layer: Layer) -> tuple[Any, ...]:
+    """Shape of a layer's first output."""
+    return keras.tree.flatten(layer.output)[0].shape
+
+
+class SameLayer(keras.layers.Wrapper):
+    """A layer of one network as a layer of another: same name, same variables, same results.
+
+    So each layer has one place in one graph. Subclasses compute the same in another way.
+    """
+
+    def __init__(self, layer: Layer, *, autocast: bool = False) -> None:
+        super().__init__(layer, name=layer.name, dtype=layer.dtype_policy, autocast=autocast)
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return self.layer(inputs)
+
+    def compute_output_spec(
+        self, inputs: keras.KerasTensor, training: bool | None = None
+    ) -> keras.KerasTensor:
+        return self.layer.compute_output_spec(inputs)
+
+
 def classifying_layer(network: keras.Model) -> Layer:
     """The last layer with weights on the way to the logits."""
-    layer = logits_of(network)._keras_history.operation
+    layer = maker_of(logits_of(network))
     while not layer.weights:
-        layer = layer.input._keras_history.operation
+        layer = maker_of(keras.tree.flatten(layer.input)[0])
     return layer
 
 
 def logits_of(network: keras.Model) -> keras.KerasTensor:
-    """The network's answer, (N, classes), without those of its side classifiers."""
-    output = network.output
+    """The network's answer, (N, classes), without those of its auxiliary classifiers."""
+    output: Any = network.output
     return output["predictions"] if isinstance(output, dict) else output
 
 
@@ -79,21 +107,21 @@ def readers_of(network: keras.Model) -> dict[Layer, list[Layer | None]]:
     for layer in network.layers:
         if not isinstance(layer, keras.layers.InputLayer) and not does_nothing(layer):
             for x in keras.tree.flatten(layer.input):
-                readers.setdefault(maker_of(x), []).append(layer)
+                readers.setdefault(inference_maker_of(x), []).append(layer)
     for x in keras.tree.flatten(network.output):
-        readers.setdefault(maker_of(x), []).append(None)
+        readers.setdefault(inference_maker_of(x), []).append(None)
     return readers
 
 
-def maker_of(x: keras.KerasTensor) -> Layer:
+def inference_maker_of(x: keras.KerasTensor) -> Layer:
     """The layer that makes a tensor in inference."""
-    layer = x._keras_history.operation
+    layer = maker_of(x)
     while does_nothing(layer):
-        layer = keras.tree.flatten(layer.input)[0]._keras_history.operation
+        layer = maker_of(keras.tree.flatten(layer.input)[0])
     return layer
 
 
-def is_pointwise(layer: Layer | None) -> bool:
+def is_pointwise(layer: Layer | None) -> TypeGuard[keras.layers.Conv2D]:
     """Whether a layer is a 1x1 convolution, at any one stride."""
     if not isinstance(layer, keras.layers.Conv2D):
         return False

@@ -2,79 +2,76 @@
 
 The gradient is computed in tiles of its own: that which TensorFlow derives is slower than the plain
 convolution's.
+
+Measured: a step of `vgg16` with 16 images went from 0.99 of keras.applications' time to 0.66.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
+from typing import TypeGuard
 
 import keras
-import tensorflow as tf
 
-from kerasnets.fast.tracing import replaced
+from kerasnets.fast.rewriting import Layer, SameLayer, input_shape, output_shape
 from kerasnets.fast.winograd import (
     BLOCKS,
     INPUTS,
     OUTPUTS,
     TAPS,
+    Tensor,
     can_be_tiled,
     from_output_planes,
     input_planes,
     output_sides,
     tiles_along,
+    tiles_in,
     transforms,
 )
+from kerasnets.lazy import tf
 
 # With fewer channels the transforms, which are bound by memory, take what the products save.
 CHANNELS = 128
 # Tiles in a batch from which the transformed kernel, 4 times as large, is used often enough.
 TILES = 64
-# Of the products of the plain convolution; maps of 5x5 need more, since their tiles reach beyond.
-SHARE = 0.4
+# Fraction of the plain convolution's products; maps of 5x5 need more, since their tiles reach
+# beyond.
+PRODUCTS = 0.4
 
 
-def winograd_convolutions(
-    layers: Iterable[keras.layers.Layer],
-) -> contextlib.AbstractContextManager:
-    """Lets convolutions compute by minimal filtering in the step that is traced inside.
+def is_faster_in_tiles(layer: Layer) -> TypeGuard[keras.layers.Conv2D]:
+    """Whether a layer is a convolution that a CPU trains sooner in tiles, in batches of some size.
 
-    Only those that are faster so: 3x3, stride 1, many channels, float32, on a CPU.
+    Those are 3x3, of stride 1, with many channels, in float32.
     """
-    fitting = [] if tf.config.list_logical_devices("GPU") else filter(_fits, layers)
-    return replaced(
-        fitting, "convolution_op", lambda layer, own: functools.partial(_convolved, layer, own)
-    )
+    # A subclass may compute something else.
+    if type(layer) is not keras.layers.Conv2D or not can_be_tiled(layer):
+        return False
+    sides = output_shape(layer)[1:3]
+    if None in sides or min(input_shape(layer)[-1], layer.filters) < CHANNELS:
+        return False
+    return tiles_in(sides) * INPUTS**2 <= PRODUCTS * math.prod(sides) * TAPS**2
 
 
-def _fits(layer: keras.layers.Layer) -> bool:
-    return (
-        # Not of a subclass, which may compute something else.
-        type(layer) is keras.layers.Conv2D
-        and can_be_tiled(layer)
-        and min(layer.kernel.shape[2:]) >= CHANNELS
-    )
+class WinogradTrainingConv2D(SameLayer):
+    """A `keras.layers.Conv2D` computed in tiles, with its gradient."""
+
+    layer: keras.layers.Conv2D
+
+    def __init__(self, layer: keras.layers.Conv2D) -> None:
+        super().__init__(layer, autocast=True)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        layer = self.layer
+        if (inputs.shape[0] or TILES) * tiles_in(output_shape(layer)[1:3]) < TILES:
+            return layer(inputs)
+        pad = 1 if layer.padding == "same" else 0
+        x = convolution(inputs, tf.convert_to_tensor(layer.kernel), pad)
+        return layer.activation(x + layer.bias if layer.use_bias else x)
 
 
-def _convolved(
-    layer: keras.layers.Conv2D, own: object, inputs: tf.Tensor, kernel: tf.Tensor
-) -> tf.Tensor:
-    """What `layer.convolution_op` returns."""
-    pad = 1 if layer.padding == "same" else 0
-    batch, *sides, _ = inputs.shape
-    if None in sides:
-        return own(inputs, kernel)
-    outputs = output_sides(sides, pad)
-    tiles = math.prod(tiles_along(side) for side in outputs)
-    share = tiles * INPUTS**2 / (math.prod(outputs) * TAPS**2)
-    if share > SHARE or (batch or TILES) * tiles < TILES:
-        return own(inputs, kernel)
-    return convolution(inputs, tf.convert_to_tensor(kernel), pad)
-
-
-def convolution(x: tf.Tensor, kernel: tf.Tensor, pad: int) -> tf.Tensor:
+def convolution(x: Tensor, kernel: Tensor, pad: int) -> Tensor:
     """A 3x3 convolution at stride 1, with a gradient that is computed in tiles too.
 
     Args:
@@ -88,7 +85,7 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor, pad: int) -> tf.Tensor:
     outputs = output_sides(x.shape[1:3], pad)
 
     @tf.custom_gradient
-    def convolved(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, object]:
+    def convolved(x: Tensor, kernel: Tensor) -> tuple[Tensor, Callable]:
         of_inputs, of_kernel, of_outputs = (tf.constant(each) for each in transforms())
         channels, filters = kernel.shape[2:]
         planes = INPUTS**2
@@ -98,7 +95,7 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor, pad: int) -> tf.Tensor:
         products = tf.reshape(tiles @ factors, (planes, -1))
         y = from_output_planes(of_outputs @ products, outputs, filters)
 
-        def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def gradient(dy: Tensor) -> tuple[Tensor, Tensor]:
             """Each step transposed, from the last to the first."""
             dproducts = tf.matmul(of_outputs, _output_planes(dy, outputs), transpose_a=True)
             dproducts = tf.reshape(dproducts, (planes, -1, filters))
@@ -115,8 +112,8 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor, pad: int) -> tf.Tensor:
 
 
 def _from_input_planes(
-    planes: tf.Tensor, shape: tuple[int, int, int], outputs: tuple[int, int], pad: int
-) -> tf.Tensor:
+    planes: Tensor, shape: tuple[int, int, int], outputs: tuple[int, int], pad: int
+) -> Tensor:
     """`input_planes` transposed: overlapping tiles add up to (N, H, W, C)."""
     (height, width, channels), (rows, columns) = shape, map(tiles_along, outputs)
     parts = tf.split(planes, [high * wide for high, wide, *_ in BLOCKS])
@@ -130,7 +127,7 @@ def _from_input_planes(
     return x[:, pad : pad + height, pad : pad + width]
 
 
-def _output_planes(y: tf.Tensor, outputs: tuple[int, int]) -> tf.Tensor:
+def _output_planes(y: Tensor, outputs: tuple[int, int]) -> Tensor:
     """`from_output_planes` transposed."""
     (height, width), (rows, columns) = outputs, map(tiles_along, outputs)
     below, right = OUTPUTS * rows - height, OUTPUTS * columns - width

@@ -22,7 +22,7 @@ from kerasnets.errors import UserError
 from kerasnets.files import whole
 from kerasnets.runs.history import read_history
 from kerasnets.training import checkpoints
-from kerasnets.training.trainee import Trainee
+from kerasnets.training.model import TrainingModel
 from kerasnets.weights import save_weights
 
 log = logging.getLogger("kerasnets")
@@ -43,7 +43,7 @@ class Interrupted(Exception):  # noqa: N818 - a request, not an error
 class Callback(keras.callbacks.Callback):
     """A callback of a network in training; Keras' own does not tell what its model is."""
 
-    model: Trainee
+    model: TrainingModel
 
 
 class ProgressBar(Callback):

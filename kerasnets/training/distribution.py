@@ -20,7 +20,7 @@ from kerasnets import values
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
 from kerasnets.runs.run import chosen_recipe
-from kerasnets.training.trainee import Trainee
+from kerasnets.training.model import TrainingModel
 
 # What TensorFlow raises in the workers that are left when one is gone.
 LOST_WORKER = (
@@ -63,15 +63,15 @@ class Place:
         """Where the network and its optimizer must be made."""
         return contextlib.nullcontext() if self.strategy is None else self.strategy.scope()
 
-    def trainee(self, *arguments: Any, **options: Any) -> Trainee:
-        """A `Trainee` whose step runs on these devices."""
+    def trainee(self, *arguments: Any, **options: Any) -> TrainingModel:
+        """A `TrainingModel` whose step runs on these devices."""
         if self.workers == 1:
             with self.scope():
-                return Trainee(*arguments, **options)
+                return TrainingModel(*arguments, **options)
         # Made outside of the scope, these are each worker's own.
         wishes, asked = (tf.Variable(tf.zeros(2, tf.int32), trainable=False) for _ in range(2))
         with self.scope():
-            trainee = SharedTrainee(*arguments, **options)
+            trainee = SharedTrainingModel(*arguments, **options)
         trainee.wishes, trainee.asked = wishes, asked
         return trainee
 
@@ -134,13 +134,12 @@ class Place:
             ) from error
 
 
-class SharedTrainee(Trainee):
-    """A `Trainee` that Keras can fit under `MultiWorkerMirroredStrategy`.
+class SharedTrainingModel(TrainingModel):
+    """A `TrainingModel` that Keras can fit under `MultiWorkerMirroredStrategy`.
 
     Works around https://github.com/keras-team/keras/issues/20585, open as of Keras 3.15: `fit`
-    takes means of scalar logs along an axis that they do not have, and of whole batches to learn
-    their shape, which fails where they differ in size (see `Trainee._maybe_symbolic_build`).
-    `tests/trials/test_workers.py` tells when both can go.
+    takes means of scalar logs along an axis that they do not have. `tests/trials/test_workers.py`
+    tells when it can go.
 
     Attributes:
         wishes: What this worker wants, (save, stop), as 0 or 1.
@@ -199,9 +198,9 @@ def check(config: TrainConfig, where: Place) -> None:
         UserError: When the batch does not divide among them, or a combination does not work.
     """
     recipe = chosen_recipe(config)
-    if config.xla and where.strategy is not None:
+    if "xla" in config.fast and where.strategy is not None:
         raise UserError(
-            f"--xla does not work with {where.replicas} devices "
+            f"--fast xla does not work with {where.replicas} devices "
             f"({type(where.strategy).__name__}); see docs/distributed.md."
         )
     parts = where.replicas * recipe.accumulate

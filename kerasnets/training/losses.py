@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -13,10 +15,10 @@ class MAPCriterion(keras.losses.Loss):
     """LeNet-5's loss: cross-entropy against one more class, of constant penalty `j`.
 
     ``mean(y_D + log(exp(-j) + sum_i exp(-y_i)))``, where y are the penalties, the negated logits,
-    and D the right class.
+    and D the true class.
 
     Args:
-        j: Penalty of the class of everything that is no character; positive. Half the smallest
+        j: Penalty of the class of all that is no character; positive. Half the smallest
             squared distance between two of the codes keeps it inside their spacing.
 
     Source: LeCun et al. 1998, equation 9.
@@ -28,9 +30,9 @@ class MAPCriterion(keras.losses.Loss):
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
-        right = ops.sum(y_pred * ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype), axis=-1)
+        true = ops.sum(y_pred * ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype), axis=-1)
         rubbish = ops.full_like(y_pred[:, :1], -self.j)
-        return ops.logsumexp(ops.concatenate([y_pred, rubbish], axis=-1), axis=-1) - right
+        return ops.logsumexp(ops.concatenate([y_pred, rubbish], axis=-1), axis=-1) - true
 
     def get_config(self) -> dict:
         return {**super().get_config(), "j": self.j}
@@ -54,15 +56,17 @@ class CrossEntropy(keras.losses.Loss):
         self.smoothing = smoothing
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        # Keras declares no types.
+        losses: Any = keras.losses
         soft = is_soft(y_true)
         if not soft and not self.smoothing:
             labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
-            return keras.losses.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
+            return losses.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
         classes = y_pred.shape[-1]
         if not soft:
             labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
             y_true = ops.one_hot(labels, classes, dtype=y_pred.dtype)
-        return keras.losses.categorical_crossentropy(
+        return losses.categorical_crossentropy(
             y_true, y_pred, from_logits=True, label_smoothing=self.smoothing
         )
 
@@ -70,7 +74,7 @@ class CrossEntropy(keras.losses.Loss):
         return {**super().get_config(), "smoothing": self.smoothing}
 
 
-def is_soft(labels: keras.KerasTensor) -> bool:
+def is_soft(labels: Any) -> bool:
     """Whether labels are distributions over the classes, (N, classes), and not integers, (N,)."""
     return len(labels.shape) == 2 and labels.shape[-1] != 1
 

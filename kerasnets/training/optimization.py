@@ -14,111 +14,111 @@ from collections.abc import Mapping
 import keras
 from keras import ops
 
+from kerasnets import private
 from kerasnets.config.recipe_fields import Recipe
 from kerasnets.fast.fused import SGD, Adam
 from kerasnets.registry import registration
-from kerasnets.training.schedules import Course
+from kerasnets.training.schedules import RecipeSchedule
 
 
-def _by_recipe(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
-    """An optimizer that knows the papers' weight decay, clipping and rates for each variable."""
+class _ByRecipe(private.SeesSummedGradients, keras.optimizers.Optimizer):
+    """Goes in front of an optimizer's class and adds what the papers' recipes need.
 
-    class ByRecipe(optimizer):
-        """Adds to its base class what the papers' recipes need.
+    Args:
+        decay: Weight decay of the variables in `decayed`.
+        decoupled: Shrink the weights beside the update instead of adding to the gradient.
+        decayed: Paths of the variables that decay; all by default.
+        rates: Factor of the learning rate by the variable's path; 1 by default.
+        clip_norm: Upper limit of the norm of all gradients together, the penalty's included.
+    """
 
-        Args:
-            decay: Weight decay of the variables in `decayed`.
-            decoupled: Shrink the weights beside the update instead of adding to the gradient.
-            decayed: Paths of the variables that decay; all by default.
-            rates: What the learning rate is multiplied by, by the variable's path; 1 by default.
-            clip_norm: What the norm of all gradients together, the penalty's included, is cut
-                down to.
-        """
+    def __init__(
+        self,
+        *args,
+        decay: float = 0.0,
+        decoupled: bool = False,
+        decayed: tuple[str, ...] | None = None,
+        rates: Mapping[str, float] | None = None,
+        clip_norm: float | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.decay = decay
+        self.decoupled = decoupled
+        self.decayed = decayed
+        self.rates = rates
+        self.clip_norm = clip_norm
 
-        def __init__(
-            self,
-            *args,
-            decay: float = 0.0,
-            decoupled: bool = False,
-            decayed: tuple[str, ...] | None = None,
-            rates: Mapping[str, float] | None = None,
-            clip_norm: float | None = None,
-            **kwargs,
-        ) -> None:
-            super().__init__(*args, **kwargs)
-            self.decay = decay
-            self.decoupled = decoupled
-            self.decayed = decayed
-            self.rates = rates
-            self.clip_norm = clip_norm
+    def build(self, variables: list[keras.Variable]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        decayed = {v.path for v in variables} if self.decayed is None else set(self.decayed)
+        rates = self.rates or {}
+        self._decay = [self.decay if v.path in decayed else 0.0 for v in variables]
+        self._rates = [rates.get(v.path, 1.0) for v in variables]
 
-        def build(self, variables: list[keras.Variable]) -> None:
-            if self.built:
-                return
-            super().build(variables)
-            decayed = {v.path for v in variables} if self.decayed is None else set(self.decayed)
-            rates = self.rates or {}
-            self._decay = [self.decay if v.path in decayed else 0.0 for v in variables]
-            self._rates = [rates.get(v.path, 1.0) for v in variables]
+    def with_summed(self, gradients: private.Gradients) -> private.Gradients:
+        pairs = [(self._penalized(gradient, v), v) for gradient, v in gradients]
+        if self.clip_norm is None:
+            return pairs
+        squares = [ops.sum(ops.square(ops.cast(gradient, "float32"))) for gradient, _ in pairs]
+        norm = ops.sqrt(ops.sum(ops.stack(squares)))
+        factor = self.clip_norm / ops.maximum(norm, self.clip_norm)
+        return [(gradient * ops.cast(factor, gradient.dtype), v) for gradient, v in pairs]
 
-        def _all_reduce_sum_gradients(self, grads_and_vars: list) -> list:
-            # The one place where Keras has the gradients of all devices together, all variables
-            # at once: what is added or cut off before it would count once for each device.
-            pairs = [
-                (self._penalized(gradient, variable), variable)
-                for gradient, variable in super()._all_reduce_sum_gradients(grads_and_vars)
-            ]
-            if self.clip_norm is None:
-                return pairs
-            squares = [ops.sum(ops.square(ops.cast(gradient, "float32"))) for gradient, _ in pairs]
-            norm = ops.sqrt(ops.sum(ops.stack(squares)))
-            factor = self.clip_norm / ops.maximum(norm, self.clip_norm)
-            return [(gradient * ops.cast(factor, gradient.dtype), v) for gradient, v in pairs]
+    def _penalized(
+        self, gradient: keras.KerasTensor, variable: keras.Variable
+    ) -> keras.KerasTensor:
+        decay = self._decay[private.index_of(self, variable)]
+        if self.decoupled or not decay:
+            return gradient
+        return gradient + ops.cast(decay * variable, gradient.dtype)
 
-        def _penalized(
-            self, gradient: keras.KerasTensor, variable: keras.Variable
-        ) -> keras.KerasTensor:
-            decay = self._decay[self._get_variable_index(variable)]
-            if self.decoupled or not decay:
-                return gradient
-            return gradient + ops.cast(decay * variable, gradient.dtype)
+    def update_step(
+        self,
+        gradient: keras.KerasTensor,
+        variable: keras.Variable,
+        learning_rate: keras.KerasTensor,
+    ) -> None:
+        index = private.index_of(self, variable)
+        rate = ops.cast(learning_rate, variable.dtype)
+        if self._rates[index] != 1.0:
+            rate = rate * self._rates[index]
+        if self.decoupled and self._decay[index]:
+            self.assign_sub(variable, variable * (rate * self._decay[index]))
+        super().update_step(gradient, variable, rate)
 
-        def update_step(
-            self,
-            gradient: keras.KerasTensor,
-            variable: keras.Variable,
-            learning_rate: keras.KerasTensor,
-        ) -> None:
-            index = self._get_variable_index(variable)
-            rate = ops.cast(learning_rate, variable.dtype)
-            if self._rates[index] != 1.0:
-                rate = rate * self._rates[index]
-            if self.decoupled and self._decay[index]:
-                self.assign_sub(variable, variable * (rate * self._decay[index]))
-            super().update_step(gradient, variable, rate)
-
-        def get_config(self) -> dict:
-            own = ("decay", "decoupled", "decayed", "rates", "clip_norm")
-            return {**super().get_config(), **{name: getattr(self, name) for name in own}}
-
-    ByRecipe.__name__ = f"{optimizer.__name__}ByRecipe"
-    return keras.saving.register_keras_serializable(package="kerasnets")(ByRecipe)
+    def get_config(self) -> dict:
+        own = ("decay", "decoupled", "decayed", "rates", "clip_norm")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
-SGDByRecipe = _by_recipe(SGD)
-RMSpropByRecipe = _by_recipe(keras.optimizers.RMSprop)
-AdamByRecipe = _by_recipe(Adam)
+@keras.saving.register_keras_serializable(package="kerasnets")
+class SGDByRecipe(_ByRecipe, SGD):
+    """SGD with what the papers' recipes need."""
+
+
+@keras.saving.register_keras_serializable(package="kerasnets")
+class RMSpropByRecipe(_ByRecipe, keras.optimizers.RMSprop):
+    """RMSProp with what the papers' recipes need."""
+
+
+@keras.saving.register_keras_serializable(package="kerasnets")
+class AdamByRecipe(_ByRecipe, Adam):
+    """Adam and AdamW with what the papers' recipes need."""
 
 
 def build_optimizer(
-    recipe: Recipe, steps_per_epoch: int, network: keras.Model
+    recipe: Recipe, steps_per_epoch: int, network: keras.Model, *, fused: bool = False
 ) -> keras.optimizers.Optimizer:
     """The recipe's optimizer with its learning rate, for the weights of a network.
 
     Args:
-        recipe: What to follow.
+        recipe: The recipe to follow.
         steps_per_epoch: Updates in an epoch.
-        network: Whose weights it will train.
+        network: The network whose weights it will train.
+        fused: Update by the kernels of `kerasnets.fast.fused`, where there is one.
 
     Returns:
         An optimizer; with the plateau schedule its learning rate is a variable, otherwise a
@@ -131,7 +131,7 @@ def build_optimizer(
         "clip_norm": recipe.clip_norm,
     }
     plateau = recipe.schedule == "plateau"
-    rate = recipe.peak_learning_rate if plateau else Course(recipe, steps_per_epoch)
+    rate = recipe.peak_learning_rate if plateau else RecipeSchedule(recipe, steps_per_epoch)
     if recipe.optimizer in ("adam", "adamw"):
         decoupled = recipe.optimizer == "adamw"
         optimizer = AdamByRecipe(rate, epsilon=recipe.epsilon, decoupled=decoupled, **common)
@@ -143,6 +143,8 @@ def build_optimizer(
         nesterov = recipe.optimizer == "nesterov"
         momentum = float(recipe.momentum)
         optimizer = SGDByRecipe(rate, momentum=momentum, nesterov=nesterov, **common)
+    if isinstance(optimizer, (SGD, Adam)):
+        optimizer.fused = fused
     if recipe.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
@@ -152,7 +154,7 @@ def decayed_weights(network: keras.Model, on: str) -> tuple[str, ...]:
     """Paths of the weights that decay.
 
     Args:
-        network: Whose weights.
+        network: The network that has them.
         on: ``"kernels"``: whatever has more than one axis, so no biases and no batch norms;
             ``"all"``; ``"not_depthwise"``: kernels but the depthwise ones (Howard et al. 2017,
             arXiv 1704.04861, section 3.2).
@@ -172,11 +174,11 @@ def decayed_weights(network: keras.Model, on: str) -> tuple[str, ...]:
 
 
 def stage_rates(network: keras.Model, decay: float) -> dict[str, float] | None:
-    """What the learning rate of each weight is multiplied by: less from stage to stage backwards.
+    """The factor of each weight's learning rate: smaller from stage to stage backwards.
 
     Args:
         network: It bears the name of its registration, whose stages count.
-        decay: From each stage to the one before; everything behind the last stage has 1.
+        decay: Factor from each stage to the one before; everything behind the last stage has 1.
 
     Source: Howard, Ruder 2018, arXiv 1801.06146, section 3.2 (discriminative fine-tuning).
     """

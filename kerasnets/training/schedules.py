@@ -1,23 +1,24 @@
-"""The course of the learning rate over the steps."""
+"""The learning rate by step."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import keras
 from keras import ops
 
 from kerasnets.config.recipe_fields import Recipe
 
-# Smith, Topin 2017, arXiv 1708.07120, with the shares that fastai and PyTorch settled on.
+# Smith, Topin 2017, arXiv 1708.07120, with the fractions that fastai and PyTorch settled on.
 ONE_CYCLE_CLIMB = 0.3
 ONE_CYCLE_START = 1 / 25
 ONE_CYCLE_END = 1 / 250_000
 
 
 @keras.saving.register_keras_serializable(package="kerasnets")
-class Course(keras.optimizers.schedules.LearningRateSchedule):
+class RecipeSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A recipe's learning rate by step: its warm-up, then its schedule.
 
     Milestones and the exponential staircase count from the first step, the cosine and the
@@ -25,7 +26,7 @@ class Course(keras.optimizers.schedules.LearningRateSchedule):
     found epoch by epoch, see `plateau_factor`.
 
     Args:
-        recipe: What to follow.
+        recipe: The recipe to follow.
         steps_per_epoch: Updates in an epoch.
     """
 
@@ -33,7 +34,7 @@ class Course(keras.optimizers.schedules.LearningRateSchedule):
         self.recipe = recipe
         self.steps_per_epoch = steps_per_epoch
 
-    def __call__(self, step: int) -> keras.KerasTensor:
+    def __call__(self, step: int | keras.KerasTensor) -> keras.KerasTensor:
         recipe = self.recipe
         step = ops.cast(step, "float32")
         rate = recipe.peak_learning_rate * self._factor(step)
@@ -44,13 +45,14 @@ class Course(keras.optimizers.schedules.LearningRateSchedule):
         climb = start + (1 - start) * (step + 1) / warmup if recipe.warmup == "linear" else start
         return ops.where(step < warmup, recipe.peak_learning_rate * climb, rate)
 
-    def _factor(self, step: keras.KerasTensor) -> keras.KerasTensor:
-        """What the highest rate is multiplied by, without the warm-up."""
+    def _factor(self, step: Any) -> keras.KerasTensor:
+        """The factor of the highest rate, without the warm-up."""
         recipe = self.recipe
         if recipe.schedule == "step":
             total = recipe.epochs * self.steps_per_epoch
             passed = sum(
-                ops.cast(step >= round(share * total), "float32") for share in recipe.milestones
+                ops.cast(step >= round(fraction * total), "float32")
+                for fraction in recipe.milestones
             )
             return ops.power(recipe.decay_rate, passed)
         if recipe.schedule == "exponential":
@@ -65,7 +67,7 @@ class Course(keras.optimizers.schedules.LearningRateSchedule):
         return ops.ones_like(step)
 
     def _progress(self, step: keras.KerasTensor) -> keras.KerasTensor:
-        """The share of the steps behind the warm-up that are done, in [0, 1]."""
+        """The fraction of the steps after the warm-up that are done, in [0, 1]."""
         warmup = round(self.recipe.warmup_epochs * self.steps_per_epoch)
         steps = max(1, self.recipe.epochs * self.steps_per_epoch - warmup)
         return ops.clip((step - warmup) / steps, 0.0, 1.0)
@@ -77,7 +79,7 @@ class Course(keras.optimizers.schedules.LearningRateSchedule):
         }
 
     @classmethod
-    def from_config(cls, config: dict) -> Course:
+    def from_config(cls, config: dict) -> RecipeSchedule:
         values = {**config["recipe"], "milestones": tuple(config["recipe"]["milestones"])}
         return cls(Recipe(**values), config["steps_per_epoch"])
 
@@ -92,11 +94,11 @@ def _one_cycle(progress: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def plateau_factor(recipe: Recipe, accuracies: list[float]) -> float:
-    """What the plateau schedule multiplies the rate by after these epochs.
+    """The plateau schedule's factor of the learning rate after these epochs.
 
     Args:
-        recipe: Its `patience`, `plateaus` and `decay_rate`.
-        accuracies: Of the validation, one for each epoch so far.
+        recipe: Its `patience`, `plateaus` and `decay_rate` count.
+        accuracies: Accuracies of the validation, one for each epoch so far.
     """
     best, stalled, passed = -math.inf, 0, 0
     for accuracy in accuracies:

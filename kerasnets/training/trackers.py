@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
+from kerasnets.private import training_writer_of
 from kerasnets.runs.run import Run
 from kerasnets.training.callbacks import Callback, Logs, learning_rate
 
@@ -55,7 +56,7 @@ class Board(keras.callbacks.TensorBoard):
         graph = tf.compat.v1.SummaryMetadata()
         graph.plugin_data.plugin_name = "graph_keras_model"
         graph.plugin_data.content = b"1"
-        with self._train_writer.as_default():
+        with training_writer_of(self).as_default():
             tf.summary.image("training images", self.images, step=0, max_outputs=IMAGES)
             tf.summary.write("keras", self.model.network.to_json(), step=0, metadata=graph)
 

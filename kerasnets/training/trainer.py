@@ -165,7 +165,7 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Place)
         recipe,
         steps,
         synchronize=config.sync_batch_norm,
-        xla=config.xla,
+        fast=config.fast,
     )
     step = checkpoints.restore(run.folder / "checkpoints", model)
     where.agree(step, f"the step to go on from; all must share {str(run.folder)!r}")

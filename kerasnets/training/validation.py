@@ -8,6 +8,7 @@ from collections.abc import Collection
 from kerasnets.config.recipe_fields import Recipe
 from kerasnets.errors import UserError
 from kerasnets.training.callbacks import Callback, Logs
+from kerasnets.training.model import TrainingModel
 from kerasnets.training.schedules import plateau_factor, stalled_epochs
 
 log = logging.getLogger("kerasnets")
@@ -64,6 +65,8 @@ class WatchValidation(Callback):
 
 class MeasureAverages(Callback):
     """Validates the averaged weights where the recipe has any; training goes on with its own."""
+
+    model: TrainingModel
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         self.averaged = self.model.averaged()

@@ -7,8 +7,8 @@ import pytest
 from kerasnets import UserError, info, list_models
 from kerasnets.config import TrainConfig, recipe
 from kerasnets.config.recipes import RECIPES, register_recipe
+from kerasnets.training.model import TrainingModel
 from kerasnets.training.networks import starting_network
-from kerasnets.training.trainee import Trainee
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
@@ -154,12 +154,12 @@ def test_the_papers_values():
         assert chosen.epochs * images / chosen.batch_size == pytest.approx(expected, rel=0.005)
 
 
-def step(rng, name: str, model: str, **options) -> Trainee:
+def step(rng, name: str, model: str, **options) -> TrainingModel:
     """A network after one step by a recipe."""
     chosen = recipe(name, batch_size=4, epochs=10, warmup_epochs=0)
     config = TrainConfig(model=model, recipe=chosen, options=options)
     network = starting_network(config, 5)
-    trainee = Trainee(network, info(model).preprocessing, chosen, 10)
+    trainee = TrainingModel(network, info(model).preprocessing, chosen, 10)
     # Tracing the graph takes longer than one step without it.
     trainee.run_eagerly = True
     before = [weight.numpy() for weight in trainee.trainable_weights]

@@ -137,7 +137,7 @@ def test_an_export_that_answers_otherwise_is_not_written(small, tmp_path, monkey
     with pytest.raises(UserError, match="does not answer as the network does, so it is not writ"):
         export(*small, tmp_path)
     assert list(tmp_path.iterdir()) == []
-    export(*small, tmp_path, form=Form(optimize=False))
+    export(*small, tmp_path, form=Form(fast=("none",)))
 
 
 def test_a_failed_export_leaves_nothing(small, tmp_path, monkeypatch):
@@ -290,7 +290,7 @@ def test_an_export_for_cpus_computes_in_tiles(tmp_path):
     assert "BatchMatMulV2" in kinds[1] - kinds[0]
 
 
-@pytest.mark.parametrize("others", [{"precision": "bf16"}, {"optimize": False}], ids=str)
+@pytest.mark.parametrize("others", [{"precision": "bf16"}, {"fast": ("none",)}], ids=str)
 def test_tiles_go_with_optimised_saved_models_in_fp32(others):
     with pytest.raises(UserError, match="--device cpu is for optimised SavedModels in fp32"):
         Form(device="cpu", **others)

@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 
 import kerasnets
-from kerasnets.fast.folding import folded
-from kerasnets.fast.kernels import ChannelAffine
+from kerasnets.fast.folding import ChannelAffine, folded
 
 
 def randomize(network, rng):

@@ -5,84 +5,102 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasnets.fast.fused import SGD, fused_batch_norms
+from kerasnets.fast.fused import SGD, Adam
+from kerasnets.fast.training import with_training_kernels
 
 
-def normalized(rng, fused: bool, **options) -> list[np.ndarray]:
+def normalized(rng, names: set[str], dtype: str = "float32", **options) -> list[np.ndarray]:
     """Outputs, gradients and moving statistics of a training step of one batch norm."""
     images, weight = (tf.constant(rng.normal(3.0, 2.0, (5, 4, 6, 7)), tf.float32) for _ in range(2))
-    layer = keras.layers.BatchNormalization(momentum=0.8, **options)
-    layer.build(images.shape)
+    layer = keras.layers.BatchNormalization(momentum=0.8, dtype=dtype, **options)
+    inputs = keras.Input(images.shape[1:])
+    plain = keras.Model(inputs, layer(inputs))
     for variable in layer.trainable_variables:
         variable.assign(rng.uniform(0.5, 2.0, variable.shape))
+    model = with_training_kernels(plain, names)
 
     @tf.function
     def step() -> list[tf.Tensor]:
-        with tf.GradientTape() as tape, fused_batch_norms([layer] if fused else []):
+        with tf.GradientTape() as tape:
             tape.watch(images)
-            outputs = layer(images, training=True)
+            outputs = tf.cast(model(images, training=True), tf.float32)
             loss = tf.reduce_sum(weight * outputs)
-        watched = [images, *(variable.value for variable in layer.trainable_variables)]
+        watched = [images, *(variable.value for variable in plain.trainable_variables)]
         return [outputs, *tape.gradient(loss, watched)]
 
     found = [value.numpy() for value in step()]
-    assert "call" not in vars(layer)
-    operations = {
-        operation.type for operation in step.get_concrete_function().graph.get_operations()
-    }
-    assert ("FusedBatchNormV3" in operations) == fused
+    operations = step.get_concrete_function().graph.get_operations()
+    fused = "FusedBatchNormV3" in {operation.type for operation in operations}
+    assert fused == ("batch_norm" in names)
     return [*found, *(variable.numpy() for variable in layer.non_trainable_variables)]
 
 
 @pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}], ids=str)
 def test_one_kernel_does_what_keras_batch_norm_does(options):
-    fused, own = (normalized(np.random.default_rng(1), each, **options) for each in (True, False))
+    fused, own = (
+        normalized(np.random.default_rng(1), names, **options) for names in ({"batch_norm"}, set())
+    )
     for a, b in zip(fused, own, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * np.abs(b).max())
 
 
+def test_half_precision_is_normalized_with_statistics_in_float32():
+    fused, own = (
+        normalized(np.random.default_rng(1), names, dtype="mixed_bfloat16")
+        for names in ({"batch_norm"}, set())
+    )
+    for a, b in zip(fused, own, strict=True):
+        # bfloat16 has eight bits.
+        np.testing.assert_allclose(a, b, rtol=0.03, atol=0.03 * np.abs(b).max())
+
+
 @pytest.mark.parametrize(
-    ("shape", "options"), [((5, 7), {}), ((5, 4, 6, 7), {"axis": 1}), ((5, 4, 6, 7), {"frozen": 1})]
+    ("shape", "options"),
+    [((7,), {}), ((4, 6, 7), {"axis": 1}), ((4, 6, 7), {"synchronized": True})],
+    ids=str,
 )
-def test_what_the_kernel_cannot_do_is_left_to_keras(shape, options, rng):
-    frozen = options.pop("frozen", False)
-    layer = keras.layers.BatchNormalization(**options)
-    layer.trainable = not frozen
-    x = rng.normal(size=shape).astype("float32")
-    expected = layer(x, training=True)
-    layer.moving_mean.assign(np.zeros(layer.moving_mean.shape))
-    with fused_batch_norms([layer]):
-        np.testing.assert_array_equal(layer(x, training=True), expected)
+def test_what_the_kernel_cannot_do_is_left_to_keras(shape, options):
+    inputs = keras.Input(shape)
+    plain = keras.Model(inputs, keras.layers.BatchNormalization(**options)(inputs))
+    assert with_training_kernels(plain, {"batch_norm"}) is plain
 
 
-def test_replicas_may_begin_before_others_have_ended():
-    layer = keras.layers.BatchNormalization()
-    layer.build((2, 4, 4, 3))
-    first, second = fused_batch_norms([layer]), fused_batch_norms([layer])
-    first.__enter__()
-    fused = layer.call
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert layer.call is fused
-    second.__exit__(None, None, None)
-    assert "call" not in vars(layer)
+def test_a_frozen_batch_norm_uses_its_statistics(rng):
+    inputs = keras.Input((4, 6, 7))
+    plain = keras.Model(inputs, keras.layers.BatchNormalization(name="norm")(inputs))
+    model = with_training_kernels(plain, {"batch_norm"})
+    plain.get_layer("norm").trainable = False
+    x = rng.normal(size=(5, 4, 6, 7)).astype("float32")
+    np.testing.assert_array_equal(model(x, training=True), plain(x, training=False))
+    assert not plain.get_layer("norm").moving_mean.numpy().any()
 
 
-@pytest.mark.parametrize("nesterov", [False, True])
-def test_one_kernel_does_what_keras_sgd_does(nesterov, rng):
+KINDS = [
+    (SGD, keras.optimizers.SGD, {"momentum": 0.9}, "ResourceApplyKerasMomentum"),
+    (SGD, keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True}, "ResourceApplyKerasMomentum"),
+    (Adam, keras.optimizers.Adam, {}, "ResourceApplyAdam"),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "options", "kernel"), KINDS, ids=str)
+def test_one_kernel_does_what_an_optimizer_of_keras_does(ours, theirs, options, kernel, rng):
     start, gradient = rng.normal(size=(2, 3, 50)).astype("float32")
     results = []
-    for kind in (SGD, keras.optimizers.SGD):
-        optimizer, variable = kind(0.1, momentum=0.9, nesterov=nesterov), keras.Variable(start)
+    for kind, fused in ((ours, True), (ours, False), (theirs, False)):
+        optimizer, variable = kind(0.1, **options), keras.Variable(start)
+        if kind is ours:
+            optimizer.fused = fused
         optimizer.build([variable])
         step = tf.function(functools.partial(optimizer.apply, [tf.constant(gradient)]))
-        graph = step.get_concrete_function().graph
-        kernels = {operation.type for operation in graph.get_operations()}
-        assert ("ResourceApplyKerasMomentum" in kernels) == (kind is SGD)
+        operations = step.get_concrete_function().graph.get_operations()
+        # Where Keras' own has the kernel, ours is no longer needed.
+        assert (kernel in {operation.type for operation in operations}) == fused
         for _ in range(3):
             step()
-        results.append([variable.numpy(), optimizer.momentums[0].numpy()])
-    np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-6)
+        results.append([variable.numpy(), *(each.numpy() for each in optimizer.variables[2:])])
+    for found, plain, expected in zip(*results, strict=True):
+        np.testing.assert_array_equal(plain, expected)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_without_momentum_keras_takes_the_step():

@@ -150,8 +150,10 @@ class Seven(Place):
 
 def test_what_several_devices_cannot_do_is_refused():
     two = Place(tf.distribute.MirroredStrategy(["CPU:0"]))
-    with pytest.raises(UserError, match=r"--xla does not work with 1 devices \(MirroredStrategy\)"):
-        check(config(xla=True), two)
+    with pytest.raises(
+        UserError, match=r"--fast xla does not work with 1 devices \(MirroredStrategy\)"
+    ):
+        check(config(fast=("xla",)), two)
     with pytest.raises(UserError, match=r"must divide among 7 devices. Received: batch_size=60"):
         check(config(), Seven())
     parts = dataclasses.replace(TWENTY, accumulate=4)
@@ -163,7 +165,9 @@ def test_what_several_devices_cannot_do_is_refused():
 
 def test_a_run_may_go_on_elsewhere():
     here = config()
-    there = config(devices="gpu:0", cluster="a:1,b:1", worker=0, save_steps=5, log_to=())
+    there = config(
+        devices="gpu:0", fast=("none",), cluster="a:1,b:1", worker=0, save_steps=5, log_to=()
+    )
     assert differences(here, there) == []
     assert differences(here, config(sync_batch_norm=True)) == ["sync_batch_norm"]
 

@@ -12,29 +12,39 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 from kerasnets.evaluation import evaluate
-from kerasnets.training.trainee import Trainee
-from tests.training import test_evaluation
-from tests.training.test_trainee import AS_IT_IS, batch, changed, fit, network
+from kerasnets.training.model import TrainingModel
+from tests.evaluation import test_evaluator
+from tests.training.test_model import AS_IT_IS, CHOSEN, batch, changed, fit, network
 
 chosen = changed(accumulate=2, ema=0.5, clip_norm=0.5, weight_decay=0.05)
 rng = np.random.default_rng(0)
 batches = [batch(rng, 32) for _ in range(5)]
-images = test_evaluation.split(rng, 23)
+images = test_evaluator.split(rng, 23)
 found = []
 for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
     with strategy.scope():
-        model = Trainee(network(), AS_IT_IS, chosen, 10)
+        model = TrainingModel(network(), AS_IT_IS, chosen, 10)
     history = fit(model, batches)
     weights = [each.numpy() for each in (*model.network.weights, *model.averages)]
     with strategy.scope():
         # The last batch is one image, on the first device.
         measured = evaluate(
-            test_evaluation.network(), images, test_evaluation.PREPROCESSING, batch_size=11
+            test_evaluator.network(), images, test_evaluator.PREPROCESSING, batch_size=11
         )
     assert measured.images == measured.confusion.sum() == 23
     found.append([*weights, np.array(measured.loss), np.array(history["loss"])])
 for one, two in zip(*found, strict=True):
     np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)
+
+# Batch norms that each have a device's statistics; their kernels beside Keras' own.
+found = []
+for fast in (("auto",), ("none",)):
+    with strategy.scope():
+        model = TrainingModel(network(norm=True), AS_IT_IS, CHOSEN, 10, fast=fast)
+    fit(model, batches)
+    found.append([each.numpy() for each in model.network.weights])
+for one, two in zip(*found, strict=True):
+    np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-4)
 print("the same")
 """
 

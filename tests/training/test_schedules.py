@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 
 from kerasnets.config import recipe
-from kerasnets.training.schedules import Course, plateau_factor, stalled_epochs
+from kerasnets.training.schedules import RecipeSchedule, plateau_factor, stalled_epochs
 
 
 def rates(chosen, steps_per_epoch, steps):
-    course = Course(chosen, steps_per_epoch)
-    return [float(course(step)) for step in steps]
+    schedule = RecipeSchedule(chosen, steps_per_epoch)
+    return [float(schedule(step)) for step in steps]
 
 
 def test_step_schedule_divides_by_ten():
@@ -29,8 +29,8 @@ def test_cosine_with_warm_up():
     chosen = recipe("lenet_modern", epochs=10, learning_rate=0.2, warmup_epochs=2)
     found = rates(chosen, 5, (0, 9, 10, 30, 50))
     np.testing.assert_allclose(found, [0.02, 0.2, 0.2, 0.1, 0], rtol=1e-5, atol=1e-7)
-    course = Course(chosen, 5)
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(course))
+    schedule = RecipeSchedule(chosen, 5)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
     assert float(again(30)) == pytest.approx(0.1)
 
 
@@ -75,8 +75,8 @@ def test_the_rate_is_in_proportion_to_the_batch():
     assert recipe("resnet2015", batch_size=1024).peak_learning_rate == pytest.approx(0.4)
     assert recipe("resnet2015", batch_size=32).peak_learning_rate == pytest.approx(0.0125)
     assert recipe("digits", batch_size=1024).peak_learning_rate == 3e-3
-    course = Course(recipe("resnet_cifar", batch_size=256), 10)
-    assert float(course(0)) == pytest.approx(0.2)
+    schedule = RecipeSchedule(recipe("resnet_cifar", batch_size=256), 10)
+    assert float(schedule(0)) == pytest.approx(0.2)
 
 
 def test_a_plateau_divides_three_times():

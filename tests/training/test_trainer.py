@@ -16,7 +16,6 @@ import pytest
 import tensorflow as tf
 
 from kerasnets import Run, TrainConfig, UserError, recipe, train
-from kerasnets.fast import patches
 from kerasnets.runs.history import read_history
 from kerasnets.runs.run import load_data
 from kerasnets.training.callbacks import Guard, Interrupted
@@ -104,25 +103,6 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     whole, parts = (read_tensors(run.weights_path) for run in (short_run, resumed))
     for name, array in whole.items():
         np.testing.assert_allclose(parts[name], array, atol=1e-6, err_msg=name)
-
-
-def test_an_interrupted_run_in_compiled_steps_ends_with_the_same_bits(tmp_path, monkeypatch):
-    monkeypatch.setattr(patches, "STEPS", 1)
-    whole = train(config(tmp_path / "whole"))
-    original = Guard.on_train_batch_end
-
-    def stop_in_second_epoch(self, batch, logs=None):
-        self.stop_asked = self.loss.step > 50
-        original(self, batch, logs)
-
-    monkeypatch.setattr(Guard, "on_train_batch_end", stop_in_second_epoch)
-    with pytest.raises(Interrupted):
-        train(config(tmp_path / "run"))
-    monkeypatch.setattr(Guard, "on_train_batch_end", original)
-    resumed = train(config(tmp_path / "run"), resume=True)
-    expected, found = (read_tensors(run.weights_path) for run in (whole, resumed))
-    for name, array in expected.items():
-        np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, kerasnets_command):

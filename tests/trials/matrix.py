@@ -1,6 +1,6 @@
 """Trains a small network under every combination of precision and technique on one place.
 
-    python tests/trials/matrix.py [--devices cpu:0,1] [--cluster A,B --worker N] [--xla]
+    python tests/trials/matrix.py [--devices cpu:0,1] [--cluster A,B --worker N] [--fast xla]
 
 prints a JSON object: for each combination whether the loss fell, or the error.
 """
@@ -28,8 +28,9 @@ def main() -> None:
     parser.add_argument("--devices", default="cpu")
     parser.add_argument("--cluster")
     parser.add_argument("--worker", type=int)
-    parser.add_argument("--xla", action="store_true")
+    parser.add_argument("--fast", nargs="+", default=["auto"])
     place = vars(parser.parse_args())
+    place["fast"] = tuple(place["fast"])
 
     from kerasnets.config import TrainConfig, recipe
     from kerasnets.training.distribution import check
@@ -83,7 +84,7 @@ def _train(config: object, where: object) -> str:
         config.recipe,
         1,
         synchronize=config.sync_batch_norm,
-        xla=config.xla,
+        fast=config.fast,
     )
     history = model.fit(where.batches(batches, 16), epochs=6, steps_per_epoch=2, verbose=0)
     losses = history.history["loss"]

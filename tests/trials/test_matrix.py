@@ -20,11 +20,11 @@ PAGE = ROOT / "docs" / "distributed.md"
 BEGIN, END = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
 PLACES = {
     "one device": ["--devices", "cpu"],
-    "one device, XLA": ["--devices", "cpu", "--xla"],
+    "one device, XLA": ["--devices", "cpu", "--fast", "xla"],
     "MirroredStrategy": ["--devices", "cpu:0,1"],
-    "MirroredStrategy, XLA": ["--devices", "cpu:0,1", "--xla"],
+    "MirroredStrategy, XLA": ["--devices", "cpu:0,1", "--fast", "xla"],
     "MultiWorkerMirroredStrategy": [],
-    "MultiWorkerMirroredStrategy, XLA": ["--xla"],
+    "MultiWorkerMirroredStrategy, XLA": ["--fast", "xla"],
 }
 
 

@@ -109,7 +109,7 @@ print("fit works")
 
 
 def test_keras_still_needs_the_way_round():
-    """Where this fails, keras-team/keras#20585 is solved: `SharedTrainee` can lose two methods."""
+    """Where this fails, keras-team/keras#20585 is solved: `SharedTrainingModel` can lose `_in_rows`."""
     cluster = ",".join(f"127.0.0.1:{port}" for port in free_ports(2))
     processes = [
         subprocess.Popen(

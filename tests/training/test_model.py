@@ -4,10 +4,11 @@ import pytest
 import tensorflow as tf
 
 from kerasnets.config import recipe
-from kerasnets.fast import winograd_training as winograd
 from kerasnets.inputs import Preprocessing
+from kerasnets.layers import StochasticDepth
+from kerasnets.training import model as model_module
+from kerasnets.training.model import TrainingModel
 from kerasnets.training.networks import precision
-from kerasnets.training.trainee import Trainee
 
 AS_IT_IS = Preprocessing(size=(6, 6), mean=(0.5,), std=(0.25,))
 CHOSEN = recipe(
@@ -21,7 +22,7 @@ CHOSEN = recipe(
 
 
 def network(*, norm: bool = False, side: bool = False) -> keras.Model:
-    """Two convolutions and a classifier, with batch norm and a side classifier if asked."""
+    """Two convolutions and a classifier, with batch norm and an auxiliary classifier if asked."""
     layers = keras.layers
     keras.utils.set_random_seed(3)
     images = keras.Input((6, 6, 1))
@@ -47,9 +48,9 @@ def fit(model, batches):
     return model.fit(data, verbose=0, shuffle=False).history
 
 
-def trainee(chosen=CHOSEN, **kind) -> Trainee:
+def training_model(chosen=CHOSEN, **kind) -> TrainingModel:
     with precision(chosen):
-        return Trainee(network(**kind), AS_IT_IS, chosen, 10)
+        return TrainingModel(network(**kind), AS_IT_IS, chosen, 10)
 
 
 def weights(model) -> list[np.ndarray]:
@@ -68,7 +69,7 @@ VALUES = {
 
 def test_four_parts_of_32_are_one_batch_of_128(rng):
     batches = [batch(rng), batch(rng), batch(rng)]
-    whole, parts = trainee(), trainee(changed(accumulate=4))
+    whole, parts = training_model(), training_model(changed(accumulate=4))
     histories = [fit(model, batches) for model in (whole, parts)]
     for a, b in zip(weights(whole), weights(parts), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
@@ -79,7 +80,7 @@ def test_four_parts_of_32_are_one_batch_of_128(rng):
 
 def test_averages_follow_weights_and_batch_norm_statistics(rng):
     """Against a loop by hand over the weights that each step leaves behind."""
-    plain, averaged = trainee(norm=True), trainee(changed(ema=0.35), norm=True)
+    plain, averaged = training_model(norm=True), training_model(changed(ema=0.35), norm=True)
     expected = weights(plain)
     for count in range(1, 6):
         images, labels = batch(rng, 16)
@@ -110,9 +111,9 @@ def cross_entropy(logits, labels, smoothing=0.0):
     return -(targets * logs).sum(1).mean()
 
 
-def test_side_classifiers_count_by_their_weight_in_training_alone(rng):
+def test_auxiliary_classifiers_count_by_their_weight_in_training_alone(rng):
     chosen = changed(auxiliary_loss=0.3, label_smoothing=0.1)
-    model = trainee(chosen, side=True)
+    model = training_model(chosen, side=True)
     images, labels = batch(rng)
     logits = {name: out.numpy() for name, out in model(images).items()}
     main, side = (cross_entropy(logits[name], labels, 0.1) for name in ("predictions", "aux1"))
@@ -129,7 +130,7 @@ def test_mixed_labels_train(rng):
     images, labels = batch(rng, 8)
     other = np.roll(labels, 1)
     mixed = (0.7 * np.eye(7)[labels] + 0.3 * np.eye(7)[other]).astype("f")
-    model = trainee()
+    model = training_model()
     logits = model(images).numpy()
     found = model.train_on_batch(images, mixed, return_dict=True)
     expected = 0.7 * cross_entropy(logits, labels) + 0.3 * cross_entropy(logits, other)
@@ -139,7 +140,7 @@ def test_mixed_labels_train(rng):
 
 @pytest.mark.parametrize("half", ["mixed_float16", "mixed_bfloat16"])
 def test_half_precision_trains_float32_weights(rng, half):
-    model, reference = trainee(changed(precision=half), norm=True), trainee(norm=True)
+    model, reference = training_model(changed(precision=half), norm=True), training_model(norm=True)
     images, labels = batch(rng)
     for each in (model, reference):
         first = each.train_on_batch(images, labels)
@@ -155,7 +156,7 @@ def test_half_precision_trains_float32_weights(rng, half):
 
 def test_a_gradient_out_of_range_is_skipped(rng):
     """float16 reaches to 65,504: the scale of the loss falls until the gradients fit."""
-    model = trainee(changed(precision="mixed_float16"))
+    model = training_model(changed(precision="mixed_float16"))
     model.optimizer.build(model.trainable_variables)
     model.optimizer.dynamic_scale.assign(2.0**40)
     before = weights(model)
@@ -166,39 +167,66 @@ def test_a_gradient_out_of_range_is_skipped(rng):
 
 
 def test_frozen_batch_norm_keeps_its_statistics(rng):
-    model = trainee(norm=True)
+    model = training_model(norm=True)
     model.network.get_layer("bn").trainable = False
-    frozen = Trainee(model.network, AS_IT_IS, CHOSEN, 10)
+    frozen = TrainingModel(model.network, AS_IT_IS, CHOSEN, 10)
     before = model.network.get_layer("bn").get_weights()
     frozen.train_on_batch(*batch(rng))
     for a, b in zip(model.network.get_layer("bn").get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_convolutions_in_tiles_learn_what_plain_ones_do(rng, monkeypatch):
-    wide = Preprocessing(size=(12, 12), mean=(0.5,), std=(0.25,))
+@pytest.mark.parametrize(
+    "changes", [{}, {"accumulate": 2}, {"optimizer": "adam", "learning_rate": 0.01}], ids=str
+)
+def test_a_faster_step_learns_what_a_plain_one_does(rng, changes):
     images = rng.integers(0, 256, (16, 12, 12, 3)).astype(np.uint8)
     labels = rng.integers(0, 5, 16).astype(np.int32)
-    tiled = []
-
-    def counted(*arguments):
-        tiled.append(arguments)
-        return winograd_convolution(*arguments)
-
-    winograd_convolution = winograd.convolution
-    monkeypatch.setattr(winograd, "convolution", counted)
     learned = []
-    for share in (winograd.SHARE, 0.0):
-        monkeypatch.setattr(winograd, "SHARE", share)
+    for fast in (("auto",), ("none",)):
         keras.utils.set_random_seed(3)
         x = inputs = keras.Input((12, 12, 3))
         for number in (1, 2, 3):
-            x = keras.layers.Conv2D(128, 3, padding="same", activation="relu", name=f"c{number}")(x)
-        x = keras.layers.GlobalAveragePooling2D()(x)
-        model = Trainee(keras.Model(inputs, keras.layers.Dense(5)(x)), wide, CHOSEN, 10)
-        for _ in range(3):
-            fit(model, [(images, labels)])
-        learned.append(weights(model))
-    assert len(tiled) == 2  # once traced; the first convolution has 3 channels
-    for a, b in zip(*learned, strict=True):
-        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * np.abs(b).max())
+            x = keras.layers.Conv2D(128, 3, padding="same", name=f"conv{number}")(x)
+            x = keras.layers.BatchNormalization(name=f"bn{number}")(x)
+            x = keras.layers.ReLU(name=f"relu{number}")(x)
+            x = StochasticDepth(0.2, seed=number, name=f"drop{number}")(x)
+        x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+        x = keras.layers.Dropout(0.2, seed=0, name="dropout")(x)
+        network = keras.Model(inputs, keras.layers.Dense(5, name="logits")(x))
+        wide = Preprocessing(size=(12, 12), mean=(0.5,), std=(0.25,))
+        model = TrainingModel(network, wide, changed(**changes), 10, fast=fast)
+        assert (model.on_images.layers[-1] is network) == (fast == ("none",))
+        fit(model, 3 * [(images, labels)])
+        learned.append((model, weights(model)))
+    (fast, found), (plain, expected) = learned
+    for part in ("trainable_variables", "non_trainable_variables", "metrics_variables"):
+        paths = [[v.path for v in getattr(each, part)] for each in (fast, plain)]
+        assert paths[0] == paths[1]
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * np.abs(b).max())
+
+
+@pytest.mark.parametrize(
+    ("device", "fast", "compiled", "fused"),
+    [
+        ("cpu", "auto", False, True),
+        ("cpu", "optimizer", False, True),
+        ("cpu", "winograd", False, False),
+        ("cpu", "xla", True, False),
+        ("any", "auto", "auto", False),
+        ("any", "none", False, False),
+    ],
+)
+def test_kernels_are_for_cpus_and_gpus_compile(monkeypatch, device, fast, compiled, fused):
+    asked = {}
+    compiling = keras.Model.compile
+
+    def recorded(self, **options):
+        asked.update(options)
+        compiling(self, **options)
+
+    monkeypatch.setattr(keras.Model, "compile", recorded)
+    monkeypatch.setattr(model_module, "keras_device", lambda: device)
+    TrainingModel(network(norm=True), AS_IT_IS, CHOSEN, 10, fast=(fast,))
+    assert (asked["jit_compile"], asked["optimizer"].fused) == (compiled, fused)

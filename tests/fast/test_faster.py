@@ -4,6 +4,7 @@ import pytest
 
 import kerasnets
 from kerasnets import UserError, with_preprocessing
+from kerasnets.fast.faster import faster
 from kerasnets.fast.winograd import WinogradConv2D
 from tests.fast.test_folding import agree, norms, randomize
 from tests.models.test_registered import images, small
@@ -55,7 +56,7 @@ def test_it_may_be_done_twice(rng):
     agree(network, kerasnets.for_inference(fast), rng)
 
 
-def test_side_classifiers_answer_too(rng):
+def test_auxiliary_classifiers_answer_too(rng):
     network = kerasnets.build("googlenet", input_shape=(96, 96, 3), classes=3, auxiliary_heads=True)
     images = rng.normal(size=(2, 96, 96, 3)).astype("float32")
     expected = network(images, training=False)
@@ -91,6 +92,30 @@ def test_bad_arguments_are_named():
     twice = keras.layers.Conv2D(3, 3, padding="same", name="twice")
     with pytest.raises(UserError, match="layer 'twice' is used again"):
         kerasnets.for_inference(keras.Model(images, twice(twice(images))))
+
+
+@pytest.mark.parametrize("trick", ["folding", "pixels", "winograd"])
+def test_each_trick_goes_by_its_name(trick, rng):
+    images = keras.Input((56, 56, 128))
+    x = keras.layers.Conv2D(256, 3, padding="same", activation="relu", name="wide")(images)
+    x = keras.layers.Conv2D(4, 1, name="before")(x)
+    x = keras.layers.AveragePooling2D(2, name="pool")(keras.layers.BatchNormalization()(x))
+    x = keras.layers.Conv2D(6, 1, use_bias=False, name="narrow")(x)
+    network = keras.Model(images, keras.layers.AveragePooling2D(2, name="pool2")(x))
+    randomize(network, rng)
+    fast = kerasnets.for_inference(network, fast=(trick,))
+    agree(network, fast, rng)
+    assert (not norms(fast)) == (trick == "folding")
+    swapped = fast.get_layer("narrow").output.shape[1] == 14
+    assert swapped == (trick == "pixels")
+    assert (WinogradConv2D in kinds(fast)) == (trick == "winograd")
+
+
+def test_without_tricks_a_network_stays_as_it_is():
+    network = kerasnets.build("lenet5_modern")
+    assert kerasnets.for_inference(network, fast=("none",)) is network
+    for purpose in ("training", "inference"):
+        assert faster(network, purpose=purpose, device="any", fast=("winograd",)) is network
 
 
 @pytest.mark.slow

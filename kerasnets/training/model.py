@@ -1,38 +1,41 @@
-"""A network in training: its step, its losses, the running average of its weights."""
+"""The model that `fit` trains: a network's step, its losses, the running average of its weights."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
 
 from kerasnets.config.recipe_fields import Recipe
-from kerasnets.fast.fused import fused_batch_norms
-from kerasnets.fast.patches import is_worth_compiling, pooled_convolutions
-from kerasnets.fast.winograd_training import winograd_convolutions
+from kerasnets.fast.faster import faster, keras_device
+from kerasnets.fast.tricks import TrainingTrick, chosen
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.training.losses import build_loss, is_soft
 from kerasnets.training.optimization import build_optimizer
 
+# By name where a network has auxiliary classifiers.
+Logits = tf.Tensor | dict[str, tf.Tensor]
 
-class Trainee(keras.Model):
+
+class TrainingModel(keras.Model):
     """A network behind its preprocessing, compiled, with what its recipe asks of a step.
 
     A step computes the batch in ``recipe.accumulate`` parts, one after the other, and makes one
-    update from the average of their gradients. Side classifiers count in training alone. With
+    update from the average of their gradients. Auxiliary classifiers count in training alone. With
     ``recipe.ema``, `averages` follow all weights, the batch norms' statistics included.
 
     Args:
-        network: It returns logits, or a dictionary of them where it has side classifiers.
-        preprocessing: Of the network.
-        recipe: What to follow.
+        network: It returns logits, or a dictionary of them where it has auxiliary classifiers.
+        preprocessing: The preprocessing of the network.
+        recipe: The recipe to follow.
         steps_per_epoch: Updates in an epoch.
         synchronize: Let batch norms take their statistics from all devices' images together.
-        xla: Compile the step by XLA.
+        fast: What makes a step faster, see `kerasnets.fast.tricks`.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class Trainee(keras.Model):
         steps_per_epoch: int,
         *,
         synchronize: bool = False,
-        xla: bool = False,
+        fast: Sequence[TrainingTrick] = ("auto",),
     ) -> None:
         on_images = with_preprocessing(network, preprocessing)
         super().__init__(on_images.input, on_images.output, name=on_images.name)
@@ -51,76 +54,80 @@ class Trainee(keras.Model):
         self.together, self.steps = 1, steps_per_epoch
         self.batch_norms = [
             layer
-            for layer in network._flatten_layers()
+            for layer in network.layers
             if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
         ]
         for layer in self.batch_norms:
             layer.synchronized |= synchronize
+        device = keras_device()
+        fast_network = faster(network, purpose="training", device=device, fast=fast)
+        # It has the variables of `network`, and computes the steps in its place.
+        self.on_images = (
+            on_images
+            if fast_network is network
+            else with_preprocessing(fast_network, preprocessing)
+        )
         self.recipe = recipe
-        self.training_loss = build_loss(recipe)
-        self.measured_loss = build_loss(recipe, training=False)
+        self.training_loss: Callable[..., Any] = build_loss(recipe)
+        self.measured_loss: Callable[..., Any] = build_loss(recipe, training=False)
         if recipe.ema:
             self.updates = self._follower((), "int64", "zeros", "updates")
             self.averages = [
                 self._follower(weight.shape, weight.dtype, _start(weight), weight.path)
                 for weight in network.weights
             ]
+        fused = "optimizer" in chosen(fast, "training", device)
+        # On GPUs Keras knows when it is worth it. It would compile for a CPU beside a GPU too.
+        compiled: Any = "auto" if device != "cpu" and "auto" in fast else "xla" in fast
         self.compile(
-            optimizer=build_optimizer(recipe, steps_per_epoch, network),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-            jit_compile=xla,
+            optimizer=build_optimizer(recipe, steps_per_epoch, network, fused=fused),
+            jit_compile=compiled,
         )
-        self.step_compiled = xla or is_worth_compiling(network, recipe.epochs * steps_per_epoch)
-        self._prepare()
+        # A metric given to `compile` has its variables only after the first batch.
+        self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        self.optimizer.build(self.trainable_variables)
 
-    def _prepare(self) -> None:
-        """Makes the variables of the optimizer and the metrics, so that a checkpoint fits."""
-        images = keras.KerasTensor((None, *self.input_shape[1:]), "uint8")
-        labels = keras.KerasTensor((None,), "int32")
-        self._symbolic_build(data_batch=(images, labels))
-
-    def _maybe_symbolic_build(self, iterator: object = None, data_batch: object = None) -> None:
-        # Keras would read a batch and average it over the devices, see `SharedTrainee`.
-        pass
+    def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> Logits:
+        """Logits; in training computed by the faster form of the network."""
+        if training:
+            return self.on_images(inputs, training=True)
+        return super().call(inputs, training=False)
 
     def start_together(self, count: int, steps: int) -> int:
         """Lets `fit` start several steps at once: where they are short, starting costs most.
 
+        Keras' own ``steps_per_execution`` would go beyond the end of an epoch.
+
         Args:
             count: Steps that are started at once, on one device; fewer at the end of an epoch.
-            steps: Of each epoch that will be fitted.
+            steps: Steps of each epoch that will be fitted.
 
         Returns:
             What `fit` takes for the steps of an epoch: the starts.
         """
         self.together, self.steps = count, steps
-        self.train_function = None
+        # `fit` makes one where there is none.
+        self.train_function = self._several_steps() if count > 1 else None
         return math.ceil(steps / count)
 
     def steps_after(self, start: int) -> int:
         """The steps of this epoch that are made after a start, counted from 0."""
         return min((start + 1) * self.together, self.steps)
 
-    def make_train_function(self, force: bool = False) -> None:
-        """As Keras, whose own way would go beyond the end of an epoch."""
-        # Keras' own would compile the validation too, or nothing.
-        by_keras = self.together == 1 and self.step_compiled == self.jit_compile
-        if by_keras or (self.train_function and not force):
-            super().make_train_function(force)
-            return
-        step = tf.function(self.train_step, autograph=False, jit_compile=self.step_compiled)
-        self._made = tf.Variable(0, trainable=False)
+    def _several_steps(self) -> Callable[[tf.data.Iterator], dict[str, tf.Tensor]]:
+        step = tf.function(self.train_step, autograph=False, jit_compile=self.jit_compile)
+        made = tf.Variable(tf.constant(0), trainable=False)
 
         @tf.function
         def start(iterator: tf.data.Iterator) -> dict[str, tf.Tensor]:
-            count = tf.minimum(self.together, self.steps - self._made)
+            count = tf.minimum(self.together, self.steps - made)
             logs = step(iterator.get_next())
             for _ in tf.range(1, count):
                 logs = step(iterator.get_next())
-            self._made.assign((self._made + count) % self.steps)
+            made.assign(tf.math.floormod(made + count, self.steps))
             return logs
 
-        self.train_function = start
+        return start
 
     def _follower(
         self, shape: tuple[int, ...], dtype: str, initializer: object, path: str
@@ -137,32 +144,21 @@ class Trainee(keras.Model):
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One update from one batch."""
-        with self._fast_layers():
-            if self.recipe.accumulate > 1:
-                logs = self._step_in_parts(*data)
-            else:
-                logs = super().train_step(data)
+        if self.recipe.accumulate > 1:
+            logs = self._step_in_parts(*data)
+        else:
+            logs = super().train_step(data)
         self._average_statistics()
         if self.recipe.ema:
             self._follow()
         return logs
-
-    @contextlib.contextmanager
-    def _fast_layers(self) -> Iterator[None]:
-        """Lets layers compute in faster ways; XLA joins simple operations itself."""
-        if self.step_compiled:
-            with pooled_convolutions(self.network):
-                yield
-            return
-        layers = self.network._flatten_layers()
-        with fused_batch_norms(self.batch_norms), winograd_convolutions(layers):
-            yield
 
     def _step_in_parts(self, images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """One update from the average of the parts' gradients."""
         parts = self.recipe.accumulate
         weights = [weight.value for weight in self.trainable_variables]
         gradients, losses, answers = [], [], []
+        none = tf.UnconnectedGradients.ZERO
         for part, targets in zip(tf.split(images, parts), tf.split(labels, parts), strict=True):
             # One part after the other; otherwise all would be in memory at once.
             with tf.control_dependencies(gradients):
@@ -171,15 +167,15 @@ class Trainee(keras.Model):
                 logits = self(part, training=True)
                 loss = self.compute_loss(part, targets, logits, training=True) / parts
                 scaled = self.optimizer.scale_loss(loss)
-            found = tape.gradient(scaled, weights, unconnected_gradients="zero")
-            gradients = list(map(tf.add, gradients, found)) if gradients else found
+            found = tape.gradient(scaled, weights, unconnected_gradients=none)
+            pairs = zip(gradients, found, strict=True)
+            gradients = [sums + one for sums, one in pairs] if gradients else found
             losses.append(loss)
             answers.append(logits)
         self.optimizer.apply(gradients, self.trainable_variables)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self._loss_tracker.update_state(
-            tf.add_n(losses) * replicas, sample_weight=tf.shape(images)[0]
-        )
+        (loss_metric,) = [metric for metric in self.metrics if metric.name == "loss"]
+        loss_metric.update_state(tf.add_n(losses) * replicas, sample_weight=tf.shape(images)[0])
         whole = tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *answers)
         return self.compute_metrics(images, labels, whole)
 
@@ -217,9 +213,9 @@ class Trainee(keras.Model):
 
     def compute_loss(
         self,
-        x: tf.Tensor | None = None,
-        y: tf.Tensor | None = None,
-        y_pred: tf.Tensor | dict[str, tf.Tensor] | None = None,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        y_pred: Logits,
         sample_weight: tf.Tensor | None = None,
         training: bool = True,
     ) -> tf.Tensor:
@@ -236,12 +232,13 @@ class Trainee(keras.Model):
         self,
         x: tf.Tensor,
         y: tf.Tensor,
-        y_pred: tf.Tensor | dict[str, tf.Tensor],
+        y_pred: Logits,
         sample_weight: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """Accuracy of the predictions; a mixed label counts as its largest part."""
         labels = ops.argmax(y, axis=-1) if is_soft(y) else y
-        return super().compute_metrics(x, labels, _predictions(y_pred), sample_weight)
+        self.accuracy.update_state(labels, _predictions(y_pred), sample_weight)
+        return self.get_metrics_result()
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -262,9 +259,9 @@ class Trainee(keras.Model):
             self.network.set_weights([average.numpy() for average in self.averages])
 
 
-def _start(weight: keras.Variable) -> keras.initializers.Initializer:
+def _start(weight: keras.Variable) -> Callable:
     return lambda shape, dtype=None: ops.cast(weight.value, dtype)
 
 
-def _predictions(logits: tf.Tensor | dict[str, tf.Tensor]) -> tf.Tensor:
+def _predictions(logits: Logits) -> tf.Tensor:
     return logits["predictions"] if isinstance(logits, dict) else logits
