@@ -179,7 +179,7 @@ def test_torchvisions_side_classifiers_load_too(golden_file):
     assert all_params(model) == (13_004_888, 15_072)
 
 
-def test_a_file_without_side_classifiers_does_not_fit_a_network_with_them(tmp_path):
+def test_a_file_without_auxiliary_classifiers_does_not_fit_a_network_with_them(tmp_path):
     state = golden_state("torchvision", "googlenet")
     main = {name: array for name, array in state.items() if not name.startswith("aux")}
     save_file(main, tmp_path / "main.safetensors")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kerasnets
-from kerasnets.evaluation.evaluator import without_side_classifiers
+from kerasnets.evaluation.evaluator import without_auxiliary_classifiers
 from kerasnets.models.network import Network, rebuilt_like
 from kerasnets.registry import Origin
 
@@ -78,7 +78,7 @@ def test_features_and_networks_without_auxiliary_classifiers_know_their_origin()
     assert kerasnets.features(NETWORK).origin.network == NETWORK
     small = {"width": 0.0625, "input_shape": (96, 96, 3)}
     trained = kerasnets.build("googlenet_bn", auxiliary_heads=True, **small)
-    alone = without_side_classifiers(trained)
+    alone = without_auxiliary_classifiers(trained)
     assert not isinstance(alone.output, dict)
     assert alone.origin == trained.origin
 

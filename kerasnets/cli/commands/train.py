@@ -108,6 +108,7 @@ class Train:
 
 def _resumed(config: TrainConfig) -> TrainConfig:
     """The configuration that the run to resume was started with."""
-    from kerasnets.runs.run import Run, run_folder
+    from kerasnets.runs.folder import run_folder
+    from kerasnets.runs.run import Run
 
     return Run.load(run_folder(config, resume=True)).config
