@@ -72,7 +72,7 @@ class Train:
         return cls(config, **own)
 
     def run(self) -> None:
-        from kerasnets.runs.run import run_folder
+        from kerasnets.runs.folder import run_folder
         from kerasnets.training.networks import GIVEN
 
         config = self.config
