@@ -6,10 +6,12 @@ No other module uses one; an upgrade that breaks one breaks here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import keras
+
+Kind = TypeVar("Kind", bound="type[Any]")
 
 
 def maker_of(tensor: Any) -> keras.layers.Layer:
@@ -23,7 +25,7 @@ def maker_of(tensor: Any) -> keras.layers.Layer:
 
 def calls_after_running(
     function: Callable[[Any, Any], None],
-) -> Callable[[type[keras.Model]], type[keras.Model]]:
+) -> Callable[[Kind], Kind]:
     """Decorates a class of functional models: calls ``function(model, outputs)`` after each run.
 
     A run computes the outputs of the model's graph, also on symbolic inputs.
@@ -31,9 +33,10 @@ def calls_after_running(
     graph is the one sign of a clone that a class can see.
     """
 
-    def decorate(kind: type[keras.Model]) -> type[keras.Model]:
+    def decorate(kind: Kind) -> Kind:
         def run(self: Any, *args: Any, **options: Any) -> Any:
-            outputs = super(kind, self)._run_through_graph(*args, **options)
+            inherited: Any = super(kind, self)
+            outputs = inherited._run_through_graph(*args, **options)
             function(self, outputs)
             return outputs
 
