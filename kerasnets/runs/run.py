@@ -11,14 +11,14 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from kerasnets.config.training import TrainConfig, from_json, to_json
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder, read_json, read_text, write_text
 from kerasnets.inputs import Preprocessing
 from kerasnets.pretrained.build import build
-from kerasnets.pretrained.sources import RUN_FACTS, describe, write_run_facts
-from kerasnets.registry import Origin, info
+from kerasnets.registry import info
+from kerasnets.config.training import TrainConfig, from_json, to_json
 from kerasnets.training.networks import parse_options, starting_network
+from kerasnets.pretrained.sources import RUN_FACTS, describe, write_run_facts
 
 if TYPE_CHECKING:
     import keras
