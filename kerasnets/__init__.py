@@ -25,7 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 def _register_classes() -> None:
     """Makes our classes known to Keras, which loads no file of a class that it does not know."""
-    for name in ("models.network", "fast.kernels", "fast.winograd"):
+    for name in ("models.network", "fast.folding", "fast.winograd"):
         importlib.import_module(f"kerasnets.{name}")
     layers = importlib.import_module("kerasnets.layers")
     for name in layers.__all__:

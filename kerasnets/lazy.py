@@ -110,6 +110,8 @@ class _KerasWatch(importlib.abc.MetaPathFinder):
             return  # another thread was first
         try:
             self.action()
+        except ModuleNotFoundError:
+            raise
         except ImportError:
             # Another thread is in the middle of importing a module that the action needs. When it
             # is through it comes here too.

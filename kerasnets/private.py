@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import keras
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Optimizer = keras.optimizers.Optimizer
 else:
     Optimizer = object
+
+Kind = TypeVar("Kind", bound="type[Any]")
 
 
 def maker_of(tensor: Any) -> keras.layers.Layer:
@@ -30,7 +32,7 @@ def maker_of(tensor: Any) -> keras.layers.Layer:
 
 def calls_after_running(
     function: Callable[[Any, Any], None],
-) -> Callable[[type[keras.Model]], type[keras.Model]]:
+) -> Callable[[Kind], Kind]:
     """Decorates a class of functional models: calls ``function(model, outputs)`` after each run.
 
     A run computes the outputs of the model's graph, also on symbolic inputs.
@@ -38,9 +40,10 @@ def calls_after_running(
     graph is the one sign of a clone that a class can see.
     """
 
-    def decorate(kind: type[keras.Model]) -> type[keras.Model]:
+    def decorate(kind: Kind) -> Kind:
         def run(self: Any, *args: Any, **options: Any) -> Any:
-            outputs = super(kind, self)._run_through_graph(*args, **options)
+            inherited: Any = super(kind, self)
+            outputs = inherited._run_through_graph(*args, **options)
             function(self, outputs)
             return outputs
 

@@ -227,13 +227,19 @@ def test_other_input_channels(published, channels, caplog):
 def test_another_networks_weights_leave_the_model_untouched(published):
     model = build("resnet32_cifar")
     before = model.get_weights()
-    with pytest.raises(
-        UserError,
-        match="does not fit resnet32_cifar: 60 tensors are missing.*It fits resnet20_cifar",
-    ):
+    with pytest.raises(UserError, match="does not fit resnet32_cifar: 60 tensors are missing"):
         kerasnets.weights.load_weights(model, published, network="resnet32_cifar")
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_networks_that_weights_do_fit_are_named(published, tmp_path):
+    missing = "does not fit resnet32_cifar: 60 tensors are missing: [^;]*"
+    with pytest.raises(UserError, match=rf"{missing}\. It fits resnet20_cifar\.$"):
+        build("resnet32_cifar", weights=published)
+    path = damaged(published, tmp_path, lambda tensors: tensors.pop("conv1.weight"))
+    with pytest.raises(UserError, match=r"conv1.weight. No network of about its size fits it\.$"):
+        build("resnet20_cifar", weights=path)
 
 
 def test_header_of_our_files_is_plain_json(tmp_path):
