@@ -24,7 +24,7 @@ class Predict:
 
     client: OmitArgPrefixes[ClientConfig]
     model: Positional[pathlib.Path]
-    """SavedModel, folder of its versions, or run folder; with --url and --grpc it is the first image."""
+    """SavedModel, folder of its versions, or run folder; the first image with --url or --grpc."""
     images: Positional[tuple[pathlib.Path, ...]]
     """Image files."""
     top: int = 3
