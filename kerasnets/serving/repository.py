@@ -52,12 +52,12 @@ class Model:
         files change.
         """
         policy = self.source.model_version_policy
-        only = policy.specific.versions
-        unlimited = only or policy.HasField("all")
-        newest = float("inf") if unlimited else policy.latest.num_versions or 1
+        kind = policy.WhichOneof("policy_choice") or "latest"
+        newest = (policy.latest.num_versions or 1) if kind == "latest" else float("inf")
         wanted: dict[int, Servable] = {}
         for number, folder in sorted(numbered(self.source.base_path).items(), reverse=True):
-            if len(wanted) < newest and (not only or number in only):
+            counts = kind != "specific" or number in policy.specific.versions
+            if counts and len(wanted) < newest:
                 servable = self.loaded.get(number) or self._load(number, folder)
                 if servable:
                     wanted[number] = servable
@@ -143,9 +143,10 @@ class Repository:
         """
         model = self.models.get(name)
         if label is not None:
-            if model is None or label not in model.source.version_labels:
+            labels = dict(model.source.version_labels) if model else {}
+            if label not in labels:
                 raise invalid(f"Unrecognized servable version label: {label}")
-            version = model.source.version_labels[label]
+            version = labels[label]
         loaded = model.loaded if model else {}
         number = max(loaded, default=-1) if version is None else version
         if number not in loaded:
@@ -159,7 +160,8 @@ class Repository:
         Raises:
             RequestError: When there is none.
         """
-        found = self.models[name].statuses if name in self.models else {}
+        model = self.models.get(name)
+        found = model.statuses if model else {}
         numbers = sorted(found, reverse=True) if version is None else [version]
         if not found.keys() & set(numbers):
             which = "any versions" if version is None else f"version {version}"
