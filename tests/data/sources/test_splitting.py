@@ -23,5 +23,7 @@ def test_a_split_without_labels_is_left_out_and_one_with_some_refused(caplog):
         load("partly:0")
     with pytest.raises(UserError, match="The name 'partly' is taken by another source"):
         register_source("partly", source)
-    with pytest.raises(UserError, match="Unknown data set 'partly'. Expected digits, .* or partly:LABEL"):
+    with pytest.raises(
+        UserError, match="Unknown data set 'partly'. Expected digits, .* or partly:LABEL"
+    ):
         load("partly")
