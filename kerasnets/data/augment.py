@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-class Transform(Protocol):
-    """Changes training images. One with an attribute ``one_by_one`` that is true gets batches of 1.
-
-    Attributes:
-        num_random: Random numbers that it takes for each image.
-    """
-
+class _Random(Protocol):
     @property
-    def num_random(self) -> int: ...
+    def num_random(self) -> int:
+        """Random numbers that it takes for each image."""
+        ...
+
+
+class Transform(_Random, Protocol):
+    """Changes training images; where its ``one_by_one`` is true, in batches of one image."""
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor, /) -> tf.Tensor:
-        """The changed images, (N, H, W, C) uint8.
+        """The changed images, of the same shape.
 
         Args:
             images: (N, H, W, C) uint8.
@@ -49,22 +49,11 @@ class Transform(Protocol):
         ...
 
 
-class Crop(Protocol):
-    """Chooses the windows of images that are decoded and resized.
-
-    Attributes:
-        num_random: Random numbers that it takes for each image.
-    """
-
-    @property
-    def num_random(self) -> int: ...
+class Crop(_Random, Protocol):
+    """Chooses the windows of images that are decoded and resized."""
 
     def draws(self, random: tf.Tensor, /) -> tf.Tensor:
-        """What of the windows does not depend on the images, (N, num_random) float32.
-
-        Args:
-            random: (N, num_random) float32, uniform in [0, 1).
-        """
+        """What of the windows does not depend on the images; shapes as for `Transform`."""
         ...
 
     def windows(self, sides: tf.Tensor, size: tuple[int, int], draws: tf.Tensor, /) -> tf.Tensor:
@@ -73,7 +62,7 @@ class Crop(Protocol):
         Args:
             sides: (N, 2) int32, heights and widths of the images.
             size: Height and width that the network takes.
-            draws: What `draws` gives, of these images.
+            draws: (N, num_random) float32, what `draws` gives of these images.
         """
         ...
 
@@ -84,7 +73,7 @@ class Mix(Protocol):
     def __call__(
         self, images: tf.Tensor, labels: tf.Tensor, key: tf.Tensor, /
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mixed images (N, H, W, C) uint8 and labels (N, classes) float32.
+        """Mixed images and labels of the same shapes.
 
         Args:
             images: (N, H, W, C) uint8.
@@ -114,11 +103,8 @@ class Augment:
         crop = self.crop.num_random if self.crop else 0
         return crop + sum(transform.num_random for transform in self.transforms)
 
-    def check(self, shape: tuple[int, ...] | None = None) -> tuple[ForeignLayer, ...]:
-        """Makes the layers of Keras and keras-cv, and tries them on an image.
-
-        Args:
-            shape: Height, width and channels of the images; without it no layer is called.
+    def check(self, shape: tuple[int, ...] | None = None) -> list[ForeignLayer]:
+        """Makes the layers of Keras and keras-cv and, given the shape of an image, tries them.
 
         Returns:
             The layers whose random numbers do not depend on (seed, epoch, image) alone.
@@ -127,7 +113,7 @@ class Augment:
             UserError: When there is no such layer, or it does not take these arguments or images.
         """
         layers = (each for each in self.transforms if isinstance(each, ForeignLayer))
-        return tuple(layer for layer in layers if not layer.check(shape))
+        return [layer for layer in layers if not layer.check(shape)]
 
 
 _OURS = {

@@ -24,17 +24,8 @@ def orientation(encoded: tf.Tensor) -> tf.Tensor:
     return tf.cond(_is_marked(head), lambda: apart(_read)(head), lambda: tf.constant(1))
 
 
-def is_plain_jpeg(encoded: tf.Tensor) -> tf.Tensor:
-    """Whether it is a JPEG that tells no orientation: most there are, and quickly found.
-
-    Args:
-        encoded: A scalar string.
-    """
-    return are_plain_jpegs([encoded])
-
-
 def are_plain_jpegs(files: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Whether all are as `is_plain_jpeg` asks for.
+    """Whether all are JPEGs that tell no orientation: most there are, and quickly found.
 
     Args:
         files: Scalar strings.

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import inspect
-import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from kerasnets.data.reasons import reason
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras, tf
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-log = logging.getLogger("kerasnets")
-
 # These mix images of a batch, and their labels with them.
 MIXING = frozenset({"CutMix", "FourierMix", "MixUp", "Mosaic", "RandomCopyPaste"})
-# What the pipeline decides.
-OURS = {"seed": "the run's seed", "dtype": "float32", "data_format": "channels_last"}
-_LAYER = re.compile(r"\s*(keras|keras_cv)\s*:\s*(\w+)\s*(?:\((.*)\))?\s*", re.S)
-# Operations that draw from a generator with a state, or change it. In a loop, numbers that come
-# from a key repeat.
-_STATEFUL = re.compile(
+DECIDED = frozenset({"seed", "dtype", "data_format"})
+_FORM = re.compile(r"(keras|keras_cv):(\w+)(?:\((.*)\))?", re.S)
+# Operations that draw from a generator with a state, or change it; and those that take a key, whose
+# numbers would repeat in a loop.
+_OWN = re.compile(
     r"Random|Rng|Stateful(?!Partitioned)|Multinomial|TruncatedNormal|Assign|(Eager)?PyFunc"
-    r"|(Stateless)?While"
 )
+_KEYED = re.compile(r"Stateless(Random|TruncatedNormal|ParameterizedTruncated|Multinomial)")
 
 
 def parts(text: str) -> list[str | ForeignLayer]:
@@ -40,21 +34,8 @@ def parts(text: str) -> list[str | ForeignLayer]:
         UserError: When a part is neither.
     """
     # A sign within arguments stands before a digit.
-    return [_part(each) for each in re.split(r"\+(?=\s*[A-Za-z_])", text)]
-
-
-def _part(text: str) -> str | ForeignLayer:
-    if re.fullmatch(r"\s*\w+\s*", text):
-        return text.strip()
-    match = _LAYER.fullmatch(text)
-    if match is None:
-        raise UserError(
-            f"{text!r} is no augmentation. Expected a name, or a layer such as keras:RandomHue(0.2)"
-            " or keras_cv:GridMask(ratio_factor=0.5), or several joined by +."
-        )
-    layer = ForeignLayer(match[1], match[2], match[3] or "")
-    layer.values()
-    return layer
+    found = [part.strip() for part in re.split(r"\+(?=\s*[A-Za-z_])", text)]
+    return [part if re.fullmatch(r"\w+", part) else ForeignLayer(part) for part in found]
 
 
 @dataclass(frozen=True)
@@ -65,29 +46,31 @@ class ForeignLayer:
     they depend on (seed, epoch, image) alone, where the layer lets that be done; see `check`.
 
     Attributes:
-        library: ``keras`` or ``keras_cv``.
-        name: Name of the layer's class.
-        arguments: The constructor's arguments, as they are written in Python.
+        text: Library, class and arguments, such as ``keras_cv:GridMask(ratio_factor=0.5)``.
     """
 
-    library: str
-    name: str
-    arguments: str = ""
+    text: str
 
-    num_random: ClassVar[int] = 2
-    one_by_one: ClassVar[bool] = True
+    num_random = 2
+    one_by_one = True
+
+    def __post_init__(self) -> None:
+        self._parsed()
 
     def __str__(self) -> str:
-        return f"{self.library}:{self.name}" + (f"({self.arguments})" if self.arguments else "")
+        return self.text
 
-    def values(self) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments by position and by name.
-
-        Raises:
-            UserError: When they are no Python literals, or the pipeline decides one of them.
-        """
+    def _parsed(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        """Library, class, and the arguments by position and by name."""
+        match = _FORM.fullmatch(self.text)
+        if match is None:
+            raise UserError(
+                f"{self.text!r} is no augmentation. Expected a name, or a layer such as "
+                "keras:RandomHue(0.2) or keras_cv:GridMask(ratio_factor=0.5), or several joined "
+                "by +."
+            )
         try:
-            call = ast.parse(f"f({self.arguments})", mode="eval").body
+            call = ast.parse(f"f({match[3] or ''})", mode="eval").body
             if not isinstance(call, ast.Call):
                 raise ValueError
             given = [ast.literal_eval(each) for each in call.args]
@@ -97,10 +80,9 @@ class ForeignLayer:
                 f"{self}: arguments are numbers, True, False, None, words in quotes, or tuples of "
                 "these, as in keras:RandomZoom(0.2, fill_mode='reflect')."
             ) from error
-        for name, decided in OURS.items():
-            if name in named:
-                raise UserError(f"{self}: {name} is not an argument here; it is {decided}.")
-        return given, named
+        if DECIDED & set(named):
+            raise UserError(f"{self}: the run decides {', '.join(sorted(DECIDED & set(named)))}.")
+        return match[1], match[2], given, named
 
     def make(self) -> keras.layers.Layer:
         """A new layer.
@@ -108,16 +90,14 @@ class ForeignLayer:
         Raises:
             UserError: When there is no such layer, or it does not take the arguments.
         """
-        layers = _library(self.library).layers
-        found = getattr(layers, self.name, None)
+        library, name, given, named = self._parsed()
+        layers = importlib.import_module(library).layers
+        found = getattr(layers, name, None)
         if not (inspect.isclass(found) and issubclass(found, keras.layers.Layer)):
-            known = [name for name in dir(layers) if name[0].isupper()]
-            raise unknown(f"layer of {self.library}", self.name, known)
-        if self.name in MIXING:
-            raise UserError(
-                f"{self} mixes images with others; for that there are --mixup and --cutmix."
-            )
-        given, named = self.values()
+            known = [each for each in dir(layers) if each[0].isupper()]
+            raise unknown(f"layer of {library}", name, known)
+        if name in MIXING:
+            raise UserError(f"{self} mixes images; for that there are --mixup and --cutmix.")
         try:
             signature = inspect.signature(found)
             filled = signature.bind_partial(*given, **named).arguments
@@ -138,24 +118,14 @@ class ForeignLayer:
                 turn such an image into another.
         """
         if shape is None:
-            return _made(self) is not None
-        return _traced(self, shape).keyed
+            return self.make() is not None
+        return _traced(self, tuple(shape)).keyed
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
-        """The batch has one image."""
         # A random number has 24 bits.
         key = tf.cast(random[0] * 2.0**24, tf.int32)
         traced = _traced(self, tuple(images.shape[1:]))
         return traced.function(images[0], key)[tf.newaxis]
-
-
-def _library(name: str) -> ModuleType:
-    if name == "keras":
-        return keras
-    log.info("loading keras-cv")
-    import keras_cv
-
-    return keras_cv
 
 
 class _Traced(NamedTuple):
@@ -170,38 +140,33 @@ class _Traced(NamedTuple):
     keyed: bool
 
 
-# Layers are few, and making or tracing one takes seconds.
-@functools.cache
-def _made(foreign: ForeignLayer) -> keras.layers.Layer:
-    return foreign.make()
-
-
+# Layers are few, and tracing one takes seconds.
 @functools.cache
 def _traced(foreign: ForeignLayer, shape: tuple[int, ...]) -> _Traced:
     """The layer, traced for images of this shape.
 
     Raises:
-        UserError: When the layer does not work on such an image.
+        UserError: When the layer does not turn such an image into another.
     """
-    _made(foreign)
+    layer, own = foreign.make(), foreign.make()
     # The pipeline runs on the processor, where variables must be too.
     with tf.init_scope(), tf.device("cpu:0"):
         try:
-            layer = foreign.make()
-            # Builds it, and what is inside of it.
-            layer(tf.zeros(shape), **_training(layer))
-            found = _function(_keyed(layer), shape)
-            keyed = not any(_STATEFUL.match(operation) for operation in _operations(found))
-            if not keyed:
-                layer = foreign.make()
-                found = _function(lambda image, key: layer(image, **_training(layer)), shape)
-            found(tf.zeros(shape, tf.uint8), tf.zeros((2,), tf.int32))
+            # Also builds it, and what is inside of it.
+            trial = layer(tf.zeros(shape), **_training(layer))
+            if layer.trainable_variables:
+                raise UserError("it has weights")
+            if not isinstance(trial, tf.Tensor) or tuple(trial.shape) != shape:
+                raise UserError(f"it makes {tuple(trial.shape)} of them")
+            function = _function(_keyed(layer), shape)
+            if _is_keyed(function):
+                return _Traced(function, keyed=True)
+            function = _function(lambda image, key: own(image, **_training(own)), shape)
+            return _Traced(function, keyed=False)
         except Exception as error:
-            if isinstance(error, UserError):
-                raise UserError(f"{foreign} {error}") from error
-            sides = "x".join(map(str, shape))
-            raise UserError(f"{foreign} does not take images {sides}: {reason(error)}.") from error
-    return _Traced(found, keyed)
+            raise UserError(
+                f"{foreign} is no augmentation of images {shape}: {reason(error)}."
+            ) from error
 
 
 def _training(layer: keras.layers.Layer) -> dict[str, bool]:
@@ -212,22 +177,34 @@ def _training(layer: keras.layers.Layer) -> dict[str, bool]:
 def _function(apply: Callable, shape: tuple[int, ...]) -> Any:
     """A concrete function of `apply`, which takes and gives an image float32."""
 
-    @functools.partial(tf.function, autograph=False)
+    # With AutoGraph, which some layers of keras-cv rely on.
+    @tf.function
     def call(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         found = apply(tf.cast(image, tf.float32), key)
-        if not tf.is_tensor(found) or tuple(found.shape) != shape:
-            raise UserError(f"does not turn an image into another: it gives {found}.")
+        found = tf.ensure_shape(found, shape)
         return tf.cast(tf.round(tf.clip_by_value(found, 0.0, 255.0)), tf.uint8)
 
     return call.get_concrete_function(tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((2,), tf.int32))
 
 
-def _operations(function: Any) -> Iterator[str]:
-    """The names of all operations of a concrete function, also of those that it calls."""
+def _is_keyed(function: Any) -> bool:
+    """Whether all random numbers of a concrete function come from its key, each but once."""
     graph = function.graph.as_graph_def()
-    yield from (node.op for node in graph.node)
-    for inner in graph.library.function:
-        yield from (node.op for node in inner.node_def)
+    bodies = {each.signature.name: each.node_def for each in graph.library.function}
+
+    def draws_otherwise(nodes: Iterable[Any], in_loop: bool) -> bool:
+        for node in nodes:
+            if _OWN.match(node.op) or (in_loop and _KEYED.match(node.op)):
+                return True
+            called = (
+                each for value in node.attr.values() for each in [value.func, *value.list.func]
+            )
+            loop = in_loop or node.op in ("While", "StatelessWhile")
+            if any(draws_otherwise(bodies.get(each.name, ()), loop) for each in called):
+                return True
+        return False
+
+    return not draws_otherwise(graph.node, False)
 
 
 def _keyed(layer: keras.layers.Layer) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
@@ -237,12 +214,9 @@ def _keyed(layer: keras.layers.Layer) -> Callable[[tf.Tensor, tf.Tensor], tf.Ten
 
     def apply(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         draws.key, draws.count = key, 0
-        if layer.trainable_variables:
-            raise UserError("has weights; an augmentation has none.")
         # The states of Keras' seed generators are the variables that are not trained.
         states = [tf.cast(draws.next_key(), state.dtype) for state in layer.non_trainable_variables]
-        found, _ = layer.stateless_call([], states, image, **_training(layer))
-        return found
+        return layer.stateless_call([], states, image, **_training(layer))[0]
 
     return apply
 
@@ -255,7 +229,7 @@ class _Draws:
 
     def next_key(self) -> tf.Tensor:
         self.count += 1
-        return tf.random.fold_in(self.key, self.count)
+        return tf.convert_to_tensor(tf.random.fold_in(self.key, self.count))
 
     def uniform(
         self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = "float32"

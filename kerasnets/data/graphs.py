@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import cast
 
 from kerasnets.lazy import tf
 
 
 def sides(images: tf.Tensor) -> tuple[int, int, int]:
     """Height, width and channels of images (..., H, W, C), which must be known to the graph."""
-    height, width, channels = (int(side) for side in tuple(images.shape)[-3:])
-    return height, width, channels
+    return cast("tuple[int, int, int]", tuple(images.shape)[-3:])
 
 
 def one_node(function: Callable) -> Callable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import tensorflow as tf
 
@@ -45,66 +46,25 @@ def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     return tf.ensure_shape(image, (None, None, channels))
 
 
-def decode_window(
-    encoded: tf.Tensor,
-    channels: int,
-    choose: Callable[[tf.Tensor], tf.Tensor],
-    size: tuple[int, int],
-) -> tf.Tensor:
-    """The pixels of a window of an image; of a JPEG nothing else is decoded.
-
-    Args:
-        encoded: A scalar string.
-        channels: 1 for grayscale, 3 for RGB.
-        choose: From (2,) int32, height and width of the image, to (4,) int32: top, left, height
-            and width of the window.
-        size: Height and width that will be made of it; see `_jpeg_window`.
-
-    Returns:
-        (height, width, channels) uint8.
-    """
-
-    def plain_jpeg() -> tf.Tensor:
-        sides = formats.limited(tf.io.extract_jpeg_shape(encoded)[:2])
-        return _jpeg_window(encoded, choose(sides), channels, tf.constant(size))
-
-    def turned_jpeg() -> tf.Tensor:
-        orientation = exif.orientation(encoded)
-        stored = formats.limited(tf.io.extract_jpeg_shape(encoded)[:2])
-        sides = exif.upright_sides(stored, orientation)
-        window = exif.stored_window(choose(sides), sides, orientation)
-        # The same exchange of height and width leads back.
-        stored_size = exif.upright_sides(tf.constant(size), orientation)
-        return exif.upright(_jpeg_window(encoded, window, channels, stored_size), orientation)
-
-    def no_jpeg() -> tf.Tensor:
-        image = apart(decode)(encoded, channels)
-        image = tf.ensure_shape(image, (None, None, channels))
-        return cut(image, choose(tf.shape(image)[:2]))
-
-    def other() -> tf.Tensor:
-        is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
-        return tf.cond(is_jpeg, turned_jpeg, no_jpeg)
-
-    image = tf.cond(exif.is_plain_jpeg(encoded), plain_jpeg, one_node(other))
-    return tf.ensure_shape(image, (None, None, channels))
+# From (n, 2) int32, heights and widths of images, and a slice that tells which of the images these
+# are, to their windows: (n, 4) int32, top, left, height and width.
+Choose: TypeAlias = "Callable[[tf.Tensor, slice], tf.Tensor]"
 
 
 def decode_windows(
     files: Sequence[tf.Tensor],
     channels: int,
-    choose: Callable[[tf.Tensor, slice], tf.Tensor],
+    choose: Choose,
     size: tuple[int, int],
     sides: tf.Tensor | None = None,
 ) -> list[tf.Tensor]:
-    """A window of each of some images, as `decode_window` gives it.
+    """The pixels of a window of each of some images; of a JPEG nothing else is decoded.
 
     Args:
         files: N scalar strings.
         channels: 1 for grayscale, 3 for RGB.
-        choose: From (n, 2) int32, heights and widths, and a slice that tells of which of the
-            images, to windows (n, 4) int32.
-        size: As in `decode_window`.
+        choose: See `Choose`.
+        size: Height and width that will be made of the windows; see `_jpeg_window`.
         sides: (N, 2) int32, what `jpeg_sides` gives of each, where it is known.
 
     Returns:
@@ -119,15 +79,45 @@ def decode_windows(
         found = zip(files, windows, strict=True)
         return [_jpeg_window(*each, channels, tf.constant(size)) for each in found]
 
-    def one_by_one() -> list[tf.Tensor]:
-        def chosen(at: int) -> Callable[[tf.Tensor], tf.Tensor]:
-            return lambda sides: choose(sides[tf.newaxis], slice(at, at + 1))[0]
+    def others() -> list[tf.Tensor]:
+        if len(files) == 1:
+            return [_other_window(files[0], channels, choose, size)]
 
-        return [decode_window(file, channels, chosen(at), size) for at, file in enumerate(files)]
+        def chosen(at: int) -> Choose:
+            return lambda sides, which: choose(sides, slice(at, at + 1))
+
+        return [
+            decode_windows([file], channels, chosen(at), size)[0] for at, file in enumerate(files)
+        ]
 
     are_plain = exif.are_plain_jpegs(files) if sides is None else tf.reduce_all(sides > 0)
-    found = tf.cond(are_plain, plain_jpegs, one_node(one_by_one))
+    found = tf.cond(are_plain, plain_jpegs, one_node(others))
     return [tf.ensure_shape(image, (None, None, channels)) for image in found]
+
+
+def _other_window(
+    encoded: tf.Tensor, channels: int, choose: Choose, size: tuple[int, int]
+) -> tf.Tensor:
+    """A window of a JPEG that may be turned, or of an image of another format."""
+
+    def window(sides: tf.Tensor) -> tf.Tensor:
+        return choose(sides[tf.newaxis], slice(None))[0]
+
+    def jpeg() -> tf.Tensor:
+        orientation = exif.orientation(encoded)
+        stored = formats.limited(tf.io.extract_jpeg_shape(encoded)[:2])
+        sides = exif.upright_sides(stored, orientation)
+        place = exif.stored_window(window(sides), sides, orientation)
+        # The same exchange of height and width leads back.
+        stored_size = exif.upright_sides(tf.constant(size), orientation)
+        return exif.upright(_jpeg_window(encoded, place, channels, stored_size), orientation)
+
+    def no_jpeg() -> tf.Tensor:
+        image = apart(decode)(encoded, channels)
+        image = tf.ensure_shape(image, (None, None, channels))
+        return cut(image, window(tf.shape(image)[:2]))
+
+    return tf.cond(tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff", jpeg, no_jpeg)
 
 
 def jpeg_sides(encoded: tf.Tensor) -> tf.Tensor:

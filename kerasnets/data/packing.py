@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import hashlib
 import json
 import logging
@@ -127,27 +126,17 @@ def _pack_split(
 
 
 def _write_shard(path: pathlib.Path, split: Split, part: np.ndarray) -> None:
-    with (
-        _naming_what_failed(path),
-        whole(path) as partial,
-        tf.io.TFRecordWriter(os.fspath(partial)) as writer,
-    ):
-        for index, encoded in zip(part.tolist(), _contents(split, part), strict=True):
-            features = {
-                IMAGE: _bytes(encoded),
-                LABEL: _integer(split.labels[index]),
-                NAME: _bytes(os.fsencode(os.path.basename(split.name(index)))),
-                **_sides(encoded),
-            }
-            example = tf.train.Example(features=tf.train.Features(feature=features))
-            writer.write(example.SerializeToString())
-
-
-@contextlib.contextmanager
-def _naming_what_failed(path: pathlib.Path) -> Iterator[None]:
-    """Turns TensorFlow's errors into one that names the shard that is not written."""
     try:
-        yield
+        with whole(path) as partial, tf.io.TFRecordWriter(os.fspath(partial)) as writer:
+            for index, encoded in zip(part.tolist(), _contents(split, part), strict=True):
+                features = {
+                    IMAGE: _bytes(encoded),
+                    LABEL: _integer(int(split.labels[index])),
+                    NAME: _bytes(os.fsencode(os.path.basename(split.name(index)))),
+                    **_sides(encoded),
+                }
+                example = tf.train.Example(features=tf.train.Features(feature=features))
+                writer.write(example.SerializeToString())
     except tf.errors.OpError as error:
         raise UserError(f"{str(path)!r} was not written: {reason(error)}.") from error
 
@@ -156,14 +145,14 @@ def _bytes(value: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
 
-def _integer(value: int | np.integer) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(value)]))
+def _integer(value: int) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
 
 def _sides(encoded: bytes) -> dict[str, tf.train.Feature]:
     """Height and width, if it is a JPEG that is stored upright."""
     try:
-        sides = apart(jpeg_sides)(tf.constant(encoded)).numpy()
+        sides = apart(jpeg_sides)(tf.constant(encoded)).numpy().tolist()
     except tf.errors.InvalidArgumentError:
         # Packed as it is: who reads it is told by name, or leaves it out.
         return {}

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
-# What TensorFlow puts around what it says: names of nodes and of operations.
-_NODES = re.compile(r"\{\{.*?\}\}|\[\[.*|\[Op:.*|assertion failed:|[\[\]]", re.S)
+# What TensorFlow and Keras put around what they say: names of nodes, operations and arguments.
+_AROUND = re.compile(
+    r"\x1b\[\d*m|Exception encountered when calling \S+|Arguments received by .*"
+    r"|\{\{.*?\}\}|\[\[.*|\[Op:.*|assertion failed:|[\[\]]",
+    re.S,
+)
 
 
 def reason(error: Exception, *, kind: bool = False) -> str:
@@ -16,5 +20,5 @@ def reason(error: Exception, *, kind: bool = False) -> str:
         kind: Whether the name of its class goes before.
     """
     text = getattr(error, "message", None) or str(error)
-    text = " ".join(_NODES.sub(" ", text).split())[:200].rstrip(" .")
+    text = " ".join(_AROUND.sub(" ", text).split())[:200].rstrip(" .")
     return f"{type(error).__name__}: {text}" if kind else text

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 import numpy as np
 
@@ -69,7 +69,8 @@ class Records:
 
     def files(self) -> Iterator[bytes]:
         """The bytes of the image files, in order."""
-        return self.epoch(0, 1).map(self.reader()).as_numpy_iterator()
+        found = self.epoch(0, 1).map(self.reader()).as_numpy_iterator()
+        return cast("Iterator[bytes]", found)
 
     def rows_of(self, shape: tuple[int, int, int]) -> bool:
         """Whether the reader takes many indices at once and gives images of this shape."""

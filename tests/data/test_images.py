@@ -8,7 +8,6 @@ from PIL import Image, ImageOps
 from kerasnets.data.formats import MAX_PIXELS
 from kerasnets.data.images import (
     decode,
-    decode_window,
     decode_windows,
     fit,
     jpeg_sides,
@@ -141,10 +140,17 @@ def test_sixteen_bits_of_grey_become_the_upper_eight(in_graph):
     np.testing.assert_array_equal(in_graph(tf.constant(content))[..., 0], deep >> 8)
 
 
+def one_window(content: tf.Tensor, window: object, size: tuple[int, int]) -> tf.Tensor:
+    def choose(sides: tf.Tensor, which: slice) -> tf.Tensor:
+        return tf.reshape(window, (1, 4))
+
+    return decode_windows([content], 3, choose, size)[0]
+
+
 @pytest.mark.parametrize("endian", ["<", ">"])
 def test_exif_orientation_is_applied(photograph, in_graph, endian):
     window = tf.constant([5, 7, 20, 30])
-    part = tf.function(lambda content: decode_window(content, 3, lambda sides: window, (20, 30)))
+    part = tf.function(lambda content: one_window(content, window, (20, 30)))
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif.endian = endian
@@ -168,7 +174,7 @@ def test_large_windows_of_jpegs_are_decoded_smaller(rng, times, orientation):
     content = encoded(image, "JPEG", quality=95, exif=exif)
     size = (32, 40)
     window = (16, 24, 32 * times, 40 * times)
-    decoded = decode_window(tf.constant(content), 3, lambda sides: tf.constant(window), size)
+    decoded = one_window(tf.constant(content), window, size)
     ratio = {1: 1, 2: 2, 3: 2, 5: 4, 9: 8}[times]
     assert decoded.shape == (*(side * times // ratio for side in size), 3)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
@@ -222,7 +228,7 @@ def test_windows_of_several_files_are_those_of_each(photograph, kinds, sides_kno
         return decode_windows(contents, 3, choose, (20, 30), sides)
 
     for content, window, found in zip(contents, windows, together(*contents), strict=True):
-        alone = decode_window(content, 3, lambda sides, window=window: window, (20, 30))
+        alone = one_window(content, window, (20, 30))
         np.testing.assert_array_equal(found, alone)
 
 

@@ -53,13 +53,13 @@ def load(
         if not 0 <= value < 1:
             raise UserError(f"{name} must be in [0, 1). Received: {value}.")
     kind, _, rest = source.partition(":")
-    found = SOURCES.get(kind)
-    if found is not None and (":" in found.usage) == bool(rest):
-        dataset = found.load(rest, data_dir)
-    elif found is not None or rest or os.sep in source or not source:
-        *most, last = (each.usage for each in SOURCES.all().values())
+    found, usage = SOURCES.get(kind) or (None, "")
+    if found and (":" in usage) == bool(rest):
+        dataset = found(rest, data_dir)
+    elif found or rest or os.sep in source or not source:
+        *most, last = (usage for _, usage in SOURCES.all().values())
         raise UserError(f"Unknown data set {source!r}. Expected {', '.join(most)} or {last}.")
     else:
-        dataset = SOURCES["tfds"].load(source, data_dir)
+        dataset = tfds.tfds(source, data_dir)
     dataset = without_unlabelled(with_test(dataset, test_fraction))
     return with_validation(dataset, validation_fraction)

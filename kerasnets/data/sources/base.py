@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validatio
 SPLITS = ("train", "validation", "test")
 # The split of a source that has none; `load` holds a part of it out.
 ALL = "all"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,12 @@ class Dataset:
         return f"{self.name}: {len(self.class_names)} classes, {sizes}, images {shape}"
 
 
+def our_splits(found: Mapping[str, T]) -> dict[str, T]:
+    """What a source has by names of splits: by our names, in our order, and nothing else."""
+    ours = {SPLIT_FOLDERS[name]: each for name, each in found.items() if name in SPLIT_FOLDERS}
+    return {name: ours[name] for name in SPLITS if name in ours}
+
+
 class Source(Protocol):
     """Loads a data set."""
 
@@ -125,14 +132,8 @@ class Source(Protocol):
         ...
 
 
-class NamedSource(NamedTuple):
-    """A source as `register_source` was given it."""
-
-    load: Source
-    usage: str
-
-
-SOURCES: Registry[NamedSource] = Registry("source")
+# Sources and what the user writes, for messages.
+SOURCES: Registry[tuple[Source, str]] = Registry("source")
 
 
 def register_source(name: str, source: Source, usage: str | None = None) -> None:
@@ -147,4 +148,4 @@ def register_source(name: str, source: Source, usage: str | None = None) -> None
     Raises:
         UserError: When there is a source of this name.
     """
-    SOURCES.register(name, NamedSource(source, usage or f"{name}:PATH"))
+    SOURCES.register(name, (source, usage or f"{name}:PATH"))

@@ -9,14 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from kerasnets.data.records import Paths
-from kerasnets.data.sources.base import (
-    ALL,
-    SPLIT_FOLDERS,
-    SPLITS,
-    Dataset,
-    Split,
-    register_source,
-)
+from kerasnets.data.sources.base import ALL, Dataset, Split, our_splits, register_source
 from kerasnets.data.sources.paths import expanded, listing
 from kerasnets.errors import UserError
 
@@ -27,10 +20,7 @@ def folder(path: str, data_dir: str | os.PathLike | None = None) -> Dataset:
     """An image folder, with or without a level of splits."""
     root = expanded(path)
     names, _ = listing(root)
-    folders = {
-        SPLIT_FOLDERS[each]: posixpath.join(root, each) for each in names if each in SPLIT_FOLDERS
-    }
-    folders = {split: folders[split] for split in SPLITS if split in folders} or {ALL: root}
+    folders = our_splits({name: posixpath.join(root, name) for name in names}) or {ALL: root}
     read = {split: _class_folders(each) for split, each in folders.items()}
     splits = {split: images for split, (images, _) in read.items()}
     return Dataset(f"folder:{path}", _same_classes(read, folders), splits)

@@ -10,14 +10,7 @@ import numpy as np
 
 from kerasnets.data.reasons import reason
 from kerasnets.data.records import Fetched
-from kerasnets.data.sources.base import (
-    ALL,
-    SPLIT_FOLDERS,
-    SPLITS,
-    Dataset,
-    Split,
-    register_source,
-)
+from kerasnets.data.sources.base import ALL, Dataset, Split, our_splits, register_source
 from kerasnets.errors import UserError
 
 
@@ -66,9 +59,8 @@ def hugging_face(name: str, data_dir: str | os.PathLike | None = None) -> Datase
     for split, table in tables.items():
         encoded = table.select_columns([image]).cast_column(image, datasets.Image(decode=False))
         labels = np.array([-1 if each is None else each for each in table[label]], np.int32)
-        splits[SPLIT_FOLDERS.get(split, split)] = Split(Rows(encoded, image), labels)
-    if list(splits) != [ALL]:
-        splits = {split: splits[split] for split in SPLITS if split in splits}
+        splits[split] = Split(Rows(encoded, image), labels)
+    splits = splits if list(splits) == [ALL] else our_splits(splits)
     return Dataset(f"hf:{name}", tuple(features[label].names), splits)
 
 

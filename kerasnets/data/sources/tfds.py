@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pathlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from kerasnets.data.records import Encoded, Shards
 from kerasnets.data.sources.base import SPLITS, Dataset, Split, register_source
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import tf
-
-if TYPE_CHECKING:
-    from tensorflow_datasets.core import DatasetBuilder
 
 log = logging.getLogger("kerasnets")
 
@@ -69,10 +66,10 @@ def tfds(name: str, data_dir: str | os.PathLike | None = None) -> Dataset:
     return Dataset(name, tuple(features["label"].names), splits, features["image"].shape)
 
 
-def _in_memory(builder: DatasetBuilder, split: str) -> Split:
+def _in_memory(builder: Any, split: str) -> Split:
     import tensorflow_datasets
 
-    encoded: Any = builder.as_dataset(
+    encoded = builder.as_dataset(
         split=split,
         decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
         read_config=tensorflow_datasets.ReadConfig(interleave_cycle_length=1),
@@ -83,7 +80,7 @@ def _in_memory(builder: DatasetBuilder, split: str) -> Split:
     return Split(Encoded(files), np.array([label for _, label in examples], np.int32))
 
 
-def _from_files(builder: DatasetBuilder, split: str) -> Split:
+def _from_files(builder: Any, split: str) -> Split:
     import tensorflow_datasets
 
     info, found = builder.info, builder.info.splits[split]
@@ -93,11 +90,10 @@ def _from_files(builder: DatasetBuilder, split: str) -> Split:
             f"tfds:{info.full_name} is kept as {suffix} files; only TFRecord files can be read "
             "without holding them in memory."
         )
-    features: Any = info.features
 
     def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
         decoders = {"image": tensorflow_datasets.decode.SkipDecoding()}
-        return features.deserialize_example(record, decoders=decoders)
+        return info.features.deserialize_example(record, decoders=decoders)
 
     log.info("reading the labels of tfds:%s, split %s", info.full_name, split)
     paths = tuple(os.fspath(path) for path in found.filepaths)

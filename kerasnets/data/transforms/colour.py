@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from kerasnets.lazy import tf
 
@@ -35,7 +34,7 @@ class PcaNoise:
     sigma: float = 0.1
     values: tuple[float, float, float] = IMAGENET_VALUES
     vectors: tuple[tuple[float, float, float], ...] = IMAGENET_VECTORS
-    num_random: ClassVar[int] = 3
+    num_random = 3
 
     def noise(self, random: tf.Tensor) -> tf.Tensor:
         """The colours to add, (N, 3) float32 of pixels in [0, 255]."""
@@ -67,7 +66,7 @@ class ColourJitter:
     brightness: float = 0.4
     contrast: float = 0.4
     saturation: float = 0.4
-    num_random: ClassVar[int] = 3
+    num_random = 3
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         limits = (self.brightness, self.contrast, self.saturation)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from kerasnets.lazy import tf
 
@@ -27,7 +26,7 @@ class InceptionCrop:
 
     area: tuple[float, float] = (0.08, 1.0)
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
-    num_random: ClassVar[int] = 2 * TRIES + 2
+    num_random = 2 * TRIES + 2
 
     def draws(self, random: tf.Tensor) -> tf.Tensor:
         """Heights and widths as fractions of the square root of the area; then the place."""
@@ -43,8 +42,8 @@ class InceptionCrop:
         last = tf.minimum(exact, exact[:, ::-1] * (1 / self.aspect[0], self.aspect[1]))
         root = tf.sqrt(tf.reduce_prod(exact, axis=1))
         drawn = tf.reshape(draws[:, :-2], (-1, 2, TRIES)) * root[:, tf.newaxis, tf.newaxis]
-        candidates = tf.round(tf.concat([drawn, last[..., None]], axis=2))
-        fits = tf.reduce_all(candidates <= exact[..., None], axis=1)
+        candidates = tf.round(tf.concat([drawn, last[:, :, None]], axis=2))
+        fits = tf.reduce_all(candidates <= exact[:, :, None], axis=1)
         chosen = tf.gather(candidates, tf.argmax(fits, axis=1), axis=2, batch_dims=1)
         return _place(sides, chosen, draws[:, -2:])
 
@@ -69,7 +68,7 @@ class ScaleJitterCrop:
     shortest: int
     longest: int
     crop: int = 224
-    num_random: ClassVar[int] = 3
+    num_random = 3
 
     def draws(self, random: tf.Tensor) -> tf.Tensor:
         """The lengths of the short side; then the place."""

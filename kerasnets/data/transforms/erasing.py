@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from kerasnets.data.graphs import sides
 from kerasnets.lazy import tf
@@ -23,7 +22,7 @@ class Cutout:
 
     side: int = 16
     fill: int = 125
-    num_random: ClassVar[int] = 2
+    num_random = 2
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         corners = tf.floor(random * tf.constant(sides(images)[:2], tf.float32)) - self.side // 2
@@ -50,7 +49,7 @@ class RandomErasing:
     area: tuple[float, float] = (0.02, 0.4)
     aspect: tuple[float, float] = (0.3, 1 / 0.3)
     fill: int = 114
-    num_random: ClassVar[int] = 5
+    num_random = 5
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         height, width, _ = sides(images)

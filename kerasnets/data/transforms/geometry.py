@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from kerasnets.data.graphs import sides
 from kerasnets.lazy import tf
@@ -17,7 +16,7 @@ class Flip:
     Source: Krizhevsky et al. 2012, section 4.1.
     """
 
-    num_random: ClassVar[int] = 1
+    num_random = 1
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         flipped = random[:, 0] < 0.5
@@ -45,7 +44,7 @@ class PadCropFlip:
     """
 
     padding: int = 4
-    num_random: ClassVar[int] = 3
+    num_random = 3
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         height, width, _ = sides(images)
@@ -77,7 +76,7 @@ class Affine:
     rotation: float = 10.0
     scale: float = 0.1
     shear: float = 0.1
-    num_random: ClassVar[int] = 6
+    num_random = 6
 
     def __call__(self, images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         height, width, _ = sides(images)

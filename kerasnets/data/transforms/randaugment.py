@@ -105,7 +105,7 @@ def equalize(image: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
     table = (below + step // 2) // tf.maximum(step, 1)
     table = tf.where(step > 0, tf.minimum(table, 255), tf.range(256))
     # A quarter quicker than `tf.gather`.
-    found = tf.gather_nd(tf.reshape(tf.cast(table, tf.uint8), [-1]), values[..., None])
+    found = tf.gather_nd(tf.reshape(tf.cast(table, tf.uint8), [-1]), values[:, :, None])
     return tf.reshape(found, image.shape)
 
 
@@ -248,4 +248,4 @@ def _warp(image: tf.Tensor, *matrix: tf.Tensor | float) -> tf.Tensor:
     row = tf.clip_by_value(tf.floor(d * x + (e * y + (f + 1.5))), 0, height + 1)
     place = tf.cast(row * (width + 2) + column, tf.int32)
     # Quicker than `tf.gather`, as in `equalize`.
-    return tf.gather_nd(tf.reshape(framed, (-1, channels)), place[..., None])
+    return tf.gather_nd(tf.reshape(framed, (-1, channels)), place[:, :, None])
