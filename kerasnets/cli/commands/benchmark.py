@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import pathlib
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tyro.conf import OmitArgPrefixes
 
 from kerasnets.benchmark.config import BenchmarkConfig
 from kerasnets.errors import UserError
 from kerasnets.lazy import installed
+
+if TYPE_CHECKING:
+    from kerasnets.benchmark.results import Results
 
 log = logging.getLogger("kerasnets")
 
@@ -50,10 +54,10 @@ class Benchmark:
             write_page(self.report, files)
             print(f"Written to {self.report}.")
 
-    def _measured(self) -> object:
+    def _measured(self) -> Results:
         from kerasnets.benchmark.config import smoke
         from kerasnets.benchmark.report import save_plot
-        from kerasnets.benchmark.results import Results, load_or_start, save
+        from kerasnets.benchmark.results import load_or_start, save
         from kerasnets.benchmark.runner import measure
         from kerasnets.files import make_folder
 
@@ -73,7 +77,7 @@ class Benchmark:
         return results
 
 
-def _show(results: object) -> None:
+def _show(results: Results) -> None:
     from kerasnets.benchmark.report import failures, means, setting, table
     from kerasnets.cli.tables import show
 

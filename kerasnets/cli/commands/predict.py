@@ -60,7 +60,7 @@ class Predict:
             from kerasnets.prediction import predict_rest
 
             return predict_rest(self.url, (self.model, *self.images), self.client)
-        if self.grpc:
+        if self.grpc and self.name:
             load_tensorflow()
             from kerasnets.prediction import predict_grpc
 
