@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 from kerasnets.errors import UserError
 from kerasnets.registry import info
@@ -31,7 +32,7 @@ def _is_network(name: str) -> bool:
         return False
 
 
-def check_alone(command: object, *flags: str) -> None:
+def check_alone(command: Any, *flags: str) -> None:
     """Refuses flags for what a run has in itself.
 
     Args:

@@ -41,7 +41,8 @@ def read_flags(command: Any, program: str, arguments: list[str]) -> Any:
     """
     kind, about = command, inspect.cleandoc(command.__doc__)
     if hasattr(command, "flags"):
-        kind = typing.TypedDict("flags", command.flags(), total=False)
+        # A type checker wants to see the fields.
+        kind: Any = typing.TypedDict("kind", command.flags(), total=False)  # pyright: ignore
     shown = io.StringIO()
     try:
         with contextlib.redirect_stderr(shown):

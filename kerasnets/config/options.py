@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from kerasnets.errors import UserError
 
 
-def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> dict[str, object]:
+def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> dict[str, Any]:
     """Options of a network from words: numbers, lists, true and false are read as such.
 
     Args:
@@ -26,7 +27,7 @@ def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> di
     return {name: _literal(value) for name, value in options.items()}
 
 
-def _literal(text: str) -> object:
+def _literal(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

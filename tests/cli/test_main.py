@@ -17,6 +17,7 @@ from kerasnets.config import recipe
 from kerasnets.config.training import from_json, to_json
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
+MODERN = ("train", "--model", "lenet5_modern")
 
 
 @pytest.mark.parametrize(
@@ -33,12 +34,9 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
         (["train", "--recipe", "none.toml"], "'none.toml' cannot be read: No such file"),
         (["train", "--data", "folder:none"], "There is no folder 'none'"),
         (["train", "--weights", "none.h5"], "There is no weight file 'none.h5'"),
-        (
-            ["train", "--options", "poool", "max"],
-            "lenet5 takes no option 'poool'. The closest: pool",
-        ),
-        (["train", "--options", "pool", "sum"], "pool must be 'max' or 'average'. Received: 'sum'"),
-        (["train", "--model"], "--model: expected one argument"),
+        ([*MODERN, "--options", "poool", "max"], "takes no option 'poool'. The closest: pool"),
+        ([*MODERN, "--options", "pool", "sum"], "pool must be 'max' or 'average'. Received: 'sum'"),
+        (["train", "--model"], "Missing value for argument '--model'"),
         (["train", "--out", "/none", "--resume"], "'/none' is no run folder"),
         (["predict"], "Missing from kerasnets predict: PATH"),
         (["evaluate", "lenet5", "--batch-size", "0"], "--batch-size must be at least 1"),
@@ -93,7 +91,7 @@ REFUSED = [
     ["train", "--recipe", "none.toml"],
     ["train", "--data", "folder:none"],
     ["train", "--weights", "none.h5"],
-    ["train", "--out", "/proc/none"],
+    ["train", "--out", "README.md"],
     ["train", "--options", "poool", "max"],
     ["evaluate", "none/run"],
     ["evaluate", "lenet5", "--weights", "none.h5", "--data", "digits"],

@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 import typing
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from tyro.conf import Positional
 
@@ -120,25 +120,22 @@ class Evaluate:
         from kerasnets.pretrained.build import build
         from kerasnets.runs.run import Run, load_data
 
-        if is_run(self.model):
-            run = Run.load(self.model)
-            given = {"data": self.data, "data_dir": self.data_dir}
-            given = {name: value for name, value in given.items() if value is not None}
-            config = dataclasses.replace(run.config, **given)
-            dataset = load_data(config)
+        run = Run.load(self.model) if is_run(self.model) else None
+        name = run.config.model if run else self.model
+        whole: dict[str, Any] = any_size(name) if self.crops == "dense" else {}
+        if run:
+            data, data_dir = self.data or run.config.data, self.data_dir or run.config.data_dir
+            dataset = load_data(dataclasses.replace(run.config, data=data, data_dir=data_dir))
             if not self.labels:
                 run.check_classes(dataset)
-            whole = any_size(config.model) if self.crops == "dense" else {}
             return run.network(**whole), run.preprocessing, dataset
-        facts = registry.info(self.model)
-        whole = any_size(facts.name) if self.crops == "dense" else {}
         # Opening the file first tells of a wrong path before the data is read.
         network = build(
-            facts.name,
+            name,
             weights=self.weights,
             classifier_activation=None,
             **whole,
             **parse_options(self.options, (*GIVEN, *whole)),
         )
-        dataset = load(self.data, data_dir=self.data_dir)
+        dataset = load(str(self.data), data_dir=self.data_dir)
         return network, kerasnets.preprocessing(network), dataset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from dataclasses import dataclass, field
+from typing import Any
 
 from tyro.conf import OmitArgPrefixes, Positional
 
@@ -65,13 +66,13 @@ class Export:
         run = Run.load(self.model) if given_a_run else None
         name = run.config.model if run else registry.info(self.model).name
         folder = self.to or self.form.folder(name)
-        shared = {
+        shared: dict[str, Any] = {
             "form": self.form,
             "calibration": self.calibration,
             "data_dir": self.data_dir,
         }
         if run:
             print(export_run(run, folder, **shared))
-        else:
-            labels = self.labels
-            print(export_network(name, self.weights, folder, labels=labels, **shared, **options))
+        elif self.weights:
+            options |= {"labels": self.labels, **shared}
+            print(export_network(name, self.weights, folder, **options))

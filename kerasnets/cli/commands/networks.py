@@ -62,7 +62,6 @@ class Info:
 
     def run(self) -> None:
         facts = dataclasses.asdict(registry.info(self.name))
-        del facts["weights"]
         for key, value in (facts | {"preprocessing": _words(facts["preprocessing"])}).items():
             shown = f"{value:,}" if isinstance(value, int) and key != "year" else value
             print(f"{key.replace('_', ' '):22}{shown}")
