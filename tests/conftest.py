@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # As kerasnets does, also for tests that import TensorFlow before it: where maxima tie, the pooling
@@ -15,9 +17,53 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import numpy as np
 import pytest
 
+from kerasnets.lazy import installed
+
 ROOT = pathlib.Path(__file__).parent.parent
 # The running server that tests of several packages ask.
 pytest_plugins = ["tests.serving.server"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of one file share a process and its module's fixtures, where no mark says else."""
+    for item in items:
+        if not any(item.iter_markers("xdist_group")):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        for package in mark.args:
+            if not installed(package):
+                pytest.skip(f"{package} is not installed; `make trials` has it")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _frameworks() -> None:
+    """The collector of circles passes over the objects of the frameworks, which all stay."""
+    import keras
+    import tensorflow
+
+    assert keras
+    assert tensorflow
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """A network lies in circles of references: those that a test leaves would pile up."""
+    before = _resident_mib()
+    yield
+    if _resident_mib() > before + 100:
+        gc.collect()
+
+
+def _resident_mib() -> int:
+    statm = pathlib.Path("/proc/self/statm")
+    pages = int(statm.read_text().split()[1]) if statm.exists() else 0
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pathlib
@@ -54,10 +53,10 @@ def randomise_norms(model: keras.Model) -> None:
                 layer.gamma.assign(rng.uniform(0.1, 0.3, shape))
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize(
+    "backend", [pytest.param(each, marks=pytest.mark.needs(each)) for each in ("jax", "torch")]
+)
 def test_every_network_agrees_with_tensorflow(backend, tmp_path):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
     expected = {}
     for name in kerasnets.list_models():
         model = small(name)

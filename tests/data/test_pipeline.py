@@ -189,8 +189,7 @@ def by_content(split, workers, batch_size, **options):
 def test_pixels_do_not_depend_on_threads_and_workers(image_folder):
     split = load(f"folder:{image_folder}").split("train")
     one = by_content(split, 1, 4, augment=EVERYTHING, threads=1)
-    assert by_content(split, 1, 4, augment=EVERYTHING, threads=2) == one
-    assert by_content(split, 3, 4, augment=EVERYTHING) == one
+    assert by_content(split, 2, 4, augment=EVERYTHING, threads=2) == one
 
 
 @pytest.mark.parametrize("source", ["folder", "records"])
@@ -201,18 +200,15 @@ def test_workers_see_every_image_once(image_folder, packed, source):
     )
     # The numbers stand for the labels, to tell images apart.
     split = dataclasses.replace(split, labels=np.arange(split.size, dtype=np.int32))
-    for epoch in range(2):
-        seen = []
-        for worker in range(workers):
-            batches = training_batches(
-                split, PHOTOGRAPH, 3, batch_size=1, shard=(worker, workers),
-                first_step=epoch * steps_per_epoch(split, 1, workers),
-            )  # fmt: skip
-            own = batches.take(min(split.parts(workers)))
-            seen += [int(labels[0]) for _, labels in own.as_numpy_iterator()]
-        assert len(set(seen)) == len(seen)
-        # Five shards among three workers: the smallest part counts.
-        assert len(seen) == workers * min(split.parts(workers))
+    # The second epoch; five shards among three workers: the smallest part counts.
+    steps, smallest = steps_per_epoch(split, 1, workers), min(split.parts(workers))
+    seen = []
+    for worker in range(workers):
+        batches = training_batches(
+            split, PHOTOGRAPH, 3, batch_size=1, shard=(worker, workers), first_step=steps
+        )
+        seen += [int(labels[0]) for _, labels in batches.take(smallest).as_numpy_iterator()]
+    assert len(set(seen)) == len(seen) == workers * smallest
     held = []
     for worker in range(workers):
         batches = evaluation_batches(split, PHOTOGRAPH, 3, batch_size=5, shard=(worker, workers))

@@ -6,6 +6,8 @@ import kerasnets
 from kerasnets.models import vgg
 from tests.docs import pages
 
+# In one process, which builds each network once.
+pytestmark = pytest.mark.xdist_group("docs")
 RECOMPUTED, QUOTED = pages.tables("errata.md")
 
 

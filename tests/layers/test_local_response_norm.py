@@ -73,9 +73,11 @@ def test_values_and_gradients_equal_tensorflows(channels: int) -> None:
         np.testing.assert_allclose(ours, theirs, **CLOSE)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("channels", [3, 96, 256])
 def test_mean_convention_equals_torchs(channels: int) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     x = images(channels)
     peer = torch.nn.LocalResponseNorm(5, alpha=1e-2, beta=0.75, k=1.0)
     expected = peer(torch.tensor(x.transpose(0, 3, 1, 2))).numpy().transpose(0, 2, 3, 1)

@@ -24,10 +24,11 @@ def densenet121():
     ("depth", "stem", "layers", "channels"),
     [
         (121, 64, (6, 12, 24, 16), (256, 512, 1024, 1024)),
-        (161, 96, (6, 12, 36, 24), (384, 768, 2112, 2208)),
-        (169, 64, (6, 12, 32, 32), (256, 512, 1280, 1664)),
-        (201, 64, (6, 12, 48, 32), (256, 512, 1792, 1920)),
-        (264, 64, (6, 12, 64, 48), (256, 512, 2304, 2688)),
+        # The rows of the paper's table, of these too, are in docs/networks/tables.toml.
+        pytest.param(161, 96, (6, 12, 36, 24), (384, 768, 2112, 2208), marks=pytest.mark.slow),
+        pytest.param(169, 64, (6, 12, 32, 32), (256, 512, 1280, 1664), marks=pytest.mark.slow),
+        pytest.param(201, 64, (6, 12, 48, 32), (256, 512, 1792, 1920), marks=pytest.mark.slow),
+        pytest.param(264, 64, (6, 12, 64, 48), (256, 512, 2304, 2688), marks=pytest.mark.slow),
     ],
 )
 def test_blocks_are_those_of_table_1(depth, stem, layers, channels):
@@ -110,7 +111,9 @@ def test_wrong_options_are_named(options, message):
         kerasnets.build("densenet121", **options)
 
 
-@pytest.mark.parametrize("name", ["densenet121", "densenet169"])
+@pytest.mark.parametrize(
+    "name", ["densenet121", pytest.param("densenet169", marks=pytest.mark.slow)]
+)
 def test_logits_are_torchvisions(name, tmp_path):
     path = tmp_path / "weights.safetensors"
     save_file(golden_state("torchvision", name), path)
@@ -126,7 +129,7 @@ def test_logits_are_torchvisions(name, tmp_path):
     [
         ("timm", "densenet121"),
         ("torchvision", "densenet161"),
-        ("torchvision", "densenet201"),
+        pytest.param("torchvision", "densenet201", marks=pytest.mark.slow),
     ],
 )
 def test_weights_have_the_names_and_shapes_of_published_files(source, name):
@@ -151,8 +154,16 @@ def test_weights_have_the_names_and_shapes_of_published_files(source, name):
             "densenet121",
             {"classifier_activation": None, "input_shape": (224, 224, 3)},
         ),
-        ("DenseNet169", "densenet169", {"include_top": False, "input_shape": (64, 64, 3)}),
-        ("DenseNet201", "densenet201", {"include_top": False, "input_shape": (64, 64, 3)}),
+        # The same code and the same layout, repeated more often.
+        *(
+            pytest.param(
+                f"DenseNet{depth}",
+                f"densenet{depth}",
+                {"include_top": False, "input_shape": (64, 64, 3)},
+                marks=pytest.mark.slow,
+            )
+            for depth in (169, 201)
+        ),
     ],
 )
 def test_keras_applications_agree(peer, name, options):

@@ -13,7 +13,7 @@ from tests.models.parts import all_params, shape_of, trainable
         ("densenet40_k12_cifar", 12, (160, 304, 448)),
         ("densenet100_k12_cifar", 32, (400, 784, 1168)),
         ("densenet_bc100_k12_cifar", 16, (216, 300, 342)),
-        ("densenet_bc190_k40_cifar", 31, (1320, 1900, 2190)),
+        pytest.param("densenet_bc190_k40_cifar", 31, (1320, 1900, 2190), marks=pytest.mark.slow),
     ],
 )
 def test_blocks_have_their_sizes_and_widths(name, count, widths):
@@ -40,13 +40,18 @@ def test_a_basic_layer_is_one_convolution():
     [
         ("densenet40_k12_cifar", {"classes": 100}, 1_060_132),
         ("densenet40_k12_cifar", {"initial_filters": 24}, 1_059_298),
-        ("densenet100_k12_cifar", {"classes": 100}, 7_084_852),
-        ("densenet100_k12_cifar", {"initial_filters": 24}, 7_083_538),
-        ("densenet100_k24_cifar", {"classes": 100}, 27_457_972),
-        ("densenet100_k24_cifar", {"initial_filters": 48}, 28_071_706),
         ("densenet_bc100_k12_cifar", {"classes": 100}, 800_032),
-        ("densenet_bc250_k24_cifar", {"classes": 100}, 15_480_556),
-        ("densenet_bc190_k40_cifar", {"classes": 100}, 25_821_620),
+        *(
+            pytest.param(*values, marks=pytest.mark.slow)
+            for values in (
+                ("densenet100_k12_cifar", {"classes": 100}, 7_084_852),
+                ("densenet100_k12_cifar", {"initial_filters": 24}, 7_083_538),
+                ("densenet100_k24_cifar", {"classes": 100}, 27_457_972),
+                ("densenet100_k24_cifar", {"initial_filters": 48}, 28_071_706),
+                ("densenet_bc250_k24_cifar", {"classes": 100}, 15_480_556),
+                ("densenet_bc190_k40_cifar", {"classes": 100}, 25_821_620),
+            )
+        ),
         ("densenet_bc100_k12_cifar", {"dropout": 0.2, "remat": True}, 769_162),
     ],
 )

@@ -14,15 +14,30 @@ import tensorflow as tf
 
 import kerasnets
 from kerasnets import UserError
-from kerasnets.inspection import layer_table
 from kerasnets.models.blocks import Style
 from kerasnets.models.densenet import densenet
 from kerasnets.models.resnet_cifar import resnet_cifar
 from kerasnets.registry import registration
+from tests.docs.pages import generate
 
 NAMES = kerasnets.list_models()
 # One process tests all of a network, and builds it once.
 BY_NETWORK = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES]
+# Deeper ones of a family, which repeat the blocks of those that are left: in `make trials`.
+DEEPER = {
+    *("densenet100_k12_cifar", "densenet100_k24_cifar", "densenet_bc190_k40_cifar"),
+    *("densenet161", "densenet169", "densenet201", "densenet264", "densenet_bc250_k24_cifar"),
+    *("plain32_cifar", "plain34", "plain44_cifar", "plain56_cifar"),
+    *("resnet32_cifar", "resnet34", "resnet34_v2", "resnet44_cifar", "resnet56_cifar"),
+    *("resnet101", "resnet101_v1_5", "resnet101_v2", "resnet110_cifar", "resnet1001_v2_cifar"),
+    *("resnet1202_cifar", "resnet152", "resnet152_v1_5", "resnet152_v2", "resnet200_v2"),
+    *("vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
+}
+HUGE = {"resnet1001_v2_cifar", "resnet1202_cifar"}
+SHALLOW_BY_NETWORK = [
+    pytest.param(*each.values, marks=[*each.marks, pytest.mark.slow]) if name in DEEPER else each
+    for name, each in zip(NAMES, BY_NETWORK, strict=True)
+]
 # Options under which a training step reaches every weight: no block is dropped.
 EVERY_BLOCK = {"resnet110_sd_cifar": {"drop_path_rate": 0.0}}
 
@@ -46,19 +61,21 @@ def images(model: keras.Model, count: int = 2) -> np.ndarray:
     return rng.standard_normal((count, *model.input_shape[1:])).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", BY_NETWORK)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in HUGE else []) for name in NAMES],
+)
+@pytest.mark.xdist_group("docs")  # whose tests need the same tables
 def test_counts_are_the_references(name):
     info = kerasnets.info(name)
-    model = kerasnets.build(name)
-    rows = layer_table(model)
+    rows = generate.layers(name)
     assert sum(row.trainable for row in rows) == info.trainable_params
     assert sum(row.non_trainable for row in rows) == info.non_trainable_params
     assert sum(row.multiply_adds for row in rows) == info.multiply_adds
-    assert model.input_shape == (None, *info.input_shape)
-    assert model.output_shape == (None, info.classes)
-    assert "logits" in {layer.name for layer in model.layers}
-    layers = {layer.name for layer in model.layers}
-    assert set(registration(name).stages.values()) <= layers
+    assert rows[0].output_shape == info.input_shape
+    assert rows[-1].output_shape == (info.classes,)
+    names = {row.name for row in rows}
+    assert {"logits", *registration(name).stages.values()} <= names
 
 
 @pytest.mark.parametrize("name", BY_NETWORK)
@@ -101,7 +118,7 @@ def test_a_style_reaches_the_layers_of_a_builder_and_no_other():
     assert again.get_layer("stem_conv_act").activation is keras.activations.relu
 
 
-@pytest.mark.parametrize("name", BY_NETWORK)
+@pytest.mark.parametrize("name", SHALLOW_BY_NETWORK)
 def test_a_training_step_reaches_every_weight(name):
     model = small(name, **EVERY_BLOCK.get(name, {}))
     labels = np.array([0, 2, 1, 0])
@@ -120,7 +137,7 @@ def test_a_training_step_reaches_every_weight(name):
         assert np.any(values != 0), variable.path
 
 
-@pytest.mark.parametrize("name", BY_NETWORK)
+@pytest.mark.parametrize("name", SHALLOW_BY_NETWORK)
 def test_saves_and_loads(name, tmp_path):
     model = small(name)
     model.save(tmp_path / "model.keras")
@@ -130,7 +147,7 @@ def test_saves_and_loads(name, tmp_path):
     assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
 
 
-@pytest.mark.parametrize("name", BY_NETWORK)
+@pytest.mark.parametrize("name", SHALLOW_BY_NETWORK)
 def test_runs_in_mixed_precision(name):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

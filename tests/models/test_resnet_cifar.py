@@ -40,9 +40,9 @@ def test_stages_have_the_sizes_of_section_4_2(name):
     [
         (20, (272_474, 1_568), 40_813_184),
         (32, (466_906, 2_464), 69_124_736),
-        (44, (661_338, 3_360), 97_436_288),
-        (56, (855_770, 4_256), 125_747_840),
-        (110, (1_730_714, 8_288), 253_149_824),
+        pytest.param(44, (661_338, 3_360), 97_436_288, marks=pytest.mark.slow),
+        pytest.param(56, (855_770, 4_256), 125_747_840, marks=pytest.mark.slow),
+        pytest.param(110, (1_730_714, 8_288), 253_149_824, marks=pytest.mark.slow),
     ],
 )
 def test_counts_of_option_b(depth, params, costs):

@@ -93,11 +93,12 @@ def test_dropout_follows_the_hidden_layers() -> None:
 @pytest.mark.parametrize(
     ("source", "model"),
     [
-        ("torchvision", "vgg11_bn"),
-        ("torchvision", "vgg13"),
+        # 550 MB each; the others have the same names, once more or less often.
+        pytest.param("torchvision", "vgg11_bn", marks=pytest.mark.slow),
+        pytest.param("torchvision", "vgg13", marks=pytest.mark.slow),
         ("torchvision", "vgg13_bn"),
-        ("torchvision", "vgg19_bn"),
-        ("timm", "vgg13_bn"),
+        pytest.param("torchvision", "vgg19_bn", marks=pytest.mark.slow),
+        pytest.param("timm", "vgg13_bn", marks=pytest.mark.slow),
         ("timm", "vgg16"),
     ],
 )
@@ -115,11 +116,11 @@ def test_names_and_shapes_of_published_tensors(source: str, model: str, dense_he
 @pytest.mark.parametrize(
     ("model", "dense_head"),
     [
-        ("vgg11", "flatten"),
+        pytest.param("vgg11", "flatten", marks=pytest.mark.slow),
         ("vgg11", "conv"),
-        ("vgg16", "flatten"),
+        pytest.param("vgg16", "flatten", marks=pytest.mark.slow),
         ("vgg16_bn", "flatten"),
-        ("vgg19", "flatten"),
+        pytest.param("vgg19", "flatten", marks=pytest.mark.slow),
     ],
 )
 def test_logits_equal_torchvisions(model: str, dense_head: str, tmp_path) -> None:
@@ -132,7 +133,7 @@ def test_logits_equal_torchvisions(model: str, dense_head: str, tmp_path) -> Non
     assert_close(network, golden_logits("torchvision", model))
 
 
-@pytest.mark.parametrize("dense_head", ["flatten", "conv"])
+@pytest.mark.parametrize("dense_head", ["flatten", pytest.param("conv", marks=pytest.mark.slow)])
 def test_logits_equal_timms(dense_head: str, tmp_path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file(golden_state("timm", "vgg16"), path)
@@ -151,7 +152,11 @@ def assert_close(network: keras.Model, expected: np.ndarray) -> None:
 
 @pytest.mark.parametrize(
     ("name", "size", "include_top"),
-    [("vgg16", 64, False), ("vgg19", 64, False), ("vgg16", 224, True)],
+    [
+        ("vgg19", 64, False),
+        pytest.param("vgg16", 64, False, marks=pytest.mark.slow),
+        ("vgg16", 224, True),
+    ],
 )
 def test_equal_to_keras_applications(name: str, size: int, include_top: bool) -> None:
     application = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[name]

@@ -54,8 +54,10 @@ def test_what_pytorch_gets_is_what_torchvision_publishes(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.needs("torch")
 def test_the_command_finds_the_network_and_the_classes(tmp_path, capsys) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     network = build("resnet18", classes=7, width=1.0)
     save_weights(network, tmp_path / "seven.safetensors")
     main(["convert", str(tmp_path / "seven.safetensors"), str(tmp_path / "seven.pth")])

@@ -83,8 +83,10 @@ def test_rmsprop_has_epsilon_under_the_root(rng):
         np.testing.assert_allclose(found[place], weight, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.needs("torch")
 def test_adamw_decays_beside_the_update(rng):
-    torch = pytest.importorskip("torch")
+    import torch
+
     model = network()
     before = [weight.numpy() for weight in model.trainable_variables]
     gradients = drawn(rng, model)

@@ -47,9 +47,11 @@ def test_polynomial_schedules():
     np.testing.assert_allclose(rates(root, 100, (0, 75, 99)), [1, 0.5, 0.1], rtol=1e-4)
 
 
+@pytest.mark.needs("torch")
 def test_one_cycle_is_pytorchs():
     """Values of torch.optim.lr_scheduler.OneCycleLR(max_lr=0.4, total_steps=100)."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     parameters = [torch.zeros(1, requires_grad=True)]
     optimizer = torch.optim.SGD(parameters, lr=0.1, momentum=0.9)
     theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.4, total_steps=1001)

@@ -27,12 +27,12 @@ def accuracy(text: str) -> float:
     return float(re.findall(r"test: top-1 ([\d.]+)%", text)[-1])
 
 
-@pytest.mark.parametrize("suffix", ["safetensors", "th"])
+@pytest.mark.parametrize(
+    "suffix", ["safetensors", pytest.param("th", marks=pytest.mark.needs("torch"))]
+)
 def test_a_published_resnet20_scores_as_it_did_in_pytorch(
     shared, unpacked, kerasnets_command, suffix
 ):
-    if suffix == "th":
-        pytest.importorskip("torch")
     data = unpacked("cifar10-jpeg.tar.xz") / "cifar10-jpeg"
     weights = shared / "weights" / f"resnet20_cifar10.{suffix}"
     result = kerasnets_command(

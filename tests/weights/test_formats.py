@@ -123,8 +123,10 @@ def test_a_whole_model_in_the_older_format(tmp_path) -> None:
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
+@pytest.mark.needs("torch")
 def test_files_of_half_precision_load(tmp_path) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     network, entry = build("resnet20_cifar"), registration("resnet20_cifar")
     for dtype in (torch.float16, torch.bfloat16):
         state = {
@@ -147,9 +149,11 @@ def test_keras_files_say_who_they_are_by_content(tmp_path) -> None:
         build("resnet32_cifar", weights=tmp_path / "x.pth")
 
 
+@pytest.mark.needs("torch")
 def test_densenets_as_torchvision_has_published_them(tmp_path):
     """Their files are older than the rule that a module's name has no dots."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     options = {"input_shape": (32, 32, 3), "width": 0.125}
     network = build("densenet121", **options)
     randomize(network)

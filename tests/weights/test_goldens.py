@@ -42,12 +42,16 @@ def test_every_golden_is_here() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("project", "theirs", "name"), GOLDENS)
-@pytest.mark.parametrize("ending", [".safetensors", ".pth"])
+@pytest.mark.parametrize(
+    "ending", [".safetensors", pytest.param(".pth", marks=pytest.mark.needs("torch"))]
+)
 def test_logits(project: str, theirs: str, name: str, ending: str, tmp_path) -> None:
     check(project, theirs, name, tmp_path / f"weights{ending}")
 
 
-@pytest.mark.parametrize("ending", [".safetensors", ".pth"])
+@pytest.mark.parametrize(
+    "ending", [".safetensors", pytest.param(".pth", marks=pytest.mark.needs("torch"))]
+)
 def test_logits_of_one(ending: str, tmp_path) -> None:
     check("torchvision", "resnet18", "resnet18", tmp_path / f"weights{ending}")
 
@@ -55,7 +59,8 @@ def test_logits_of_one(ending: str, tmp_path) -> None:
 def check(project: str, theirs: str, name: str, path) -> None:
     state = golden.golden_state(project, theirs)
     if path.suffix == ".pth":
-        torch = pytest.importorskip("torch")
+        import torch
+
         torch.save({key: torch.from_numpy(array) for key, array in state.items()}, path)
     else:
         save_file(state, path)

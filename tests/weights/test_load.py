@@ -84,8 +84,10 @@ def test_our_own_layout_round_trips(tmp_path):
     assert "c3/kernel" in read_tensors(tmp_path / "own.safetensors")
 
 
+@pytest.mark.needs("torch")
 def test_pytorch_pickle(published, tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
+
     tensors = safetensors.numpy.load_file(published)
     state = {f"module.{name}": torch.from_numpy(array) for name, array in tensors.items()}
     torch.save({"state_dict": state, "best_prec1": 91.78}, tmp_path / "model.th")
@@ -95,8 +97,9 @@ def test_pytorch_pickle(published, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.needs("torch")
 def test_a_pickle_with_code_is_not_run(tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
 
     class Attack:
         def __reduce__(self):

@@ -114,8 +114,10 @@ def test_a_folder_on_another_file_system(image_folder):
         load("folder:nothing://images")
 
 
+@pytest.mark.needs("datasets")
 def test_a_data_set_of_hugging_face(image_folder, tmp_path):
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     files = load(f"folder:{image_folder}").split("train")
     features = datasets.Features(
         {"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["sky", "roses"])}
