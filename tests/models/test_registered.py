@@ -86,7 +86,7 @@ def test_head_layers_are_the_classifiers(name):
     assert tuple(layer.name for layer in head.layers if layer.weights) == entry.head_layers
 
 
-@pytest.mark.parametrize("name", BY_NETWORK)
+@pytest.mark.parametrize("name", SHALLOW_BY_NETWORK)
 def test_a_builder_called_alone_gives_what_build_gives(name):
     entry = registration(name)
     images = keras.Input(entry.info.input_shape, name="images")
