@@ -69,14 +69,15 @@ def _is_rule(line: str) -> bool:
     return re.fullmatch("[─╰╯-]*", line) is not None
 
 
-def _words_as(parse: Callable[[list[str]], Any], metavar: str) -> PrimitiveConstructorSpec:
+def _spec(metavar: str, parse: Callable[[list[str]], Any], choices: Any = None) -> Any:
     """How tyro reads a flag that takes any number of words."""
     return PrimitiveConstructorSpec(
         nargs="*",
-        metavar=metavar,
+        metavar=f"[{metavar} ...]",
         instance_from_str=parse,
         is_instance=lambda value: isinstance(value, Mapping | tuple),
         str_from_instance=lambda value: list(map(str, value)),
+        choices=choices,
     )
 
 
@@ -87,7 +88,7 @@ def _pairs(words: list[str]) -> dict[str, str]:
 
 
 # Options of a network, as NAME VALUE pairs.
-Options = Annotated[dict, _words_as(_pairs, "[NAME VALUE ...]")]
+Options = Annotated[dict, _spec("NAME VALUE", _pairs)]
 
 
 def flags_of(cls: type, *without: str, default: str | None = None) -> dict[str, Any]:
@@ -116,22 +117,11 @@ def _replaced(hint: Any) -> Any:
     if origin is Mapping:
         return Options
     if origin is tuple:
-        return Annotated[tuple, _several(parts[0])]
+        choices, kind = typing.get_args(parts[0]) or None, parts[0]
+        if choices:
+            return Annotated[tuple, _spec(f"{{{','.join(choices)}}}", tuple, choices)]
+        return Annotated[tuple, _spec(kind.__name__.upper(), lambda words: tuple(map(kind, words)))]
     return hint
-
-
-def _several(kind: Any) -> PrimitiveConstructorSpec:
-    """How tyro reads a flag of any number of words or numbers."""
-    choices = typing.get_args(kind)
-    metavar = f"{{{','.join(choices)}}}" if choices else kind.__name__.upper()
-
-    def parse(words: list[str]) -> tuple:
-        for word in words:
-            if choices and word not in choices:
-                raise ValueError(f"{word!r} is none of {', '.join(choices)}")
-        return tuple(words) if choices else tuple(map(kind, words))
-
-    return _words_as(parse, f"[{metavar} ...]")
 
 
 def field_docs(cls: type) -> dict[str, str]:

@@ -30,7 +30,7 @@ class Form:
     fast: tuple[InferenceTrick, ...] = ("auto",)
     """What makes it faster: auto, none, or some of folding, pixels, winograd."""
     device: Literal["any", "cpu"] = "any"
-    """Device that serves it: cpu computes wide 3x3 convolutions in tiles, which GPUs slow down."""
+    """Device that serves it: cpu computes wide 3x3 convolutions in tiles, slower on GPUs."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Precision of a SavedModel's weights and sums; the classifier computes in fp32."""
     quantize: Literal["none", "int8"] = "none"

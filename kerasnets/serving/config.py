@@ -20,25 +20,25 @@ class ServerConfig:
     config: pathlib.Path | None = None
     """TensorFlow Serving's models.config, instead of a folder."""
     versions: int = 1
-    """How many of the newest versions of a model to serve."""
+    """Number of the newest versions of a model to serve."""
     max_batch: int = 32
     """Most images that are computed together."""
     batch_timeout_ms: float = 2.0
     """How long a batch waits for the next image; its first waits ten times as long at most."""
     batch_threads: int = 1
-    """How many batches are computed at a time; one uses all cores."""
+    """Number of batches that are computed at a time; one uses all cores."""
     max_queue: int = 1024
-    """Most images that wait for one signature of a model; more are answered with 503."""
+    """Number of images that may wait for one signature of a model; then 503 is answered."""
     max_body_mb: float = 32
-    """Largest request, in MiB; a larger one is answered with 413."""
+    """Size of the largest request, in MiB; a larger one is answered with 413."""
     max_pixels: int = 50_000_000
-    """Largest image, and most pixels in a batch; a larger image is answered with 400."""
+    """Number of pixels of the largest image and batch; a larger image is answered with 400."""
     max_connections: int = 512
-    """Most open connections; more are answered with 503."""
+    """Number of connections that may be open; more are answered with 503."""
     timeout_s: float = 30.0
-    """How long a request may take to arrive, and again to be answered; then 408 or 504."""
+    """Seconds a request may take to arrive, and again to be answered; then 408 or 504."""
     poll_s: float = 1.0
-    """How often to look for new versions."""
+    """Seconds between two looks for new versions."""
 
     def __post_init__(self) -> None:
         check_least(self, port=0, batch_timeout_ms=0, timeout_s=0.01, poll_s=0.01)

@@ -30,7 +30,7 @@ MODERN = ("train", "--model", "lenet5_modern")
         (["train", "--epoch", "3"], "Unrecognized options: --epoch"),
         (["train", "--epochs", "0"], "^kerasnets: epochs must be at least 1. Received: 0"),
         (["train", "--options", "pool"], "--options: expected pairs, NAME VALUE"),
-        (["train", "--log-to", "paper"], "--log-to: 'paper' is none of tensorboard, wandb, mlflow"),
+        (["train", "--log-to", "paper"], "invalid choice 'paper' for argument '--log-to'"),
         (["train", "--recipe", "none.toml"], "'none.toml' cannot be read: No such file"),
         (["train", "--data", "folder:none"], "There is no folder 'none'"),
         (["train", "--weights", "none.h5"], "There is no weight file 'none.h5'"),

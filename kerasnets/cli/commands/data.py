@@ -35,8 +35,6 @@ class _Source:
 
     def load(self) -> Dataset:
         """The data set."""
-        check_data(self.source)
-        load_tensorflow()
         from kerasnets.data import load
 
         return load(self.source, data_dir=self.data_dir, test_fraction=self.test_fraction)
@@ -181,4 +179,6 @@ class Data:
     ]
 
     def run(self) -> None:
+        check_data(self.command.source)
+        load_tensorflow()
         self.command.run()
