@@ -13,13 +13,13 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 from kerasnets.evaluation import evaluate
 from kerasnets.training.trainee import Trainee
-from tests.training import test_evaluation
+from tests.evaluation import test_evaluator
 from tests.training.test_trainee import AS_IT_IS, batch, changed, fit, network
 
 chosen = changed(accumulate=2, ema=0.5, clip_norm=0.5, weight_decay=0.05)
 rng = np.random.default_rng(0)
 batches = [batch(rng, 32) for _ in range(5)]
-images = test_evaluation.split(rng, 23)
+images = test_evaluator.split(rng, 23)
 found = []
 for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
     with strategy.scope():
@@ -29,7 +29,7 @@ for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["
     with strategy.scope():
         # The last batch is one image, on the first device.
         measured = evaluate(
-            test_evaluation.network(), images, test_evaluation.PREPROCESSING, batch_size=11
+            test_evaluator.network(), images, test_evaluator.PREPROCESSING, batch_size=11
         )
     assert measured.images == measured.confusion.sum() == 23
     found.append([*weights, np.array(measured.loss), np.array(history["loss"])])
