@@ -1,4 +1,4 @@
-"""Measuring a network on a split, and what that leaves behind."""
+"""Evaluation of a network on a split, and its report."""
 
 import lazy_loader
 

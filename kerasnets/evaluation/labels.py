@@ -1,4 +1,4 @@
-"""Labels from files: ImageNet ReaL, and class numbers that differ from the data set's."""
+"""Labels from files: ImageNet ReaL, and class indices that differ from the data set's."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NUMBER = re.compile(r"ILSVRC2012_val_(\d{8})")
 
 
 def real_labels(path: str | os.PathLike, split: Split) -> list[list[int]]:
-    """For each image of ILSVRC-2012's validation split the classes that are right, maybe none.
+    """The ReaL labels of each image of ILSVRC-2012's validation split, maybe none.
 
     Args:
         path: ``real.json`` of Beyer et al. 2020 (github.com/google-research/reassessed-imagenet):
-            a list of class numbers for each of the 50,000 images, in the order of their names.
-        split: Of image files that bear their published names.
+            a list of class indices for each of the 50,000 images, in the order of their names.
+        split: Split of image files that have their published names.
 
     Raises:
         UserError: When the file is damaged, or an image's name has no number.
@@ -52,20 +52,20 @@ def _number(split: Split, index: int, count: int) -> int:
 def relabelled(
     split: Split, class_names: tuple[str, ...], path: str | os.PathLike, classes: int
 ) -> tuple[Split, tuple[str, ...]]:
-    """The split with the network's class numbers, and the network's class names.
+    """The split with the network's class indices, and the network's class names.
 
     Args:
-        split: With the data set's class numbers.
-        class_names: Of the data set.
-        path: A text file: a line ``NAME,NUMBER`` for each class of the data set, the number that
-            of the network; or a line ``NAME`` for each class of the network, in its order.
-        classes: Of the network.
+        split: Split with the data set's class indices.
+        class_names: Class names of the data set.
+        path: A text file: a line ``NAME,INDEX`` for each class of the data set, with its index in
+            the network; or a line ``NAME`` for each class of the network, in its order.
+        classes: Number of the network's classes.
 
     Returns:
-        The split, and a name for each class of the network: its number where the file has none.
+        The split, and a name for each class of the network: its index where the file has none.
 
     Raises:
-        UserError: When the file does not have a number in range for each of the data set's classes.
+        UserError: When the file lacks a valid index for one of the data set's classes.
     """
     numbers = _read(path)
     missing = [name for name in class_names if name not in numbers]

@@ -16,17 +16,18 @@ class Metrics:
     """The figures of one evaluation.
 
     Attributes:
-        split: What it was measured on.
-        images: How many, each counted once.
+        split: Name of the split.
+        images: Number of images, each counted once.
         loss: Mean cross-entropy, in nats.
-        top1: Share of images whose class came first, in [0, 1].
-        top5: Share of images whose class was among the first five; ``None`` up to five classes.
-        calibration_error: Mean distance between the first class's probability and the share of
-            right answers, over bins of the probability, weighted by their images; in [0, 1].
-        real: Share of images whose first class is one of their ReaL labels, of those that have
-            any; ``None`` without such labels.
-        confusion: (classes, classes) counts; rows are the right classes, columns the answers.
-        mistakes: The wrong answers, the surest first.
+        top1: Top-1 accuracy: fraction of images whose true label came first, in [0, 1].
+        top5: Top-5 accuracy, in [0, 1]; ``None`` for five classes and fewer.
+        calibration_error: Expected calibration error: mean distance between the predicted label's
+            probability and the accuracy, over bins of the probability, weighted by their images;
+            in [0, 1].
+        real: Fraction of images whose predicted label is one of their ReaL labels, of those that
+            have any; ``None`` without such labels.
+        confusion: (classes, classes) counts; rows are true labels, columns predicted labels.
+        mistakes: The misclassified images, the most confident first.
     """
 
     split: str
@@ -41,13 +42,13 @@ class Metrics:
 
     @property
     def recall(self) -> np.ndarray:
-        """Share of each class's images that got it; NaN for classes without images."""
-        return _shares(np.diag(self.confusion), self.confusion.sum(axis=1))
+        """Recall of each class, in [0, 1]; NaN for classes without images."""
+        return _fractions(np.diag(self.confusion), self.confusion.sum(axis=1))
 
     @property
     def precision(self) -> np.ndarray:
-        """Share of each class's answers that were right; NaN for classes never answered."""
-        return _shares(np.diag(self.confusion), self.confusion.sum(axis=0))
+        """Precision of each class, in [0, 1]; NaN for classes that were never predicted."""
+        return _fractions(np.diag(self.confusion), self.confusion.sum(axis=0))
 
     def summary(self) -> dict[str, object]:
         """The figures for all classes together, ready for JSON."""
@@ -65,13 +66,13 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer.
+    """A misclassified image.
 
     Attributes:
-        image: Its number in the split.
-        label: The right class.
-        answer: The class that came first.
-        probability: Of that class, in [0, 1].
+        image: Index of the image in the split.
+        label: True label.
+        answer: Predicted label.
+        probability: Probability of the predicted label, in [0, 1].
     """
 
     image: int
@@ -80,7 +81,7 @@ class Mistake:
     probability: float
 
 
-def _shares(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
+def _fractions(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
     return np.divide(counts, of, out=np.full(len(counts), np.nan), where=of > 0)
 
 
@@ -91,60 +92,60 @@ def measure(
     *,
     real: Sequence[Sequence[int]] | None = None,
 ) -> Metrics:
-    """The figures of these answers.
+    """The figures of a network's logits.
 
     Args:
-        split: Name of what was measured on.
-        logits: (N, classes).
-        labels: (N,) integers.
-        real: For each image the classes that are right, maybe none: Beyer et al. 2020, arXiv
-            2006.07159, section 3.
+        split: Name of the split.
+        logits: Logits, (N, classes).
+        labels: True labels, (N,) integers.
+        real: ReaL labels of each image, maybe none: Beyer et al. 2020, arXiv 2006.07159,
+            section 3.
     """
     logits = logits.astype(np.float64)
     classes = logits.shape[1]
-    right = logits[np.arange(len(labels)), labels]
+    true = logits[np.arange(len(labels)), labels]
     highest = logits.max(axis=1)
     log_sum = highest + np.log(np.exp(logits - highest[:, np.newaxis]).sum(axis=1))
-    # A class that ties with the right one counts as ahead of it only if its index is lower.
-    ahead = (logits > right[:, np.newaxis]).sum(axis=1)
-    ahead += ((logits == right[:, np.newaxis]) & (np.arange(classes) < labels[:, np.newaxis])).sum(
+    # A class that ties with the true label counts as ahead of it only if its index is lower.
+    ahead = (logits > true[:, np.newaxis]).sum(axis=1)
+    ahead += ((logits == true[:, np.newaxis]) & (np.arange(classes) < labels[:, np.newaxis])).sum(
         axis=1
     )
-    answers = logits.argmax(axis=1)
+    predicted = logits.argmax(axis=1)
     probabilities = np.exp(highest - log_sum)
     confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (labels, answers), 1)
+    np.add.at(confusion, (labels, predicted), 1)
     return Metrics(
         split=split,
         images=len(labels),
-        loss=float((log_sum - right).mean()),
+        loss=float((log_sum - true).mean()),
         top1=float((ahead < 1).mean()),
         top5=float((ahead < 5).mean()) if classes > 5 else None,
-        calibration_error=_calibration_error(probabilities, answers == labels),
-        real=None if real is None else _real_accuracy(answers, real),
+        calibration_error=_calibration_error(probabilities, predicted == labels),
+        real=None if real is None else _real_accuracy(predicted, real),
         confusion=confusion,
-        mistakes=_mistakes(labels, answers, probabilities),
+        mistakes=_mistakes(labels, predicted, probabilities),
     )
 
 
-def _calibration_error(probabilities: np.ndarray, right: np.ndarray) -> float:
+def _calibration_error(probabilities: np.ndarray, correct: np.ndarray) -> float:
     """The expected calibration error over bins of equal width."""
     bins = np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, right - probabilities, CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(right))
+    gaps = np.bincount(bins, correct - probabilities, CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(correct))
 
 
-def _real_accuracy(answers: np.ndarray, real: Sequence[Sequence[int]]) -> float:
-    hits = [answer in classes for answer, classes in zip(answers, real, strict=True) if classes]
+def _real_accuracy(predicted: np.ndarray, real: Sequence[Sequence[int]]) -> float:
+    hits = [label in classes for label, classes in zip(predicted, real, strict=True) if classes]
     return float(np.mean(hits))
 
 
 def _mistakes(
-    labels: np.ndarray, answers: np.ndarray, probabilities: np.ndarray
+    labels: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
 ) -> tuple[Mistake, ...]:
-    wrong = np.flatnonzero(labels != answers)
+    wrong = np.flatnonzero(labels != predicted)
     wrong = wrong[np.argsort(-probabilities[wrong], kind="stable")]
     return tuple(
-        Mistake(int(each), int(labels[each]), int(answers[each]), float(probabilities[each]))
+        Mistake(int(each), int(labels[each]), int(predicted[each]), float(probabilities[each]))
         for each in wrong
     )

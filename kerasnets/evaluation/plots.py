@@ -1,4 +1,4 @@
-"""The pictures of a run: how it learned, and what it takes for what."""
+"""Pictures of an evaluation: the confusion matrix, and images with titles."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from kerasnets.files import whole
 
 
 def save_confusion(path: pathlib.Path, confusion: np.ndarray, class_names: tuple[str, ...]) -> None:
-    """Draws a confusion matrix in shares of each right class, with counts up to 20 classes."""
+    """Draws a confusion matrix in fractions of each true label, with counts up to 20 classes."""
     classes = len(class_names)
     side = min(16, 3 + 0.5 * classes)
-    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    fraction = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axis = figure.subplots()
-    image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, label="share of the right class", shrink=0.8)
-    axis.set(xlabel="answer", ylabel="right class")
+    image = axis.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, label="fraction of the true label", shrink=0.8)
+    axis.set(xlabel="predicted label", ylabel="true label")
     if classes <= 60:
         rotation = 90 if max(map(len, class_names)) > 3 else 0
         axis.set_xticks(range(classes), class_names, rotation=rotation, parse_math=False)
         axis.set_yticks(range(classes), class_names, parse_math=False)
     if classes <= 20:
         for row, column in zip(*np.nonzero(confusion), strict=True):
-            colour = "white" if share[row, column] > 0.5 else "black"
+            colour = "white" if fraction[row, column] > 0.5 else "black"
             count = str(confusion[row, column])
             axis.text(column, row, count, ha="center", va="center", color=colour, size=8)
     save_figure(figure, path)

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: figures, tables and pictures."""
+"""The files of an evaluation: figures, tables and pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kerasnets.inputs import Preprocessing
 FILES = (
     "metrics.json", "classes.csv", "confusion.csv", "confusion.png", "mistakes.csv", "mistakes.png"
 )  # fmt: skip
-# On the sheet of mistakes.
+# Number of images in the picture of misclassified images.
 SHOWN = 24
 
 
@@ -32,32 +32,35 @@ def write_report(
     preprocessing: Preprocessing,
     channels: int,
 ) -> None:
-    """Writes `FILES`: the figures, each class's, the confusion matrix, and the surest mistakes.
+    """Writes `FILES`: the figures in all and by class, the confusion matrix, and the misclassified
+    images, the most confident first.
 
     Args:
-        folder: Where to.
-        metrics: Of `evaluate`.
+        folder: Folder of the files.
+        metrics: Figures from `evaluate`.
         class_names: A name for each class of the network.
-        split: That was measured.
-        preprocessing: Of the network: how the mistakes' pictures are fitted.
-        channels: Of the network.
+        split: The split that was measured.
+        preprocessing: Preprocessing of the network, which fits the pictures.
+        channels: Channels of the network's input.
     """
     write_text(folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
     counts = metrics.confusion.sum(axis=1).tolist()
-    precision, recall = ([_share(each) for each in x] for x in (metrics.precision, metrics.recall))
+    precision, recall = (
+        [_fraction(each) for each in x] for x in (metrics.precision, metrics.recall)
+    )
     header = ("class", "images", "precision", "recall")
     _write_rows(
         folder / "classes.csv", header, zip(class_names, counts, precision, recall, strict=True)
     )
     _write_rows(
         folder / "confusion.csv",
-        ("right \\ answer", *class_names),
+        ("true \\ predicted", *class_names),
         ((name, *row) for name, row in zip(class_names, metrics.confusion.tolist(), strict=True)),
     )
     plots.save_confusion(folder / "confusion.png", metrics.confusion, class_names)
     _write_rows(
         folder / "mistakes.csv",
-        ("image", "right", "answer", "probability"),
+        ("image", "true", "predicted", "probability"),
         (
             (split.name(each.image), class_names[each.label], class_names[each.answer],
              f"{each.probability:.4f}")
@@ -66,7 +69,8 @@ def write_report(
     )  # fmt: skip
     worst = metrics.mistakes[:SHOWN]
     titles = [
-        f"{class_names[each.label]}\ntaken for {class_names[each.answer]}, {each.probability:.0%}"
+        f"true: {class_names[each.label]}\n"
+        f"predicted: {class_names[each.answer]}, {each.probability:.0%}"
         for each in worst
     ]
     plots.save_pictures(
@@ -74,7 +78,7 @@ def write_report(
     )
 
 
-def _share(value: float) -> str:
+def _fraction(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.4f}"
 
 
@@ -93,7 +97,7 @@ def _write_rows(
 def _pictures(
     mistakes: tuple[Mistake, ...], split: Split, preprocessing: Preprocessing, channels: int
 ) -> list[np.ndarray]:
-    """The images of mistakes as the network sees them, (H, W, C) uint8."""
+    """Misclassified images as the network sees them, (H, W, C) uint8."""
     if not mistakes:
         return []
     places = np.array([each.image for each in mistakes])

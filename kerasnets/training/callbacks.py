@@ -51,8 +51,8 @@ class ProgressBar(Callback):
 
     Args:
         batch_size: Images in a step.
-        steps: Of an epoch.
-        epochs: Of the whole run.
+        steps: Steps in an epoch.
+        epochs: Epochs of the whole run.
     """
 
     def __init__(self, batch_size: int, steps: int, epochs: int) -> None:
@@ -64,7 +64,7 @@ class ProgressBar(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
-        self.first_step = self.next_report = None
+        self.first_step, self.next_report = -1, 0.0
         columns = (
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=8),
@@ -80,10 +80,10 @@ class ProgressBar(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         now, batch = time.perf_counter(), self.model.steps_after(batch) - 1
-        if self.first_step is None:
+        if self.first_step < 0:
             # The first step traces the graph; it says nothing of the speed.
             self.first_step, self.since, self.next_report = batch, now, now
-        elif now >= self.next_report and self.progress.live.is_started:
+        elif self.progress and now >= self.next_report and self.progress.live.is_started:
             self.next_report = now + 0.2
             speed = self._images_per_second(batch, now)
             figures = f"loss {float(logs['loss']):.3f}  accuracy {float(logs['accuracy']):.1%}"
@@ -121,15 +121,15 @@ class ProgressBar(Callback):
 
 
 def learning_rate(model: keras.Model) -> float:
-    """Of the next step, without what a stage multiplies it by."""
-    return float(np.asarray(model.optimizer.learning_rate))
+    """The learning rate of the next step, without the factors of stages."""
+    return float(np.asarray(keras.ops.convert_to_numpy(model.optimizer.learning_rate)))
 
 
 class History(Callback):
     """``history.csv``, a row for each epoch; a resumed run goes on below its earlier rows.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         first_epoch: Epochs that an earlier part of the run has finished.
         write: Whether this worker writes it.
 
@@ -151,7 +151,7 @@ class History(Callback):
 
     @property
     def accuracies(self) -> list[float]:
-        """Of the validation, one for each epoch so far."""
+        """Validation accuracy of each epoch so far."""
         return [row["val_accuracy"] for row in self.rows if "val_accuracy" in row]
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -174,17 +174,17 @@ class History(Callback):
 
 
 class FiniteLoss(Callback):
-    """Stops the run where the loss is no number, and names the step.
+    """Stops the run where the loss is not finite, and names the step.
 
     Of steps that were started together it names the last.
 
     Args:
-        folder: Of the checkpoints.
-        step: That the run is at.
+        folder: Folder of the checkpoints.
+        step: Step that the run is at.
     """
 
-    # Starts between two looks; each look waits for the device.
-    LOOK = 20
+    # Starts between two checks; each check waits for the device.
+    EVERY = 20
 
     def __init__(self, folder: pathlib.Path, step: int) -> None:
         super().__init__()
@@ -198,14 +198,14 @@ class FiniteLoss(Callback):
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         self.step = self.before + self.model.steps_after(batch)
         self.losses.append((self.step, logs["loss"]))
-        if len(self.losses) == self.LOOK:
+        if len(self.losses) == self.EVERY:
             self.check()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.check()
 
     def check(self) -> None:
-        """Raises a `UserError` for the first loss since the last look that is no number."""
+        """Raises a `UserError` for the first loss since the last check that is not finite."""
         for step, loss in self.losses:
             if not math.isfinite(float(loss)):
                 raise UserError(
@@ -224,11 +224,11 @@ class Guard(Callback):
     validation. Several workers save and stop at the same step, whichever of them was asked.
 
     Args:
-        loss: Looked at before each checkpoint; it comes before this among the callbacks.
-        minutes: Between checkpoints.
-        steps: Between checkpoints; none by steps if not given.
+        loss: Checked before each checkpoint; it comes before this among the callbacks.
+        minutes: Minutes between checkpoints.
+        steps: Steps between checkpoints; ``None`` leaves it to the minutes.
         write: Whether this worker writes them.
-        shared: The trainee's wishes go to other workers.
+        shared: Whether the model's wishes go to other workers.
     """
 
     def __init__(
@@ -314,8 +314,8 @@ class KeepBest(Callback):
     """Writes the weights of the best validated epoch into a file of their own.
 
     Args:
-        path: Of the weight file.
-        best: Validation accuracy to beat, of the epochs that an earlier part of the run made.
+        path: Path of the weight file.
+        best: Validation accuracy to beat: the best of an earlier part of the run.
         write: Whether this worker writes it.
     """
 

@@ -23,8 +23,8 @@ KEEP = 3
 def state(model: keras.Model) -> dict[str, np.ndarray]:
     """Everything that the next step depends on, and the figures of the epoch so far.
 
-    It goes by place, since Keras numbers the names of optimizers and random generators through the
-    process. Under a strategy all workers must ask for it together.
+    Variables are named by their index, since Keras numbers optimizers and random generators
+    through the process. Under a strategy all workers must ask for it together.
     """
     return {name: variable.value.numpy() for name, variable in _variables(model).items()}
 

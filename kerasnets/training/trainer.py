@@ -224,7 +224,8 @@ def _check_weights(network: keras.Model, where: Place) -> None:
     if where.workers > 1:
         checksum = 0
         for weight in network.weights:
-            checksum = zlib.crc32(np.asarray(weight.value).tobytes(), checksum)
+            values = np.ascontiguousarray(weight.value.numpy())
+            checksum = zlib.crc32(values.tobytes(), checksum)
         where.agree(checksum, "their weights (CRC-32)")
         log.info("all %d workers have the same weights, CRC-32 %08x", where.workers, checksum)
 

@@ -201,9 +201,14 @@ def test_where_folders_cannot_be_locked_nothing_is_cleared(tmp_path, monkeypatch
 
 
 def test_a_number_that_is_taken_at_the_last_moment(tmp_path, monkeypatch):
-    (tmp_path / "1" / "full").mkdir(parents=True)
-    free = iter([tmp_path / "1", tmp_path / "2"])
-    monkeypatch.setattr("kerasnets.export.versions._next_free", lambda _: next(free))
+    original = pathlib.Path.rename
+
+    def rename_after_another(path, target):
+        monkeypatch.undo()
+        (target / "full").mkdir(parents=True)
+        return original(path, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", rename_after_another)
     assert write_version(tmp_path, "savedmodel", lambda _: None).name == "2"
 
 

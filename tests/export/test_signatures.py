@@ -132,6 +132,6 @@ def test_features_are_what_the_classifier_sees(name, size):
     assert embedding_of(network).shape == (None, size)
 
 
-def test_side_classifiers_are_left_out():
+def test_auxiliary_classifiers_are_left_out():
     network = kerasnets.build("googlenet", auxiliary_heads=True, classifier_activation=None)
     assert embedding_of(network).shape == (None, 1024)

@@ -12,8 +12,8 @@ import tensorflow as tf
 from kerasnets import UserError
 from kerasnets.config import TrainConfig, recipe
 from kerasnets.config.training import differences
+from kerasnets.runs.history import read_history
 from kerasnets.training import train
-from kerasnets.training.callbacks import read_history
 from kerasnets.training.distribution import Place, check, is_chief, place
 from kerasnets.training.launch import launch
 from kerasnets.weights import read_tensors
@@ -30,7 +30,7 @@ def config(**changes) -> TrainConfig:
 def in_own_process(settings: dict) -> subprocess.CompletedProcess:
     """Devices are chosen once in a process, so those of a test need one of their own."""
     code = (
-        "import json, pathlib, sys; from kerasnets.training import TrainConfig, recipe, train;"
+        "import json, pathlib, sys; from kerasnets import TrainConfig, recipe, train;"
         "settings = json.loads(sys.argv[1]); out = pathlib.Path(settings.pop('out'));"
         "plan = recipe(**settings.pop('recipe'));"
         "train(TrainConfig(recipe=plan, out=out, **settings))"

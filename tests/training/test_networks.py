@@ -17,7 +17,7 @@ def finished_run(folder, model, classes, **options) -> Run:
     """A run as its training would leave it, with random weights."""
     config = TrainConfig(model=model, recipe=PLAIN, options=options)
     run = Run.create(folder, config, tuple(f"class {number}" for number in range(classes)))
-    save_weights(run.network(trained=False), run.weights_path)
+    save_weights(starting_network(config, classes), run.weights_path)
     return run
 
 
@@ -58,10 +58,10 @@ def test_a_run_with_other_classes_gives_all_but_the_classifier(tmp_path):
     assert [weight.path for weight in network.trainable_weights] == ["logits/kernel", "logits/bias"]
 
 
-def test_the_finished_network_has_no_side_classifiers(tmp_path):
+def test_the_finished_network_has_no_auxiliary_classifiers(tmp_path):
     options = {"width": "0.1", "auxiliary_heads": "true", "dropout": "0.3"}
     run = finished_run(tmp_path / "a", "googlenet", 3, **options)
-    assert run.network(trained=False).output.keys() == {"predictions", "aux1", "aux2"}
+    assert starting_network(run.config, 3).output.keys() == {"predictions", "aux1", "aux2"}
     assert run.network().output_shape == (None, 3)
     # So has the one that another run, or an evaluation, takes from its folder.
     assert build("googlenet", weights=run.folder, classes=3).output_shape == (None, 3)
@@ -85,5 +85,5 @@ def test_recipes_reach_the_network():
     assert built("alexnet_owt", dropout=0.25).get_layer("fc6_dropout").rate == 0.25
     with pytest.raises(UserError, match="Unknown part of resnet20_cifar 'stage9'"):
         built("resnet20_cifar", freeze_until="stage9")
-    # A network without side classifiers does without their loss.
+    # A network without auxiliary classifiers does without their loss.
     assert built("lenet5_modern", auxiliary_loss=0.3).output_shape == (None, 10)

@@ -3,9 +3,9 @@ import pytest
 from kerasnets import UserError
 from kerasnets.config import TrainConfig, recipe
 from kerasnets.evaluation import evaluate
+from kerasnets.runs.history import read_history
 from kerasnets.runs.run import load_data
 from kerasnets.training import train
-from kerasnets.training.callbacks import read_history
 from kerasnets.training.validation import check_validation, has_stopped
 
 
