@@ -266,49 +266,48 @@ KERAS = {
     )
 }
 
+FACTS = {
+    "paper": PAPER,
+    "head": average_pool_head,
+    "input_shape": (224, 224, 3),
+    "classes": 1000,
+    "preprocessing": Preprocessing(size=(224, 224), resize=256),
+    "recipe": "resnet2015",
+}
+
+
+def stages(depth: int, end: str) -> dict[str, str]:
+    """The last layer of the stem and of each stage; its name ends with that of the block's last."""
+    blocks = enumerate(BLOCKS[depth], start=1)
+    last = {f"stage{stage}": f"stage{stage}_block{count}_{end}" for stage, count in blocks}
+    return {"stem": "stem_conv_act", **last}
+
+
 for name, (depth, version, trainable, statistics, multiply_adds) in COUNTS.items():
     register(
         name,
-        paper=PAPER,
         description=f"{depth} layers"
         + ("" if depth < 50 else f", stride in the {'first 1x1' if version == 'v1' else '3x3'}"),
         backbone=resnet,
-        head=average_pool_head,
         variant={"depth": depth, "version": version},
-        stages={"stem": "stem_conv_act"}
-        | {
-            f"stage{stage}": f"stage{stage}_block{blocks}_act"
-            for stage, blocks in enumerate(BLOCKS[depth], start=1)
-        },
+        stages=stages(depth, "act"),
         layouts=KERAS if depth >= 50 and version == "v1" else TORCHVISION,
-        input_shape=(224, 224, 3),
-        classes=1000,
         trainable_params=trainable,
         non_trainable_params=statistics,
         multiply_adds=multiply_adds,
-        preprocessing=Preprocessing(size=(224, 224), resize=256),
-        recipe="resnet2015",
+        **FACTS,
     )
 
 for name, (depth, trainable, statistics, multiply_adds) in PLAIN_COUNTS.items():
     register(
         name,
-        paper=PAPER,
         description=f"{depth} layers without shortcuts",
         backbone=plain,
-        head=average_pool_head,
         variant={"depth": depth},
         fixed=NO_RESIDUALS,
-        stages={"stem": "stem_conv_act"}
-        | {
-            f"stage{stage}": f"stage{stage}_block{blocks}_conv2_act"
-            for stage, blocks in enumerate(BLOCKS[depth], start=1)
-        },
-        input_shape=(224, 224, 3),
-        classes=1000,
+        stages=stages(depth, "conv2_act"),
         trainable_params=trainable,
         non_trainable_params=statistics,
         multiply_adds=multiply_adds,
-        preprocessing=Preprocessing(size=(224, 224), resize=256),
-        recipe="resnet2015",
+        **FACTS,
     )
