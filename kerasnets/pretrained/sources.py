@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeGuard
 
 from kerasnets.errors import UserError, unknown
-from kerasnets.files import write_text
+from kerasnets.files import read_text, write_text
 from kerasnets.inputs import Preprocessing
 from kerasnets.pretrained.download import download, parse_hub
 from kerasnets.registry import Origin, WeightSource, info, list_models, registration
@@ -114,7 +114,7 @@ def known(network: str, weights: str | os.PathLike | None) -> Origin:
     if _is_folder(weights):
         path = pathlib.Path(weights, RUN_FACTS)
         if path.is_file():
-            return _kept(network, path.read_text(encoding="utf-8"), path)
+            return _kept(network, read_text(path), path)
     row = find(network, weights)
     if row is None:
         return Origin(network=facts.name, preprocessing=facts.preprocessing)
