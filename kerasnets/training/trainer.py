@@ -306,7 +306,12 @@ def _quiet_ends(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def repeatable() -> Iterator[None]:
-    """The same figures each time: TensorFlow's graph rewriting lets the order of sums vary."""
+    """The same figures each time: TensorFlow's graph rewriting lets the order of sums vary.
+
+    TensorFlow 2.21 has this switch for the whole process alone, neither for a function (none of
+    the attributes that `tf.function` takes does it) nor for a thread; so it is off around `fit`
+    only, and the caller's setting comes back.
+    """
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     try:
