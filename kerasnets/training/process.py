@@ -35,7 +35,9 @@ def seeded(seed: int) -> Iterator[None]:
 def repeatable() -> Iterator[None]:
     """The same figures each time: TensorFlow's graph rewriting lets the order of sums vary.
 
-    The switch is the whole process's; there is none for a single function.
+    TensorFlow 2.21 has this switch for the whole process alone, neither for a function (none of
+    the attributes that `tf.function` takes does it) nor for a thread; so it is off around `fit`
+    only, and the caller's setting comes back.
     """
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

@@ -39,7 +39,8 @@ def agree(make) -> tuple[list[str], list[str]]:
         results.append(([*values, *moved], operations))
     (expected, plain), (found, fast) = results
     for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * max(np.abs(b).max(), 1e-3))
+        # Rounding grows through the layers, of forty here.
+        np.testing.assert_allclose(a, b, rtol=0, atol=3e-3 * np.abs(b).max())
     return plain, fast
 
 
@@ -74,7 +75,7 @@ def rows() -> keras.Model:
         y = DenseConcat(name=f"concat{row}")(parts) if row else images
         y = keras.layers.BatchNormalization(momentum=0.5, name=f"bn{row}")(y)
         y = keras.layers.Dropout(0.3, seed=row, name=f"drop{row}")(y)
-        y = keras.layers.Conv2D(4, 1, name=f"conv{row}")(y)
+        y = keras.layers.Conv2D(4, 1, use_bias=False, name=f"conv{row}")(y)
         parts.append(Rematerialize(name=f"remat{row}")([y, *parts]))
     return keras.Model(images, keras.layers.GlobalAveragePooling2D(name="pool")(parts[-1]))
 

@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -201,8 +203,11 @@ def test_a_faster_step_learns_what_a_plain_one_does(rng, changes):
         learned.append((model, weights(model)))
     (fast, found), (plain, expected) = learned
     for part in ("trainable_variables", "non_trainable_variables", "metrics_variables"):
-        paths = [[v.path for v in getattr(each, part)] for each in (fast, plain)]
-        assert paths[0] == paths[1]
+        # Keras numbers generators of random numbers through the process.
+        one, other = (
+            [re.sub(r"_\d+", "", v.path) for v in getattr(each, part)] for each in (fast, plain)
+        )
+        assert one == other
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * np.abs(b).max())
 

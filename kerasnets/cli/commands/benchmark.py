@@ -15,7 +15,7 @@ from kerasnets.errors import UserError
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Measure what networks cost on this machine: build, training step, latency, memory, size.
+    """Measure what networks cost here: build, training step, latency, memory, size.
 
     Every backend of Keras will do: KERAS_BACKEND=jax needs no TensorFlow.
     """
