@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import pathlib
-from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -42,11 +41,11 @@ class Form:
         if self.keep is not None and self.keep < 1:
             raise UserError(f"--keep must be at least 1. Received: {self.keep}.")
         check(self.fast, "inference")
-        chosen = exporter(self.format)
+        chosen = exporters()[self.format]
         for option in fields(self):
             value = getattr(self, option.name)
             if value != option.default and option.name not in (*ALWAYS, *chosen.takes):
-                others = (name for name in FORMATS if option.name in exporter(name).takes)
+                others = (name for name in FORMATS if option.name in exporters()[name].takes)
                 raise UserError(
                     f"--{option.name} {value} is for --format {' or '.join(others)}. "
                     f"Received: --format {self.format}."
@@ -55,7 +54,7 @@ class Form:
 
     def folder(self, name: str) -> pathlib.Path:
         """The folder of a network's versions where no other is given."""
-        return pathlib.Path(exporter(self.format).parent, name)
+        return pathlib.Path(exporters()[self.format].parent, name)
 
 
 # The options that every format takes.
@@ -84,31 +83,22 @@ class Job:
 
 
 class Exporter(Protocol):
-    """A format of exports."""
+    """A format of exports.
 
-    @property
-    def file(self) -> str:
-        """Name of the file, or folder, that every version of this format has."""
-        ...
+    Attributes:
+        file: Name of the file, or folder, that every version of this format has.
+        parent: Folder of all networks' exports where no other is given.
+        extras: Folder in a version for ``labels.txt`` and ``model.json``; "" is the version's own.
+        takes: The options of `Form` that the format takes, besides those in `ALWAYS`.
+    """
 
-    @property
-    def extras(self) -> str:
-        """Folder in a version for ``labels.txt`` and ``model.json``; "" is the version's own."""
-        ...
-
-    @property
-    def parent(self) -> str:
-        """Folder of all networks' exports where no other is given."""
-        ...
-
-    @property
-    def takes(self) -> Collection[str]:
-        """The options of `Form` that the format takes, besides those in `ALWAYS`."""
-        ...
+    file: str
+    parent: str
+    extras: str = ""
+    takes: tuple[str, ...] = ()
 
     def check(self, form: Form) -> None:
         """Raises a `UserError` where values do not go together, or a package is missing."""
-        ...
 
     def write(self, job: Job, folder: pathlib.Path) -> dict[str, object] | str:
         """Writes a version and compares it with the network.
@@ -127,8 +117,8 @@ class Exporter(Protocol):
 
 
 _EXPORTERS: Registry[Exporter] = Registry("format")
-# The modules that register our own formats; they load no framework either.
-FORMATS = {name: f"kerasnets.export.{name}" for name in ("savedmodel", "litert", "onnx")}
+# Our own formats, each registered by the module of its name; they load no framework either.
+FORMATS = ("savedmodel", "litert", "onnx")
 
 
 def register_exporter(name: str, exporter: Exporter) -> None:
@@ -140,19 +130,8 @@ def register_exporter(name: str, exporter: Exporter) -> None:
     _EXPORTERS.register(name, exporter)
 
 
-def exporter(name: str) -> Exporter:
-    """The exporter of a format.
-
-    Raises:
-        UserError: When there is no such format.
-    """
-    for own in FORMATS.values():
-        importlib.import_module(own)
-    return _EXPORTERS[name]
-
-
-def exporters() -> dict[str, Exporter]:
-    """Every format by name, those of plug-ins included."""
-    for own in FORMATS.values():
-        importlib.import_module(own)
-    return _EXPORTERS.all()
+def exporters() -> Registry[Exporter]:
+    """The formats by name, which raise a `UserError` for another name."""
+    for name in FORMATS:
+        importlib.import_module(f"kerasnets.export.{name}")
+    return _EXPORTERS

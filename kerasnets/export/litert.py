@@ -6,23 +6,19 @@ import pathlib
 import warnings
 from typing import TYPE_CHECKING
 
-from kerasnets.export.form import Form, Job, register_exporter
+from kerasnets.export.form import Exporter, Job, register_exporter
 from kerasnets.lazy import installed, tf
 
 if TYPE_CHECKING:
     from kerasnets.export.checks import Answer
 
 
-class LiteRT:
+class LiteRT(Exporter):
     """LiteRT files, in float32 or, with calibration images, int8."""
 
     file = "model.tflite"
-    extras = ""
     parent = "litert"
     takes = ("quantize",)
-
-    def check(self, form: Form) -> None:
-        pass
 
     def write(self, job: Job, folder: pathlib.Path) -> dict[str, object]:
         from kerasnets.export.pixels import compare_on_pixels, on_pixels, write

@@ -5,17 +5,15 @@ from __future__ import annotations
 import pathlib
 
 from kerasnets.errors import UserError
-from kerasnets.export.form import Form, Job, register_exporter
+from kerasnets.export.form import Exporter, Form, Job, register_exporter
 from kerasnets.lazy import installed, keras, tf
 
 
-class ONNX:
+class ONNX(Exporter):
     """ONNX files; without onnxruntime they are written unchecked."""
 
     file = "model.onnx"
-    extras = ""
     parent = "onnx"
-    takes = ()
 
     def check(self, form: Form) -> None:
         missing = [name for name in ("tf2onnx", "onnx") if not installed(name)]

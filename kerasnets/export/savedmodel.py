@@ -6,11 +6,11 @@ import pathlib
 from typing import Any
 
 from kerasnets.errors import UserError
-from kerasnets.export.form import Form, Job, register_exporter
+from kerasnets.export.form import Exporter, Form, Job, register_exporter
 from kerasnets.lazy import tf
 
 
-class SavedModel:
+class SavedModel(Exporter):
     """SavedModels, with requests that warm up TensorFlow Serving."""
 
     file = "saved_model.pb"

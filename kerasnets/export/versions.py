@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from kerasnets.errors import UserError
-from kerasnets.export.form import exporter, exporters
+from kerasnets.export.form import exporters
 from kerasnets.files import make_folder
 
 try:
@@ -37,7 +37,7 @@ def numbered(folder: str | os.PathLike) -> dict[int, pathlib.Path]:
 def versions(folder: str | os.PathLike, format: str = "savedmodel") -> dict[int, pathlib.Path]:
     """The folders of a format's versions, by number, ascending."""
     found = numbered(folder).items()
-    mark = exporter(format).file
+    mark = exporters()[format].file
     return {number: path for number, path in found if (path / mark).exists()}
 
 
@@ -110,7 +110,7 @@ def _locked(file: int, how: int) -> bool:
 
 
 def _check_format(folder: pathlib.Path, format: str) -> None:
-    for other in exporters():
+    for other in exporters().all():
         if other != format and versions(folder, other):
             raise UserError(
                 f"{str(folder)!r} holds versions of the format {other}; a server would stumble "

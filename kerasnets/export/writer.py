@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnets.errors import UserError
-from kerasnets.export.form import Form, Job, exporter
+from kerasnets.export.form import Form, Job, exporters
 from kerasnets.export.versions import prune, write_version
 from kerasnets.fast.faster import for_inference
 from kerasnets.fast.rewriting import classifying_layer, copied, logits_of, rebuilt
@@ -67,7 +67,7 @@ def export(
         calibration = None
     elif calibration is None:
         raise UserError("int8 needs calibration images. Received: calibration=None.")
-    chosen = exporter(form.format)
+    chosen = exporters()[form.format]
     job = Job(network, in_form(network, form), preprocessing, class_names, form, calibration)
 
     def write(partial: pathlib.Path) -> None:

@@ -65,4 +65,4 @@ def test_a_format_that_nobody_registered_is_told():
         Form(format="tflite")
     with pytest.raises(UserError, match="There is a format 'savedmodel' already"):
         register_exporter("savedmodel", SavedModel())
-    assert {"savedmodel", "litert", "onnx"} <= set(form.exporters())
+    assert {"savedmodel", "litert", "onnx"} <= set(form.exporters().all())

@@ -34,7 +34,10 @@ COMMANDS = {
     "info": ("networks", "Print the facts about a network."),
     "summary": ("networks", "Print a network's layers as a table, to compare with its paper."),
     "recipes": ("recipes", "List the training recipes, or print one."),
-    "benchmark": ("benchmark", "Measure what networks cost here: build, training step, latency, memory, size."),
+    "benchmark": (
+        "benchmark",
+        "Measure the build time, training step, latency, memory and size of networks.",
+    ),
 }
 
 

@@ -15,7 +15,7 @@ from kerasnets.errors import UserError
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Measure what networks cost here: build, training step, latency, memory, size.
+    """Measure the build time, training step, latency, memory and size of networks.
 
     Every backend of Keras will do: KERAS_BACKEND=jax needs no TensorFlow.
     """
