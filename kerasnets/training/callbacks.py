@@ -190,7 +190,7 @@ class FiniteLoss(Callback):
         super().__init__()
         self.folder = folder
         self.step = step
-        self.losses: list[tuple[int, object]] = []
+        self.losses: list[tuple[int, Any]] = []
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.before = self.step
@@ -249,7 +249,7 @@ class Guard(Callback):
         self.shared = shared
         self.stop_asked = False
         self.stop_agreed = False
-        self.previous: dict[int, object] = {}
+        self.previous: dict[int, Any] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.saved_at = time.monotonic()

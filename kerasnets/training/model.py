@@ -157,7 +157,8 @@ class TrainingModel(keras.Model):
         """One update from the average of the parts' gradients."""
         parts = self.recipe.accumulate
         weights = [weight.value for weight in self.trainable_variables]
-        gradients, losses, answers = [], [], []
+        gradients: list[Any] = []
+        losses, answers = [], []
         none = tf.UnconnectedGradients.ZERO
         for part, targets in zip(tf.split(images, parts), tf.split(labels, parts), strict=True):
             # One part after the other; otherwise all would be in memory at once.

@@ -15,6 +15,7 @@ from kerasnets.errors import UserError
 from kerasnets.private import training_writer_of
 from kerasnets.runs.run import Run
 from kerasnets.training.callbacks import Callback, Logs, learning_rate
+from kerasnets.training.model import TrainingModel
 
 # Packages that `TrainConfig.log_to` may need; they are imported by name, as they are optional.
 SERVICES = ("wandb", "mlflow")
@@ -45,6 +46,8 @@ def trackers(run: Run, images: np.ndarray) -> list[keras.callbacks.Callback]:
 
 class Board(keras.callbacks.TensorBoard):
     """TensorBoard's curves and learning rate, the network's graph, and some training images."""
+
+    model: TrainingModel
 
     def __init__(self, run: Run, images: np.ndarray) -> None:
         super().__init__(str(run.folder / "tensorboard"), write_graph=False)

@@ -74,7 +74,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     where = place(config)
     check(config, where)
     check_trackers(config)
-    config.recipe.augmentation.check()
+    chosen_recipe(config).augmentation.check()
     numbered = config.out is None and not resume
     folder = run_folder(config, resume)
     config = dataclasses.replace(config, out=folder)
