@@ -168,7 +168,7 @@ class TrainingModel(keras.Model):
                 logits = self(part, training=True)
                 loss = self.compute_loss(part, targets, logits, training=True) / parts
                 scaled = self.optimizer.scale_loss(loss)
-            found = tape.gradient(scaled, weights, unconnected_gradients=none)
+            found: list[Any] = tape.gradient(scaled, weights, unconnected_gradients=none)
             pairs = zip(gradients, found, strict=True)
             gradients = [sums + one for sums, one in pairs] if gradients else found
             losses.append(loss)

@@ -39,8 +39,8 @@ def agree(make) -> tuple[list[str], list[str]]:
         results.append(([*values, *moved], operations))
     (expected, plain), (found, fast) = results
     for a, b in zip(found, expected, strict=True):
-        # Rounding grows through the layers, of forty here.
-        np.testing.assert_allclose(a, b, rtol=0, atol=3e-3 * np.abs(b).max())
+        # Rounding grows through forty layers; another draw or statistic would differ by the whole.
+        np.testing.assert_allclose(a, b, rtol=0, atol=2e-2 * np.abs(b).max())
     return plain, fast
 
 
