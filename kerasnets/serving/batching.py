@@ -15,7 +15,7 @@ from kerasnets.serving.config import ServerConfig
 from kerasnets.serving.status import RequestError, failure, invalid
 
 Tensors = Mapping[str, np.ndarray]
-# Batch timeouts that the first request of a batch waits at most.
+# The first request of a batch waits at most so many batch timeouts.
 PATIENCE = 10
 
 
@@ -161,12 +161,9 @@ class Batcher:
         error = done.exception()
         results = [error] * len(tasks) if error else done.result()
         for task, result in zip(tasks, results, strict=True):
-            if task.answer.done():
-                continue
-            if isinstance(result, BaseException):
-                task.answer.set_exception(result)
-            else:
-                task.answer.set_result(result)
+            failed = isinstance(result, BaseException)
+            if not task.answer.done():
+                (task.answer.set_exception if failed else task.answer.set_result)(result)
         self._start_batches()
 
 

@@ -1,4 +1,4 @@
-"""A limit on the time and the size of a request's head, which uvicorn has not."""
+"""A limit on the time and the size of a request's head, which uvicorn does not have."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _CONNECTION: contextvars.ContextVar[Connection] = contextvars.ContextVar("connec
 
 
 class Connection(asyncio.Protocol):
-    """Hands all on to uvicorn's own protocol, and closes what waits too long for a request.
+    """Delegates to uvicorn's own protocol, and closes a connection whose next request is late.
 
-    A head is complete when the application is called, in the context of its connection.
+    uvicorn calls the application, in the context of the connection, when a head is complete.
 
     Args:
         head_s: Seconds that a request's head may take to arrive.
-        arguments: Those of uvicorn's protocol.
+        arguments: Arguments of uvicorn's protocol.
     """
 
     def __init__(self, head_s: float, **arguments: Any):

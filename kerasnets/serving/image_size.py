@@ -16,7 +16,7 @@ STARTS = (*MARKS, b"\xff\x0a", b"\x00\x00\x00\x0cJXL")
 
 
 def pixels(encoded: bytes) -> int:
-    """The pixels of an image file, of all its frames.
+    """The pixels of all frames of an image file.
 
     Bytes that do not begin as an image have none: decoding refuses them.
 
@@ -32,13 +32,13 @@ def pixels(encoded: bytes) -> int:
             return image.width * image.height * getattr(image, "n_frames", 1)
     except Image.DecompressionBombError:
         return sys.maxsize
-    # Pillow lets whatever its readers run into come through.
+    # Pillow passes on whatever its readers raise.
     except Exception as error:
         raise invalid("The header of the image cannot be read.") from error
 
 
 def _gif_pixels(encoded: bytes) -> int:
-    """Of all frames, which need not lie within the screen: TensorFlow's decoder holds every one."""
+    """The pixels of all frames: TensorFlow's decoder holds each, also what exceeds the screen."""
     at = 13 + _palette_size(encoded[10])
     total = 0
     while at < len(encoded):
