@@ -24,9 +24,10 @@ def unknown(kind: str, given: object, known: Iterable[str]) -> UserError:
     """
     known = sorted(known)
     lower = str(given).lower()
-    longer = [name for name in known if name.startswith(lower)]
-    close = [*longer, *difflib.get_close_matches(lower, known, n=3, cutoff=0.5)]
-    close = list(dict.fromkeys(close))[:3]
+    by_lower = {name.lower(): name for name in known}
+    longer = [name for name in by_lower if name.startswith(lower)]
+    close = [*longer, *difflib.get_close_matches(lower, by_lower, n=3, cutoff=0.5)]
+    close = [by_lower[name] for name in dict.fromkeys(close)][:3]
     if close:
         hint = f"The closest: {', '.join(close)}"
     elif len(known) <= 20:

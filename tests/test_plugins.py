@@ -55,7 +55,7 @@ def test_the_command_line_finds_a_source_and_an_augmentation(package, archive, t
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert re.search(r"images +19 +5\n", result.stdout)
+    assert re.search(r"images +19 +5 ", result.stdout)
     assert (tmp_path / "out" / "augmented.png").exists()
     assert "the plug-in gone (my_package.gone) is left out: ModuleNotFoundError" in result.stderr
 

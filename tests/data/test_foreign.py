@@ -115,7 +115,7 @@ def test_numbers_of_its_own_are_told(split, caplog):
 def test_pixels_are_rounded_and_stay_within_their_range(split):
     doubled = Augment(transforms=(ForeignLayer("keras:Rescaling(1.9)"),))
     found = by_label(split, 3, augment=doubled)
-    images = split.records.values.astype(float)
+    images = split.records.values.astype(np.float32)
     expected = np.clip(np.round(images * np.float32(1.9)), 0, 255).astype(np.uint8)
     for batch in found:
         for image in batch:
