@@ -13,6 +13,7 @@ from kerasnets.config.paper_recipes import PAPERS
 from kerasnets.config.recipe_fields import Recipe, fields
 from kerasnets.errors import UserError, unknown
 from kerasnets.files import read_text
+from kerasnets.plugins import load_plugins
 from kerasnets.values import check, from_plain
 
 _LENET = (
@@ -192,7 +193,8 @@ def recipe(name: str, /, **changes: Any) -> Recipe:
     """
     if name.endswith((".toml", ".json")):
         return dataclasses.replace(_from_file(pathlib.Path(name)), **_known(changes))
-    # Plug-ins: kerasnets.plugins.load_plugins() goes here, if the name is not known.
+    if name not in RECIPES:
+        load_plugins()
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     return dataclasses.replace(RECIPES[name], **_known(changes))

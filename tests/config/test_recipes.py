@@ -1,5 +1,8 @@
+import os
 import pathlib
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -106,13 +109,33 @@ def test_a_file_that_is_no_recipe_is_told(name, text, message, tmp_path):
         recipe(str(tmp_path / name))
 
 
-def test_a_plug_in_registers_a_recipe(monkeypatch):
-    monkeypatch.setattr("kerasnets.config.recipes.RECIPES", dict(RECIPES))
-    own = recipe("digits", name="mine", epochs=7)
-    register_recipe(own)
-    assert recipe("mine") == own
-    with pytest.raises(UserError, match="There is a recipe 'mine' already"):
-        register_recipe(own)
+def test_names_of_recipes_are_taken_once():
+    with pytest.raises(UserError, match="There is a recipe 'digits' already"):
+        register_recipe(recipe("digits"))
+
+
+def test_a_package_outside_adds_the_recipe_of_the_page(tmp_path):
+    (tmp_path / "own_recipes.py").write_text(example("python", "register_recipe"))
+    information = tmp_path / "own-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[kerasnets.plugins]\nown = own_recipes\n")
+    for arguments in (["resnet_short"], []):
+        result = subprocess.run(
+            [sys.executable, "-m", "kerasnets.cli.main", "recipes", *arguments],
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stderr
+        assert re.search(r"resnet_short +40 |epochs +40\n", result.stdout)
+
+
+def example(language: str, word: str) -> str:
+    """The example of docs/recipes.md that has a word in it."""
+    page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    found = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    return next(each for each in found if word in each)
 
 
 def test_every_recipe_has_a_source_and_its_name():
@@ -202,8 +225,7 @@ def test_each_recipe_trains_the_smallest_of_its_networks(rng, name):
 
 
 def test_the_recipe_file_of_the_page_works(tmp_path):
-    page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     path = tmp_path / "short.toml"
-    path.write_text(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1])
+    path.write_text(example("toml", "base"))
     short = recipe(str(path))
     assert (short.epochs, short.schedule, short.patience) == (40, "cosine", 5)

@@ -21,10 +21,7 @@ class Command(typing.Protocol):
 # has the command's name.
 COMMANDS = {
     "train": ("train", "Train a network, evaluate it, draw the curves and export it."),
-    "evaluate": (
-        "evaluate",
-        "Evaluate a run, or a network with weights, on a split.",
-    ),
+    "evaluate": ("evaluate", "Evaluate a run, or a network with weights, on a split."),
     "predict": ("predict", "Name what is on image files, by a SavedModel, a run or a server."),
     "export": ("export", "Write a SavedModel that takes image files, or a LiteRT or ONNX file."),
     "convert": ("convert", "Write a weight file in another format or another project's layout."),

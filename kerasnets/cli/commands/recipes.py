@@ -10,6 +10,7 @@ from tyro.conf import Positional
 from kerasnets import registry
 from kerasnets.cli.tables import show
 from kerasnets.config.recipes import RECIPES, recipe
+from kerasnets.plugins import load_plugins
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Recipes:
 
     def run(self) -> None:
         if self.name is None:
+            load_plugins()
             show(
                 ("recipe", "epochs", "batch", "optimizer", "rate", "schedule", "source"),
                 (
