@@ -61,7 +61,12 @@ def evaluate(
         if crops == "dense":
             logits = _dense(model, split, preprocessing, scales or (preprocessing.resize_to,))
         else:
-            logits = _in_crops(model, split, preprocessing, crops, batch_size)
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            if batch_size is None:
+                batch_size = batch_within(network, replicas=replicas, size=preprocessing.size)
+            # Every device gets an image at least.
+            at_once = max(1, batch_size // replicas) * replicas
+            logits = _in_crops(model, split, preprocessing, crops, at_once, replicas)
     return measure(name, logits, split.labels, real=real)
 
 
@@ -100,15 +105,12 @@ def _in_crops(
     split: Split,
     preprocessing: Preprocessing,
     crops: str,
-    batch_size: int | None,
+    at_once: int,
+    replicas: int,
 ) -> np.ndarray:
     """Logits; of several crops the logarithms of their average probabilities."""
     channels = model.input_shape[-1]
     count = CROP_COUNTS.get(crops, 1)
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    at_once = batch_size or batch_within(model, replicas=replicas, size=preprocessing.size)
-    # Every device gets an image at least.
-    at_once = max(1, at_once // replicas) * replicas
     together = max(1, at_once // count)
     batches = evaluation_batches(split, preprocessing, channels, batch_size=together, crops=crops)
 

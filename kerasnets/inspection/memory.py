@@ -54,7 +54,8 @@ def activation_bytes(network: keras.Model, size: tuple[int, int] | None = None) 
         inside = activation_bytes(operation) if isinstance(operation, keras.Model) else 0
         peak = max(peak, live + inside)
         done = {*read[step], *map(id, outputs)}
-        live -= sum(sizes[each] for each in done if last.get(each, step) == step)
+        # What a second call of a layer gives, or a model inside, is not told by the operation.
+        live -= sum(sizes.get(each, 0) for each in done if last.get(each, step) == step)
     return peak
 
 
@@ -67,10 +68,10 @@ def _sizes(
         images = keras.KerasTensor((1, *size, network.input_shape[-1]))
         found = keras.Model(network.inputs, tensors).compute_output_spec([images])
         shapes = [x.shape for x in keras.tree.flatten(found)]
-    return {
-        # float32, bfloat16, uint8, ...
-        id(x): math.prod(side or 1 for side in shape[1:])
-        * int(re.sub(r"\D", "", x.dtype) or 8)
-        // 8
-        for x, shape in zip(tensors, shapes, strict=True)
-    }
+    return {id(x): _bytes(shape, x.dtype) for x, shape in zip(tensors, shapes, strict=True)}
+
+
+def _bytes(shape: tuple[int | None, ...], dtype: str) -> int:
+    # float32, bfloat16, uint8, ...
+    bits = int(re.sub(r"\D", "", dtype) or 8)
+    return math.prod(side or 1 for side in shape[1:]) * bits // 8

@@ -74,8 +74,7 @@ def test_a_batch_stays_within_the_budget(rng, monkeypatch, crops, count):
 
     plain = network()
     watched = keras.Model(plain.inputs, Watched()(plain.output))
-    need = activation_bytes(with_preprocessing(watched, PREPROCESSING))
-    small = functools.partial(batch_within, budget=3 * need)
+    small = functools.partial(batch_within, budget=3 * activation_bytes(watched))
     monkeypatch.setattr("kerasnets.evaluation.evaluator.batch_within", small)
     evaluate(watched, split(rng, 5), PREPROCESSING, crops=crops)
     assert sum(sizes) == 5 * count
