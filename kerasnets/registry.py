@@ -99,7 +99,7 @@ class Layout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
+class WeightsOrigin:
     """Where a network's weights are from; `kerasnets.build` leaves it as the model's ``origin``.
 
     Attributes:
@@ -119,7 +119,7 @@ class Origin:
         return asdict(self)
 
     @classmethod
-    def from_config(cls, config: object) -> Origin:
+    def from_config(cls, config: object) -> WeightsOrigin:
         """The origin of a configuration that `get_config` returned, or that JSON gave back.
 
         Raises:
@@ -138,7 +138,7 @@ class Origin:
         return json.dumps(self.get_config(), indent=2)
 
     @classmethod
-    def from_json(cls, text: str) -> Origin:
+    def from_json(cls, text: str) -> WeightsOrigin:
         """The origin of a text that `to_json` returned.
 
         Raises:

@@ -119,7 +119,7 @@ class Network:
             model = kerasnets.with_preprocessing(self.model, self.preprocessing)
             self.compile_training(model, xla)
             return self.fitting(model, self.setting.pixels())
-        from kerasnets.training.distribution import Place
+        from kerasnets.training.distribution import Placement
         from kerasnets.training.process import repeatable
 
         plan = kerasnets.recipe(
@@ -132,7 +132,7 @@ class Network:
             batch_size=self.setting.batch,
         )
         fast = ("xla",) if xla else ("auto",)
-        model = Place().trainee(self.model, self.preprocessing, plan, 1, fast=fast)
+        model = Placement().training_model(self.model, self.preprocessing, plan, 1, fast=fast)
         self.open.enter_context(repeatable())
         return self.fitting(model, self.setting.pixels())
 

@@ -11,7 +11,7 @@ from typing import Any
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import Initializer, Style, output_of
-from kerasnets.registry import Origin, Registration, registration
+from kerasnets.registry import Registration, WeightsOrigin, registration
 from kerasnets.values import check
 
 if typing.TYPE_CHECKING:
@@ -66,7 +66,7 @@ def assemble(
         x = {"predictions": x, **_auxiliary_logits(entry, images, x, style, classes)}
     if include_top and classifier_activation not in (None, "linear"):
         x = _activated(x, classifier_activation)
-    origin = Origin(network=entry.info.name, preprocessing=entry.info.preprocessing)
+    origin = WeightsOrigin(network=entry.info.name, preprocessing=entry.info.preprocessing)
     return Network(images, x, name=name or entry.info.name, origin=origin)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from kerasnets.private import calls_after_running
-from kerasnets.registry import Origin
+from kerasnets.registry import WeightsOrigin
 
 
 def _mark(model: Network, outputs: object) -> None:
@@ -27,8 +27,8 @@ class Network(keras.Model):
 
     Args:
         inputs, outputs, name: As `keras.Model` takes them.
-        origin: An `Origin` or its configuration. By default that of the network whose outputs
-            these are, if there is one.
+        origin: A `WeightsOrigin` or its configuration. By default that of the network whose
+            outputs these are, if there is one.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class Network(keras.Model):
         super().__init__(inputs, outputs, name=name, **options)
         if origin is None:
             origin = getattr(keras.tree.flatten(outputs)[0], "origin", None)
-        elif not isinstance(origin, Origin):
-            origin = Origin.from_config(origin)
-        self.origin: Origin | None = origin
+        elif not isinstance(origin, WeightsOrigin):
+            origin = WeightsOrigin.from_config(origin)
+        self.origin: WeightsOrigin | None = origin
 
     def get_config(self) -> dict[str, Any]:
         origin = self.origin and self.origin.get_config()

@@ -16,7 +16,7 @@ from kerasnets.errors import UserError, unknown
 from kerasnets.files import read_text, write_text
 from kerasnets.inputs import Preprocessing
 from kerasnets.pretrained.download import download, parse_hub
-from kerasnets.registry import Origin, WeightSource, info, list_models, registration
+from kerasnets.registry import WeightsOrigin, WeightSource, info, list_models, registration
 from kerasnets.weights.files import open_weights
 from kerasnets.weights.recognition import project_of
 from kerasnets.weights.tensors import WeightFile
@@ -49,7 +49,7 @@ def preprocessing(
     if isinstance(network, str):
         return describe(network, source).preprocessing
     origin = getattr(network, "origin", None)
-    if not isinstance(origin, Origin):
+    if not isinstance(origin, WeightsOrigin):
         raise UserError(
             f"The model {getattr(network, 'name', network)!r} does not tell where its weights are "
             "from: kerasnets did not build it. Give the network's name and the source."
@@ -60,7 +60,7 @@ def preprocessing(
     return found.preprocessing.for_input(height or own_height, width or own_width, channels)
 
 
-def describe(network: str, weights: str | os.PathLike | None) -> Origin:
+def describe(network: str, weights: str | os.PathLike | None) -> WeightsOrigin:
     """What is known of weights, with a look into the file where nothing else tells.
 
     Args:
@@ -80,7 +80,7 @@ def describe(network: str, weights: str | os.PathLike | None) -> Origin:
 @contextlib.contextmanager
 def opened(
     network: str, weights: str | os.PathLike, *, include_top: bool = True
-) -> Iterator[tuple[WeightFile, Origin]]:
+) -> Iterator[tuple[WeightFile, WeightsOrigin]]:
     """The open weight file that ``weights=`` stands for, and what is known of the weights.
 
     Args:
@@ -98,7 +98,7 @@ def opened(
         yield file, of_project(origin, project_of(file, registration(network)))
 
 
-def known(network: str, weights: str | os.PathLike | None) -> Origin:
+def known(network: str, weights: str | os.PathLike | None) -> WeightsOrigin:
     """What is known of weights before a file is downloaded or opened.
 
     Args:
@@ -110,24 +110,24 @@ def known(network: str, weights: str | os.PathLike | None) -> Origin:
     """
     facts = info(network)
     if weights is None:
-        return Origin(network=facts.name, preprocessing=facts.preprocessing)
+        return WeightsOrigin(network=facts.name, preprocessing=facts.preprocessing)
     if _is_folder(weights):
         path = pathlib.Path(weights, RUN_FACTS)
         if path.is_file():
             return _kept(network, read_text(path), path)
     row = find(network, weights)
     if row is None:
-        return Origin(network=facts.name, preprocessing=facts.preprocessing)
+        return WeightsOrigin(network=facts.name, preprocessing=facts.preprocessing)
     options = registration(network).layouts[row.layout].options
-    return Origin(
+    return WeightsOrigin(
         network=facts.name, preprocessing=row.preprocessing, source=row.tag, options=dict(options)
     )
 
 
-def _kept(network: str, text: str, path: pathlib.Path) -> Origin:
+def _kept(network: str, text: str, path: pathlib.Path) -> WeightsOrigin:
     """What a run folder, or a safetensors file of ours, says of its weights."""
     try:
-        origin = Origin.from_json(text)
+        origin = WeightsOrigin.from_json(text)
     except (ValueError, TypeError) as error:
         raise UserError(f"{str(path)!r} does not describe a network: {error}.") from error
     name = info(network).name
@@ -135,7 +135,7 @@ def _kept(network: str, text: str, path: pathlib.Path) -> Origin:
     return replace(origin, network=name, options=origin.options if origin.network == name else {})
 
 
-def of_project(origin: Origin, project: str | None) -> Origin:
+def of_project(origin: WeightsOrigin, project: str | None) -> WeightsOrigin:
     """What is known once a file has told by its layout which project's network it is for.
 
     Its weights take images scaled as all that the project publishes, where those agree.
@@ -258,7 +258,7 @@ def _none_for(network: str, weights: str) -> UserError:
     return unknown(f"source of weights of {network}", weights, _names(network))
 
 
-def write_run_facts(folder: pathlib.Path, origin: Origin) -> None:
+def write_run_facts(folder: pathlib.Path, origin: WeightsOrigin) -> None:
     """Keeps in a run folder what its network takes."""
     write_text(folder / RUN_FACTS, origin.to_json() + "\n")
 

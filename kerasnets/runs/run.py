@@ -18,7 +18,7 @@ from kerasnets.files import make_folder, read_json, read_text, write_text
 from kerasnets.inputs import Preprocessing
 from kerasnets.pretrained.build import build
 from kerasnets.pretrained.sources import RUN_FACTS, describe, write_run_facts
-from kerasnets.registry import Origin, info
+from kerasnets.registry import WeightsOrigin, info
 
 if TYPE_CHECKING:
     import keras
@@ -202,7 +202,7 @@ class Run:
         return found
 
 
-def _origin(config: TrainConfig) -> Origin:
+def _origin(config: TrainConfig) -> WeightsOrigin:
     """What the weights that a run starts from were trained with."""
     origin = describe(config.model, config.weights or config.init_from)
     options = {**(origin.options if config.weights else {}), **_lasting_options(config)}

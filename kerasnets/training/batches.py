@@ -10,12 +10,12 @@ from kerasnets.data import training_batches
 from kerasnets.data.pipeline import evaluation_batches
 from kerasnets.data.sources import Split
 from kerasnets.runs.run import Run
-from kerasnets.training.distribution import Place
+from kerasnets.training.distribution import Placement
 
 Batches = tf.data.Dataset | tf.distribute.DistributedDataset
 
 
-def batches_from(run: Run, split: Split, where: Place, step: int) -> Batches:
+def batches_from(run: Run, split: Split, where: Placement, step: int) -> Batches:
     """Training batches without end, from a step on."""
 
     def make(shard: tuple[int, int], batch_size: int) -> tf.data.Dataset:
@@ -35,7 +35,7 @@ def batches_from(run: Run, split: Split, where: Place, step: int) -> Batches:
 
 
 def validation_batches(
-    run: Run, split: Split, where: Place, batch_size: int
+    run: Run, split: Split, where: Placement, batch_size: int
 ) -> tuple[Batches, int]:
     """Batches with each validation image once, and the number of steps they take.
 

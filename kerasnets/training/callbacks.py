@@ -215,7 +215,7 @@ class FiniteLoss(Callback):
         self.losses.clear()
 
 
-class Guard(Callback):
+class SaveCheckpoints(Callback):
     """Keeps a run from being lost: checkpoints and a clean stop.
 
     There is a checkpoint after each epoch, every `minutes`, every `steps`, and before a stop that

@@ -34,7 +34,7 @@ LOST_WORKER = (
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """The devices of a run, and this process among its workers.
 
     Attributes:
@@ -63,7 +63,7 @@ class Place:
         """Where the network and its optimizer must be made."""
         return contextlib.nullcontext() if self.strategy is None else self.strategy.scope()
 
-    def trainee(self, *arguments: Any, **options: Any) -> TrainingModel:
+    def training_model(self, *arguments: Any, **options: Any) -> TrainingModel:
         """A `TrainingModel` whose step runs on these devices."""
         if self.workers == 1:
             with self.scope():
@@ -71,9 +71,9 @@ class Place:
         # Made outside of the scope, these are each worker's own.
         wishes, asked = (tf.Variable(tf.zeros(2, tf.int32), trainable=False) for _ in range(2))
         with self.scope():
-            trainee = SharedTrainingModel(*arguments, **options)
-        trainee.wishes, trainee.asked = wishes, asked
-        return trainee
+            model = SharedTrainingModel(*arguments, **options)
+        model.wishes, model.asked = wishes, asked
+        return model
 
     def batches(
         self, make: Callable[[tuple[int, int], int], tf.data.Dataset], batch_size: int
@@ -166,7 +166,7 @@ def _in_rows(logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {name: tf.reshape(value, (1,)) for name, value in logs.items()}
 
 
-def place(config: TrainConfig) -> Place:
+def placement(config: TrainConfig) -> Placement:
     """Finds the devices and the workers that a run asks for.
 
     It must come before TensorFlow has computed anything.
@@ -177,12 +177,12 @@ def place(config: TrainConfig) -> Place:
     _choose_devices(config.devices)
     cluster = _cluster(config)
     if cluster is not None:
-        return _place_in_cluster(*cluster)
+        return _placement_in_cluster(*cluster)
     gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
     devices = [device.name for device in gpus or cpus]
     if len(devices) == 1:
-        return Place()
-    return Place(tf.distribute.MirroredStrategy(devices))
+        return Placement()
+    return Placement(tf.distribute.MirroredStrategy(devices))
 
 
 def is_chief(config: TrainConfig) -> bool:
@@ -191,7 +191,7 @@ def is_chief(config: TrainConfig) -> bool:
     return cluster is None or cluster[1] == 0
 
 
-def check(config: TrainConfig, where: Place) -> None:
+def check(config: TrainConfig, where: Placement) -> None:
     """Refuses what the devices cannot do.
 
     Raises:
@@ -294,9 +294,9 @@ def _from_environment(text: str | None) -> tuple[list[str], int] | None:
     return [*chiefs, *cluster.get("worker", [])], index + len(chiefs) * (kind == "worker")
 
 
-def _place_in_cluster(addresses: list[str], worker: int) -> Place:
+def _placement_in_cluster(addresses: list[str], worker: int) -> Placement:
     if len(addresses) == 1:
-        return Place(in_cluster=True)
+        return Placement(in_cluster=True)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": addresses}),
         task_type="worker",
@@ -314,4 +314,4 @@ def _place_in_cluster(addresses: list[str], worker: int) -> Place:
         raise UserError(
             f"Worker {worker} cannot work with {', '.join(addresses)}: {reason}"
         ) from error
-    return Place(strategy, worker, len(addresses), in_cluster=True)
+    return Placement(strategy, worker, len(addresses), in_cluster=True)

@@ -32,8 +32,8 @@ from kerasnets.runs.history import read_history, save_curves
 from kerasnets.runs.run import Run, chosen_recipe, load_data
 from kerasnets.training import checkpoints
 from kerasnets.training.batches import batches_from, validation_batches
-from kerasnets.training.callbacks import FiniteLoss, Guard, History, KeepBest, ProgressBar
-from kerasnets.training.distribution import Place, check, place
+from kerasnets.training.callbacks import FiniteLoss, History, KeepBest, ProgressBar, SaveCheckpoints
+from kerasnets.training.distribution import Placement, check, placement
 from kerasnets.training.networks import starting_network
 from kerasnets.training.process import logging_to, repeatable, seeded
 from kerasnets.training.trackers import check_trackers, trackers
@@ -71,7 +71,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
         Interrupted: After Ctrl-C or SIGTERM; the state is saved.
     """
     config = config.resolved()
-    where = place(config)
+    where = placement(config)
     check(config, where)
     check_trackers(config)
     chosen_recipe(config).augmentation.check()
@@ -122,7 +122,7 @@ def _load(config: TrainConfig, earlier: Run | None) -> Dataset:
 
 
 def _finish(
-    run: Run, network: keras.Model, splits: dict[str, Split], held_out: str, where: Place
+    run: Run, network: keras.Model, splits: dict[str, Split], held_out: str, where: Placement
 ) -> None:
     """Trains the network to the last epoch, measures it and writes what the run found."""
     if not run.finished:
@@ -155,11 +155,11 @@ def _read_splits(
     return {name: cached(name) for name in splits}, bad
 
 
-def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Place) -> None:
+def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placement) -> None:
     """Trains from the last checkpoint, or from the beginning, to the last epoch."""
     config, recipe = run.config, run.recipe
     steps = steps_per_epoch(splits["train"], recipe.batch_size)
-    model = where.trainee(
+    model = where.training_model(
         network,
         run.preprocessing,
         recipe,
@@ -207,7 +207,7 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Place)
         save_weights(network, run.weights_path)
 
 
-def _steps_together(run: Run, where: Place, steps: int) -> int:
+def _steps_together(run: Run, where: Placement, steps: int) -> int:
     """How many of an epoch's steps are started at once; nothing is saved or shown between them."""
     config, facts = run.config, info(run.config.model)
     if where.strategy is not None or config.save_steps is not None:
@@ -219,7 +219,7 @@ def _steps_together(run: Run, where: Place, steps: int) -> int:
     return max(1, min(int(TOGETHER // step), steps // 10))
 
 
-def _check_weights(network: keras.Model, where: Place) -> None:
+def _check_weights(network: keras.Model, where: Placement) -> None:
     """Makes sure that all workers have learned the same."""
     if where.workers > 1:
         checksum = 0
@@ -231,13 +231,13 @@ def _check_weights(network: keras.Model, where: Place) -> None:
 
 
 def _callbacks(
-    run: Run, splits: dict[str, Split], where: Place, step: int, steps: int
+    run: Run, splits: dict[str, Split], where: Placement, step: int, steps: int
 ) -> tuple[list[keras.callbacks.Callback], History]:
     """What happens beside the steps. Only the chief shows and writes; the order matters."""
     config, recipe = run.config, run.recipe
     history = History(run.folder / "history.csv", step // steps, write=where.chief)
     loss = FiniteLoss(run.folder / "checkpoints", step)
-    guard = Guard(
+    guard = SaveCheckpoints(
         loss,
         minutes=config.save_minutes,
         steps=config.save_steps,
@@ -251,7 +251,7 @@ def _callbacks(
     if not where.chief:
         return [*common, guard], history
     progress = ProgressBar(recipe.batch_size, steps, recipe.epochs)
-    images, _ = next(iter(batches_from(run, splits["train"], Place(), 0)))
+    images, _ = next(iter(batches_from(run, splits["train"], Placement(), 0)))
     # The epoch's checkpoint comes last: what it holds must be in the other files already.
     return [progress, *common, *trackers(run, images), guard], history
 
@@ -263,7 +263,7 @@ def _quiet_ends(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
         yield
     finally:
         for callback in callbacks:
-            if isinstance(callback, (ProgressBar, Guard)):
+            if isinstance(callback, (ProgressBar, SaveCheckpoints)):
                 callback.close()
 
 

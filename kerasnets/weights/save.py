@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasnets.errors import UserError
 from kerasnets.files import whole
-from kerasnets.registry import Origin
+from kerasnets.registry import WeightsOrigin
 from kerasnets.weights.hdf5 import add_trailer
 from kerasnets.weights.layouts import own_names
 from kerasnets.weights.tensors import CHECKSUMS, ORIGIN, crc32
@@ -37,7 +37,9 @@ def save_weights(model: keras.Model, path: str | os.PathLike) -> None:
         for name, (_, variable) in own_names(model).items()
     }
     origin = getattr(model, "origin", None)
-    save_tensors(path, tensors, {ORIGIN: origin.to_json()} if isinstance(origin, Origin) else {})
+    save_tensors(
+        path, tensors, {ORIGIN: origin.to_json()} if isinstance(origin, WeightsOrigin) else {}
+    )
 
 
 def save_tensors(

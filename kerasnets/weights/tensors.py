@@ -57,7 +57,7 @@ class WeightFile:
         framework: Whose names these are: ``keras``, or those of anybody who writes safetensors or
             PyTorch files, us included.
         checksums: CRC-32 of the tensors' bytes, in files that record it.
-        origin: JSON that describes the network (`kerasnets.registry.Origin`), in files that record
+        origin: JSON of the network's `kerasnets.registry.WeightsOrigin`, in files that record
             it.
     """
 

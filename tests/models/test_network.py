@@ -10,11 +10,11 @@ import pytest
 import kerasnets
 from kerasnets.evaluation.evaluator import without_auxiliary_classifiers
 from kerasnets.models.network import Network, rebuilt_like
-from kerasnets.registry import Origin
+from kerasnets.registry import WeightsOrigin
 
 NETWORK = "resnet20_cifar"
 # Unlike any network's own, so that a guess by the name would be found out.
-ORIGIN = Origin(
+ORIGIN = WeightsOrigin(
     network=NETWORK,
     preprocessing=kerasnets.Preprocessing(size=(32, 32), mean=(0.1, 0.2, 0.3), std=(0.5,) * 3),
     source="somewhere",

@@ -6,7 +6,7 @@ import pytest
 
 from kerasnets import UserError
 from kerasnets.training import callbacks
-from kerasnets.training.callbacks import FiniteLoss, Guard, History, Interrupted
+from kerasnets.training.callbacks import FiniteLoss, History, Interrupted, SaveCheckpoints
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -16,7 +16,7 @@ def test_a_stop_at_an_epochs_last_step_waits_for_the_validation(tmp_path, monkey
     monkeypatch.setattr(callbacks.checkpoints, "state", lambda model: {})
     monkeypatch.setattr(callbacks.checkpoints, "save", lambda *values: saved.append(values[-1]))
     loss = FiniteLoss(tmp_path / "checkpoints", 8)
-    guard = Guard(loss, minutes=1e9, shared=shared)
+    guard = SaveCheckpoints(loss, minutes=1e9, shared=shared)
     guard.set_model(
         types.SimpleNamespace(
             steps=2,
@@ -40,7 +40,7 @@ def test_a_stop_at_an_epochs_last_step_waits_for_the_validation(tmp_path, monkey
 def test_a_signal_between_two_fits_is_kept(tmp_path):
     """A resumed epoch is a fit of its own; a stop asked behind it holds in the next one."""
     before = signal.getsignal(signal.SIGTERM)
-    guard = Guard(FiniteLoss(tmp_path / "checkpoints", 8), minutes=1e9)
+    guard = SaveCheckpoints(FiniteLoss(tmp_path / "checkpoints", 8), minutes=1e9)
     guard.set_model(types.SimpleNamespace(metrics_variables=[]))
     guard.on_train_begin()
     try:

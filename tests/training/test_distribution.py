@@ -14,7 +14,7 @@ from kerasnets.config import TrainConfig, recipe
 from kerasnets.config.training import differences
 from kerasnets.runs.history import read_history
 from kerasnets.training import train
-from kerasnets.training.distribution import Place, check, is_chief, place
+from kerasnets.training.distribution import Placement, check, is_chief, placement
 from kerasnets.training.launch import launch
 from kerasnets.weights import read_tensors
 
@@ -79,7 +79,7 @@ def test_two_devices_learn_what_one_learns(tmp_path):
 def test_devices_that_do_not_exist_are_told(devices, message):
     tf.zeros(1).numpy()
     with pytest.raises(UserError, match=message):
-        place(config(devices=devices))
+        placement(config(devices=devices))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_devices_that_do_not_exist_are_told(devices, message):
 )
 def test_clusters_that_cannot_be_are_told(cluster, worker, message):
     with pytest.raises(UserError, match=message):
-        place(config(cluster=cluster, worker=worker))
+        placement(config(cluster=cluster, worker=worker))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_clusters_that_cannot_be_are_told(cluster, worker, message):
 def test_a_cluster_description_that_cannot_be_read_is_told(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(UserError, match="TF_CONFIG describes no cluster of workers"):
-        place(config())
+        placement(config())
 
 
 def test_the_chief_is_the_first_worker(monkeypatch):
@@ -141,15 +141,15 @@ def test_a_cluster_of_one_goes_on_by_itself(short_run, monkeypatch):
     task = {"type": "worker", "index": "0"}
     described = {"cluster": {"worker": ["a:1"]}, "task": task, "environment": "cloud"}
     monkeypatch.setenv("TF_CONFIG", json.dumps(described))
-    assert place(short_run.config) == Place(in_cluster=True)
+    assert placement(short_run.config) == Placement(in_cluster=True)
 
 
-class Seven(Place):
+class Seven(Placement):
     replicas = 7
 
 
 def test_what_several_devices_cannot_do_is_refused():
-    two = Place(tf.distribute.MirroredStrategy(["CPU:0"]))
+    two = Placement(tf.distribute.MirroredStrategy(["CPU:0"]))
     with pytest.raises(
         UserError, match=r"--fast xla does not work with 1 devices \(MirroredStrategy\)"
     ):
@@ -160,7 +160,7 @@ def test_what_several_devices_cannot_do_is_refused():
     with pytest.raises(UserError, match=r"among 7 devices times 4 parts \(accumulate\)"):
         check(config(recipe=parts), Seven())
     with pytest.raises(UserError, match="needs --out, a folder that all of them share"):
-        check(config(), Place(workers=2))
+        check(config(), Placement(workers=2))
 
 
 def test_a_run_may_go_on_elsewhere():

@@ -18,7 +18,7 @@ import tensorflow as tf
 from kerasnets import Run, TrainConfig, UserError, recipe, train
 from kerasnets.runs.history import read_history
 from kerasnets.runs.run import load_data
-from kerasnets.training.callbacks import Guard, Interrupted
+from kerasnets.training.callbacks import Interrupted, SaveCheckpoints
 from kerasnets.training.networks import starting_network
 from kerasnets.training.process import seeded
 from kerasnets.weights import read_tensors
@@ -88,8 +88,8 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
         self.stop_asked = self.loss.step in steps
         original(self, batch, logs)
 
-    original = Guard.on_train_batch_end
-    monkeypatch.setattr(Guard, "on_train_batch_end", stop_in_second_epoch)
+    original = SaveCheckpoints.on_train_batch_end
+    monkeypatch.setattr(SaveCheckpoints, "on_train_batch_end", stop_in_second_epoch)
     with pytest.raises(Interrupted, match=f"stopped after step {stopped};"):
         train(config(tmp_path / "run"))
     monkeypatch.undo()

@@ -34,7 +34,7 @@ def main() -> None:
 
     from kerasnets.config import TrainConfig, recipe
     from kerasnets.training.distribution import check
-    from kerasnets.training.distribution import place as find
+    from kerasnets.training.distribution import placement as find
 
     where, outcomes = None, {}
     for precision, technique in itertools.product(PRECISIONS, TECHNIQUES):
@@ -78,7 +78,7 @@ def _train(config: object, where: object) -> str:
     keras.utils.set_random_seed(0)
     with where.scope():
         network = starting_network(dataclasses.replace(config), 10)
-    model = where.trainee(
+    model = where.training_model(
         network,
         Preprocessing(size=(28, 28), mean=(0.5,), std=(0.5,)),
         config.recipe,
