@@ -63,6 +63,6 @@ def test_the_command_line_takes_the_format_of_a_plug_in(installed, short_run):
 def test_a_format_that_nobody_registered_is_told():
     with pytest.raises(UserError, match="Unknown format 'tflite'. .*litert"):
         Form(format="tflite")
-    with pytest.raises(UserError, match="There is a format 'savedmodel' already"):
+    with pytest.raises(UserError, match="The name 'savedmodel' is taken by another format"):
         register_exporter("savedmodel", SavedModel())
     assert {"savedmodel", "litert", "onnx"} <= set(form.exporters().all())
