@@ -119,7 +119,7 @@ def _in_crops(
 
     def filled(views: tf.Tensor) -> tf.Tensor:
         # Every device needs an image of the last batch too; the answers to these are cut off.
-        missing = -tf.shape(views)[0] % replicas
+        missing = tf.math.floormod(-tf.shape(views)[0], replicas)
         return tf.concat([views, tf.repeat(views[:1], missing, axis=0)], 0)
 
     # The crops of one image may be more than a batch.

@@ -161,9 +161,12 @@ class Batcher:
         error = done.exception()
         results = [error] * len(tasks) if error else done.result()
         for task, result in zip(tasks, results, strict=True):
-            failed = isinstance(result, BaseException)
-            if not task.answer.done():
-                (task.answer.set_exception if failed else task.answer.set_result)(result)
+            if task.answer.done():
+                continue
+            if isinstance(result, BaseException):
+                task.answer.set_exception(result)
+            else:
+                task.answer.set_result(result)
         self._start_batches()
 
 

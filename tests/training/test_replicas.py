@@ -14,7 +14,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from kerasnets.evaluation import evaluate
 from kerasnets.training.model import TrainingModel
 from tests.evaluation import test_evaluator
-from tests.training.test_model import AS_IT_IS, batch, changed, fit, network
+from tests.training.test_model import AS_IT_IS, CHOSEN, batch, changed, fit, network
 
 chosen = changed(accumulate=2, ema=0.5, clip_norm=0.5, weight_decay=0.05)
 rng = np.random.default_rng(0)
