@@ -115,6 +115,8 @@ def words(annotation: Any) -> str:
         return _either(repr(choice) for choice in typing.get_args(annotation))
     if len(_choices(annotation)) > 1:
         return _either(words(choice) for choice in _choices(annotation))
+    if dataclasses.is_dataclass(annotation) or typing.get_origin(annotation) in (dict, Mapping):
+        return "an object"
     names = {int: "a whole number", float: "a number", str: "a string", types.NoneType: "None"}
     if isinstance(annotation, type) and not typing.get_args(annotation):
         return names.get(annotation, f"a {annotation.__name__}")

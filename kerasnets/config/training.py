@@ -106,9 +106,12 @@ def from_json(text: str, where: str) -> TrainConfig:
         values = json.loads(text)
         if isinstance(values, dict):
             values = with_new_names(values)
-        return from_plain(TrainConfig, values, "a configuration")
+        config = from_plain(TrainConfig, values, "a configuration")
+        if config.recipe is None:
+            raise ValueError("recipe must be an object. Received: None.")
     except ValueError as error:
         raise UserError(f"{where!r} is no configuration of a run: {error}") from error
+    return config
 
 
 def with_new_names(values: Mapping[str, object]) -> dict[str, object]:

@@ -21,9 +21,9 @@ def test_a_damaged_run_folder_is_told(tmp_path, short_run):
     ("name", "content", "message"),
     [
         ("config.json", b'{"recipe": null}', "no configuration of a run: recipe must be an object"),
-        ("config.json", b'{"recipe": "digits"}', 'recipe must be an object. Received: "digits"'),
+        ("config.json", b'{"recipe": "digits"}', "recipe must be an object. Received: 'digits'"),
         ("config.json", b'{"recipe": []}', "recipe must be an object"),
-        ("config.json", b"[1]", "it must be an object"),
+        ("config.json", b"[1]", "a configuration must be an object"),
         ("config.json", b"\xff", "config.json' cannot be read: 'utf-8' codec"),
         ("classes.json", b'{"a": 1}', "classes.json' is damaged: it must hold a list"),
         ("classes.json", b'["a", 1]', "classes.json' is damaged: it must hold a list"),
