@@ -10,6 +10,7 @@ Importing this package loads neither Keras nor TensorFlow; building a network lo
 from __future__ import annotations
 
 import importlib
+import pkgutil
 
 import lazy_loader
 
@@ -25,11 +26,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 def _register_classes() -> None:
     """Makes our classes known to Keras, which loads no file of a class that it does not know."""
-    for name in ("models.network", "fast.folding", "fast.winograd"):
+    layers = importlib.import_module("kerasnets.layers").__path__
+    names = [f"layers.{module.name}" for module in pkgutil.iter_modules(layers)]
+    for name in (*names, "models.network", "fast.folding", "fast.winograd"):
         importlib.import_module(f"kerasnets.{name}")
-    layers = importlib.import_module("kerasnets.layers")
-    for name in layers.__all__:
-        getattr(layers, name)
 
 
 after_keras(_register_classes)

@@ -69,6 +69,8 @@ class _KerasWatch(importlib.abc.MetaPathFinder):
         self.action = action
         self.loaded = False
         self.thread = threading.local()
+        # Threads that are in the middle of an import.
+        self.importers: set[int] = set()
 
     def find_spec(
         self,
@@ -95,12 +97,16 @@ class _KerasWatch(importlib.abc.MetaPathFinder):
     @contextlib.contextmanager
     def importing(self, name: str) -> Iterator[None]:
         self.thread.depth = self.depth + 1
+        self.importers.add(threading.get_ident())
         try:
             yield
             self.loaded |= name == "keras"
         finally:
             self.thread.depth -= 1
-        if self.loaded and not self.depth:
+            if not self.depth:
+                self.importers.discard(threading.get_ident())
+        # The last thread calls the action: it imports modules that another may be in the middle of.
+        if self.loaded and not self.importers:
             self.finish()
 
     def finish(self) -> None:
@@ -108,14 +114,7 @@ class _KerasWatch(importlib.abc.MetaPathFinder):
             sys.meta_path.remove(self)
         except ValueError:
             return  # another thread was first
-        try:
-            self.action()
-        except ModuleNotFoundError:
-            raise
-        except ImportError:
-            # Another thread is in the middle of importing a module that the action needs. When it
-            # is through it comes here too.
-            sys.meta_path.insert(0, self)
+        self.action()
 
 
 class _WatchedLoader(importlib.abc.Loader):

@@ -55,7 +55,8 @@ def test_the_command_line_finds_a_source_and_an_augmentation(package, archive, t
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert re.search(r"images +19 +5 ", result.stdout)
+    rows = re.findall(r"^(blue sky|rote Rosen) +(\d+) +(\d+)\b", result.stdout, re.M)
+    assert sum(int(count) for _, *counts in rows for count in counts) == 24
     assert (tmp_path / "out" / "augmented.png").exists()
     assert "the plug-in gone (my_package.gone) is left out: ModuleNotFoundError" in result.stderr
 
