@@ -32,7 +32,7 @@ def test_arguments_that_do_not_fit_are_refused(arguments, message):
 
 
 @pytest.mark.parametrize(
-    ("width", "message"), [("wide", "a float. Received: 'wide'"), (-1.0, "Received: -1.0")]
+    ("width", "message"), [("wide", "a number. Received: 'wide'"), (-1.0, "Received: -1.0")]
 )
 def test_widths_that_do_not_work_are_refused(width, message):
     with pytest.raises(UserError, match=message):
