@@ -48,9 +48,6 @@ COPIES = {
     "inference on CPUs": lambda model, _: kerasnets.for_inference(model, device="cpu"),
     "another head": lambda model, _: kerasnets.replace_head(model, classes=3),
     "part": lambda model, _: rebuilt_like(model, model.input, model.layers[-2].output),
-    "run on other images": lambda model, _: Network(
-        images := keras.Input((32, 32, 3)), model(images)
-    ),
     "reloaded clone": lambda model, folder: reloaded(
         keras.models.clone_model(model), folder / "model.keras"
     ),
