@@ -115,7 +115,7 @@ def words(annotation: Any) -> str:
         return _either(repr(choice) for choice in typing.get_args(annotation))
     if len(_choices(annotation)) > 1:
         return _either(words(choice) for choice in _choices(annotation))
-    if dataclasses.is_dataclass(annotation) or typing.get_origin(annotation) in (dict, Mapping):
+    if dataclasses.is_dataclass(annotation) or annotation == dict[str, Any]:
         return "an object"
     names = {int: "a whole number", float: "a number", str: "a string", types.NoneType: "None"}
     if isinstance(annotation, type) and not typing.get_args(annotation):

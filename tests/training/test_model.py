@@ -212,8 +212,8 @@ def test_a_faster_step_learns_what_a_plain_one_does(rng, changes):
         )
         assert one == other
     for a, b in zip(found, expected, strict=True):
-        # Tiles round otherwise, and Adam divides small gradients by their own size.
-        np.testing.assert_allclose(a, b, rtol=0, atol=1e-2 * np.abs(b).max())
+        # Tiles round otherwise: a value at the edge of a ReLU falls to the other side now and then.
+        assert np.linalg.norm(a - b) <= 2e-2 * np.linalg.norm(b)
 
 
 @pytest.mark.parametrize(
