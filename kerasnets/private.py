@@ -110,3 +110,18 @@ class SeesSummedGradients(Optimizer):
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Gradients) -> Gradients:
         return self.with_summed(super()._all_reduce_sum_gradients(grads_and_vars))
+
+
+def reads_no_batch_to_build(kind: Kind) -> Kind:
+    """Decorates a class of models that are built when they are made.
+
+    On several devices Keras reads a batch before it fits or evaluates, and averages it over the
+    devices to learn its shape, which fails where their parts differ in size: see
+    https://github.com/keras-team/keras/issues/20585, open as of Keras 3.15.
+    """
+
+    def do_nothing(self: Any, iterator: Any = None, data_batch: Any = None) -> None:
+        return None
+
+    kind._maybe_symbolic_build = do_nothing
+    return kind

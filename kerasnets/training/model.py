@@ -15,6 +15,7 @@ from kerasnets.config.recipe_fields import Recipe
 from kerasnets.fast.faster import faster, keras_device
 from kerasnets.fast.tricks import TrainingTrick, chosen
 from kerasnets.inputs import Preprocessing, with_preprocessing
+from kerasnets.private import reads_no_batch_to_build
 from kerasnets.training.losses import build_loss, is_soft
 from kerasnets.training.optimization import build_optimizer
 
@@ -22,6 +23,7 @@ from kerasnets.training.optimization import build_optimizer
 Logits = tf.Tensor | dict[str, tf.Tensor]
 
 
+@reads_no_batch_to_build
 class TrainingModel(keras.Model):
     """A network behind its preprocessing, compiled, with what its recipe asks of a step.
 
