@@ -122,9 +122,11 @@ def _in_crops(
         missing = tf.math.floormod(-tf.shape(views)[0], replicas)
         return tf.concat([views, tf.repeat(views[:1], missing, axis=0)], 0)
 
-    # The crops of one image may be more than a batch.
-    batches = batches.map(flat).rebatch(at_once).map(filled)
-    logits = _predict(model, batches)[: count * split.size]
+    batches = batches.map(flat)
+    if count > 1:
+        # The crops of one image may be more than a batch.
+        batches = batches.rebatch(at_once)
+    logits = _predict(model, batches.map(filled))[: count * split.size]
     if count == 1:
         return logits
     return np.log(_softmax(logits).reshape(split.size, count, -1).mean(axis=1))
