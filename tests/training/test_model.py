@@ -212,8 +212,10 @@ def test_a_faster_step_learns_what_a_plain_one_does(rng, changes):
         )
         assert one == other
     for a, b in zip(found, expected, strict=True):
-        # Tiles round otherwise: a value at the edge of a ReLU falls to the other side now and then.
-        assert np.linalg.norm(a - b) <= 2e-2 * np.linalg.norm(b)
+        # Tiles round otherwise: a value at the edge of a ReLU falls to the other side now and then,
+        # which shows in the small biases most.
+        limit = 2e-2 if b.ndim == 1 and np.abs(b).max() < 0.01 else 1e-3
+        assert np.linalg.norm(a - b) <= limit * np.linalg.norm(b)
 
 
 @pytest.mark.parametrize(
