@@ -180,7 +180,7 @@ def register_recipe(recipe: Recipe) -> None:
     RECIPES[recipe.name] = recipe
 
 
-def recipe(name: str, **changes: Any) -> Recipe:
+def recipe(name: str, /, **changes: Any) -> Recipe:
     """A recipe, with some of its values changed.
 
     Args:

@@ -97,7 +97,7 @@ def test_a_recipe_without_a_base_has_the_defaults(tmp_path):
         ("a.toml", 'epochs = "3"', "is no recipe: epochs must be a whole number"),
         ("a.toml", "warmup_epochs = 99", "is no recipe: warmup_epochs must be at most epochs"),
         ("a.toml", "epochs 3", "is no recipe: .*line 1"),
-        ("a.json", "[]", r"is no recipe: it must be dict\[str"),
+        ("a.json", "[]", r"is no recipe: it must be an object"),
         ("a.json", "{", "is no recipe: "),
         ("b.toml", None, "b.toml' cannot be read: No such file"),
     ],
