@@ -14,6 +14,20 @@ def sides(images: tf.Tensor) -> tuple[int, int, int]:
     return cast("tuple[int, int, int]", tuple(images.shape)[-3:])
 
 
+def as_written(function: Callable) -> Callable:
+    """The function without AutoGraph, which would take seconds to find nothing to rewrite."""
+    return tf.autograph.experimental.do_not_convert(function)
+
+
+def traced_once(function: Callable) -> Callable:
+    """The function, written once where a graph calls it for each of several images.
+
+    TensorFlow copies it to each place before the graph runs, so that the calls cost nothing there;
+    they save the seconds in which Python would write it again and again.
+    """
+    return tf.function(function, autograph=False)
+
+
 def one_node(function: Callable) -> Callable:
     """The function as a single node of the graph; for what is defined inside another function.
 

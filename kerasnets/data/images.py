@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import tensorflow as tf
 
 from kerasnets.data import exif, formats
-from kerasnets.data.graphs import apart, one_node
+from kerasnets.data.graphs import apart, one_node, traced_once
 from kerasnets.inputs import Preprocessing
 
 # Of `tf.raw_ops.ScaleAndTranslate`, which antialiases; "nearest" and "area" need it not.
@@ -46,9 +47,9 @@ def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     return tf.ensure_shape(image, (None, None, channels))
 
 
-# From (n, 2) int32, heights and widths of images, and a slice that tells which of the images these
-# are, to their windows: (n, 4) int32, top, left, height and width.
-Choose: TypeAlias = "Callable[[tf.Tensor, slice], tf.Tensor]"
+# From (n, 2) int32, heights and widths of images, and (n,) int32, which of the images these are, to
+# their windows: (n, 4) int32, top, left, height and width.
+Choose: TypeAlias = "Callable[[tf.Tensor, tf.Tensor], tf.Tensor]"
 
 
 def decode_windows(
@@ -75,33 +76,32 @@ def decode_windows(
         known = sides
         if known is None:
             known = tf.stack([tf.io.extract_jpeg_shape(file)[:2] for file in files])
-        windows = tf.unstack(choose(formats.limited(known), slice(None)), len(files))
-        found = zip(files, windows, strict=True)
-        return [_jpeg_window(*each, channels, tf.constant(size)) for each in found]
+        windows = choose(formats.limited(known), tf.range(len(files)))
+        window = traced_once(functools.partial(_jpeg_window, channels=channels, size=size))
+        return [window(*each) for each in zip(files, tf.unstack(windows), strict=True)]
 
     def others() -> list[tf.Tensor]:
-        if len(files) == 1:
-            return [_other_window(files[0], channels, choose, size)]
+        def any_window(file: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+            def choose_one(sides: tf.Tensor) -> tf.Tensor:
+                return choose(sides[tf.newaxis], at[tf.newaxis])[0]
 
-        def chosen(at: int) -> Choose:
-            return lambda sides, which: choose(sides, slice(at, at + 1))
+            return _any_window(file, channels, choose_one, size)
 
-        return [
-            decode_windows([file], channels, chosen(at), size)[0] for at, file in enumerate(files)
-        ]
+        window = traced_once(any_window)
+        return [window(file, tf.constant(at)) for at, file in enumerate(files)]
 
     are_plain = exif.are_plain_jpegs(files) if sides is None else tf.reduce_all(sides > 0)
     found = tf.cond(are_plain, plain_jpegs, one_node(others))
     return [tf.ensure_shape(image, (None, None, channels)) for image in found]
 
 
-def _other_window(
-    encoded: tf.Tensor, channels: int, choose: Choose, size: tuple[int, int]
+def _any_window(
+    encoded: tf.Tensor,
+    channels: int,
+    window: Callable[[tf.Tensor], tf.Tensor],
+    size: tuple[int, int],
 ) -> tf.Tensor:
-    """A window of a JPEG that may be turned, or of an image of another format."""
-
-    def window(sides: tf.Tensor) -> tf.Tensor:
-        return choose(sides[tf.newaxis], slice(None))[0]
+    """The window, chosen from the sides, of a JPEG that may be turned or of another image."""
 
     def jpeg() -> tf.Tensor:
         orientation = exif.orientation(encoded)
@@ -132,13 +132,14 @@ def jpeg_sides(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _jpeg_window(
-    encoded: tf.Tensor, window: tf.Tensor, channels: int, size: tf.Tensor
+    encoded: tf.Tensor, window: tf.Tensor, channels: int, size: tf.Tensor | tuple[int, int]
 ) -> tf.Tensor:
     """The window of a JPEG, at 1/2, 1/4 or 1/8 of its sides where that is not below `size`.
 
     The decoder then transforms fewer coefficients of each block, which is fast and antialiases;
     the window's corner and sides are rounded down to 2, 4 or 8 pixels.
     """
+    size = tf.convert_to_tensor(size)
 
     def whole() -> tf.Tensor:
         return tf.io.decode_and_crop_jpeg(encoded, window, channels)
@@ -213,13 +214,16 @@ def fit(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
         preprocessing: The network's.
 
     Returns:
-        (*preprocessing.size, C) uint8. An image of that size already is returned as it is.
+        (*preprocessing.size, C) uint8. An image of that size already is returned as it is. The
+        sides and the place of a crop are those of torchvision, with which torchvision's and timm's
+        accuracies were measured; keras.applications tells none.
     """
     height, width = preprocessing.size
     side = preprocessing.resize_to
     if preprocessing.fit == "crop":
         sides = _sides(image, side)
-        corner = (sides - preprocessing.size) // 2
+        # To the even number where it is in the middle of two pixels, as Python rounds.
+        corner = tf.cast(tf.round((sides - preprocessing.size) / 2), tf.int32)
         image = _resize(image, sides, corner, preprocessing.size, preprocessing)
     elif preprocessing.fit == "pad":
         image = _resize(image, (side, side), (0, 0), (side, side), preprocessing)
@@ -244,10 +248,9 @@ def stretch(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
 
 
 def _sides(image: tf.Tensor, side: int) -> tf.Tensor:
-    """Height and width once the short side is `side`."""
+    """Height and width once the short side is `side`; the long one is truncated."""
     before = tf.shape(image)[:2]
-    scale = side / tf.reduce_min(before)
-    return tf.cast(tf.round(scale * tf.cast(before, scale.dtype)), tf.int32)
+    return side * before // tf.reduce_min(before)
 
 
 def _resize(
@@ -260,25 +263,42 @@ def _resize(
     """What resizing to `sides` and then cutting `size` out at `corner` gives.
 
     Nothing outside the cut is computed. It is antialiased, in floating point, then rounded; an
-    image of the right sides is cut alone.
+    image of the right sides is cut alone. Where a kernel has negative weights the columns are
+    rounded before the rows are resized, as Pillow does: values beyond 0 to 255 are lost there.
     """
     before = tf.shape(image)[:2]
-    sides, corner = tf.convert_to_tensor(sides), tf.convert_to_tensor(corner)
+    sides, corner, size = (tf.convert_to_tensor(each) for each in (sides, corner, size))
 
     def resized() -> tf.Tensor:
         method = preprocessing.interpolation
-        if method in _KERNELS:
-            exact = tf.raw_ops.ScaleAndTranslate(
-                images=image[tf.newaxis],
-                size=size,
-                scale=tf.cast(sides, tf.float32) / tf.cast(before, tf.float32),
-                translation=-tf.cast(corner, tf.float32),
-                kernel_type=_KERNELS[method],
-                antialias=True,
-            )[0]
-        else:
+        if method not in _KERNELS:
             exact = cut(tf.image.resize(image, sides, method), tf.concat([corner, size], 0))
-        return tf.cast(tf.round(tf.clip_by_value(tf.cast(exact, tf.float32), 0, 255)), tf.uint8)
+            return _to_uint8(tf.cast(exact, tf.float32))
+        scale = tf.cast(sides, tf.float32) / tf.cast(before, tf.float32)
+        if method == "bilinear":
+            return _scaled(image, size, scale, corner, method)
+        columns = tf.stack([before[0], size[1]])
+        found = _scaled(image, columns, scale * (0, 1) + (1, 0), corner * (0, 1), method)
+        return _scaled(found, size, scale * (1, 0) + (0, 1), corner * (1, 0), method)
 
     same = tf.reduce_all(before == sides)
     return tf.cond(same, lambda: cut(image, tf.concat([corner, size], 0)), resized)
+
+
+def _scaled(
+    image: tf.Tensor, size: tf.Tensor, scale: tf.Tensor, corner: tf.Tensor, method: str
+) -> tf.Tensor:
+    """What lies at `corner` of the image once it is scaled, uint8 of this size."""
+    found = tf.raw_ops.ScaleAndTranslate(
+        images=image[tf.newaxis],
+        size=size,
+        scale=scale,
+        translation=-tf.cast(corner, tf.float32),
+        kernel_type=_KERNELS[method],
+        antialias=True,
+    )
+    return _to_uint8(found[0])
+
+
+def _to_uint8(exact: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.round(tf.clip_by_value(exact, 0, 255)), tf.uint8)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 
 from kerasnets.data import images
 from kerasnets.data.augment import Augment, Crop
+from kerasnets.data.graphs import as_written, traced_once
 from kerasnets.data.sources.base import Split
 from kerasnets.inputs import Preprocessing
 
@@ -32,6 +35,7 @@ class Loader:
         alone = any(getattr(each, "one_by_one", False) for each in augment.transforms)
         self.in_batches = ready and not augment.crop and not alone
 
+    @as_written
     def batch(
         self, draws: tf.Tensor, indices: tf.Tensor, records: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -46,6 +50,7 @@ class Loader:
         found, label = self.several(draws[tf.newaxis], index[tf.newaxis], record[tf.newaxis])
         return found[0], label[0]
 
+    @as_written
     def several(
         self, draws: tf.Tensor, indices: tf.Tensor, records: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -59,11 +64,12 @@ class Loader:
             found = self._cropped(crop, each, draws[:, : crop.num_random])
             draws = draws[:, crop.num_random :]
         else:
-            found = [images.fit(self.whole(*one), self.preprocessing) for one in each]
+            fitted = traced_once(self._fitted)
+            found = [fitted(*one) for one in each]
         rows = tf.split(draws, len(each))
+        transformed = traced_once(self._transformed)
         found = [
-            self._transformed(image[tf.newaxis], row)
-            for image, row in zip(found, rows, strict=True)
+            transformed(image[tf.newaxis], row) for image, row in zip(found, rows, strict=True)
         ]
         return tf.concat(found, axis=0), self.label(indices)
 
@@ -87,19 +93,22 @@ class Loader:
             return images.match_channels(found, self.channels)
         return images.decode(found, self.channels)
 
+    def _fitted(self, index: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
+        return images.fit(self.whole(index, record), self.preprocessing)
+
     def _cropped(
         self, crop: Crop, each: list[tuple[tf.Tensor, tf.Tensor]], draws: tf.Tensor
     ) -> list[tf.Tensor]:
         """The crops of images, given by index and record."""
         size = self.preprocessing.size
 
-        def choose(sides: tf.Tensor, which: slice) -> tf.Tensor:
-            return crop.windows(sides, size, draws[which])
+        def choose(sides: tf.Tensor, which: tf.Tensor) -> tf.Tensor:
+            return crop.windows(sides, size, tf.gather(draws, which))
 
         if self.hold_pixels:
             found = [self.whole(*one) for one in each]
             sides = tf.stack([tf.shape(image)[:2] for image in found])
-            windows = tf.unstack(choose(sides, slice(None)), len(found))
+            windows = tf.unstack(crop.windows(sides, size, draws), len(found))
             found = [images.cut(*one) for one in zip(found, windows, strict=True)]
         elif self.read_sides is None:
             files = [self.read(*one) for one in each]
@@ -109,7 +118,8 @@ class Loader:
             files, sides = zip(*(self.read_sides(record) for _, record in each), strict=True)
             sides = tf.cast(tf.stack(sides), tf.int32)
             found = images.decode_windows(list(files), self.channels, choose, size, sides)
-        return [images.resize_crop(image, size) for image in found]
+        resize_crop = traced_once(functools.partial(images.resize_crop, size=size))
+        return [resize_crop(image) for image in found]
 
     def _transformed(self, pixels: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         at = 0

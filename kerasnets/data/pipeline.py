@@ -15,6 +15,7 @@ from kerasnets.data.augment import Augment, Mix, augmentation
 from kerasnets.data.bad_images import naming_bad_images
 from kerasnets.data.crops import crops as crop_functions
 from kerasnets.data.crops import dense
+from kerasnets.data.graphs import as_written
 from kerasnets.data.loading import Loader
 from kerasnets.data.randomness import uniform
 from kerasnets.data.records import Pixels, epoch_order, without_records
@@ -103,8 +104,7 @@ def training_batches(
     steps = steps_per_epoch(split, batch_size, shard[1])
     loader = Loader(split, preprocessing, channels, augment)
 
-    # There is nothing in it that AutoGraph would have to rewrite.
-    @tf.autograph.experimental.do_not_convert
+    @as_written
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         key = tf.stack([tf.cast(seed, tf.int64), epoch])
         same = tf.data.Dataset.from_tensors(epoch).repeat()
@@ -116,6 +116,7 @@ def training_batches(
             own = split.records.epoch(*shard, key).take(steps * batch_size)
         return tf.data.Dataset.zip((same, own))
 
+    @as_written
     def draw(epoch: tf.Tensor, found: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, ...]:
         index, record = found
         # `unbatch` of TensorFlow 2.21 crashes on rows without any numbers.
@@ -146,6 +147,7 @@ def _mixed(
     if classes is None:
         raise UserError("Mixed labels need the number of classes. Received: classes=None.")
 
+    @as_written
     def mixed(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels = batch
         # Below zero, where no epoch's key is.
@@ -191,9 +193,11 @@ def evaluation_batches(
     loader = Loader(split, preprocessing, channels, Augment())
     elements = split.records.epoch(*shard)
 
+    @as_written
     def batch(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return loader.batch(tf.zeros((0,)), index, record)
 
+    @as_written
     def one(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if crops == "centre":
             return loader.one(tf.zeros((0,)), index, record)
@@ -221,6 +225,7 @@ def dense_batches(
     """
     loader = Loader(split, preprocessing, channels, Augment())
 
+    @as_written
     def one(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return dense(loader.whole(index, record), side, preprocessing), loader.label(index)
 

@@ -141,7 +141,7 @@ def test_sixteen_bits_of_grey_become_the_upper_eight(in_graph):
 
 
 def one_window(content: tf.Tensor, window: object, size: tuple[int, int]) -> tf.Tensor:
-    def choose(sides: tf.Tensor, which: slice) -> tf.Tensor:
+    def choose(sides: tf.Tensor, which: tf.Tensor) -> tf.Tensor:
         return tf.reshape(window, (1, 4))
 
     return decode_windows([content], 3, choose, size)[0]
@@ -218,9 +218,9 @@ def test_windows_of_several_files_are_those_of_each(photograph, kinds, sides_kno
     windows = tf.constant([[5 + n, 7 - n, 20 + n, 30 - n] for n in range(len(kinds))])
     contents = [tf.constant(files[kind]) for kind in kinds]
 
-    def choose(sides: tf.Tensor, which: slice) -> tf.Tensor:
+    def choose(sides: tf.Tensor, which: tf.Tensor) -> tf.Tensor:
         tf.debugging.assert_positive(sides)
-        return windows[which]
+        return tf.gather(windows, which)
 
     @tf.function
     def together(*contents: tf.Tensor) -> list[tf.Tensor]:
@@ -254,6 +254,48 @@ def test_a_damaged_orientation_is_none(photograph, in_graph):
     assert in_graph(tf.constant(broken)).shape == (48, 64, 3)
 
 
+def torchvision_crop(image: Image.Image, size: int, side: int, method: str) -> np.ndarray:
+    """torchvision's Resize and CenterCrop of a Pillow image."""
+    width, height = image.size
+    short = min(width, height)
+    if short != side:
+        width, height = int(side * width / short), int(side * height / short)
+        image = image.resize((width, height), Image.Resampling[method.upper()])
+    left, top = round((width - size) / 2.0), round((height - size) / 2.0)
+    return np.array(image.crop((left, top, left + size, top + size)), np.int32)
+
+
+@pytest.mark.parametrize(("method", "tolerance"), [("bilinear", 1), ("bicubic", 2)])
+# torchvision's first and second weights, timm's, and the Inceptions'.
+@pytest.mark.parametrize(
+    ("size", "side"),
+    [
+        (224, 256),
+        (224, 232),
+        (224, 235),
+        (224, 224),
+        (288, 288),
+        (299, 333),
+        (299, 341),
+        (299, 342),
+    ],
+)
+def test_the_crop_of_an_evaluation_is_torchvisions(rng, method, tolerance, size, side):
+    preprocessing = Preprocessing(size=(size, size), resize=side, interpolation=method)
+    fitted = tf.function(lambda image: fit(image, preprocessing), autograph=False)
+    for sides in ((225, 640), (501, 333), (side, side + 99)):
+        # Edges of full contrast, which an error of one pixel moves and a kernel overshoots.
+        coarse = rng.integers(0, 2, (sides[0] // 9, sides[1] // 9, 3), dtype=np.uint8) * 255
+        image = Image.fromarray(coarse).resize(sides[::-1], Image.Resampling.BICUBIC)
+        expected = torchvision_crop(image, size, side, method)
+        found = fitted.get_concrete_function(tf.TensorSpec((None, None, 3), tf.uint8))(
+            tf.constant(np.array(image))
+        )
+        difference = np.abs(found.numpy() - expected)
+        assert difference.max() <= tolerance, sides
+        assert difference.mean() < 0.2, sides
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
 def test_pixels_beyond_the_limit_are_refused_undecoded(in_graph, kind):
     sides = (10_000, 9_000) if kind == "WEBP" else (20_000, 4_500)
@@ -270,7 +312,7 @@ def test_one_image_beyond_the_limit_among_several_is_refused(sides):
     ]
     window = tf.constant([[0, 0, 1, 1]] * 2)
     with pytest.raises(tf.errors.InvalidArgumentError, match="larger than the limit of 89,478,485"):
-        decode_windows(contents, 3, lambda sides, which: window[which], (8, 8), sides)
+        decode_windows(contents, 3, lambda sides, which: tf.gather(window, which), (8, 8), sides)
 
 
 def test_images_of_extreme_sides_are_fitted(in_graph):
