@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Sequence
 
 import keras
@@ -126,6 +127,9 @@ def _in_crops(
     if count > 1:
         # The crops of one image may be more than a batch.
         batches = batches.rebatch(at_once)
+        # Keras warns where a set ends before the number of batches that TensorFlow reckons.
+        steps = math.ceil(count * split.size / at_once)
+        batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
     logits = _predict(model, batches.map(filled))[: count * split.size]
     if count == 1:
         return logits

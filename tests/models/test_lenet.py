@@ -48,7 +48,7 @@ def test_lenet5_answers_with_the_smallest_distance(rng):
     model = kerasnets.build("lenet5", classifier_activation=None)
     import keras
 
-    distances = keras.Model(model.inputs, model.get_layer("rbf").output)(images)
+    distances = keras.Model(model.input, model.get_layer("rbf").output)(images)
     np.testing.assert_allclose(model(images), -np.array(distances), rtol=1e-6)
     assert (np.array(distances) >= 0).all()
 
