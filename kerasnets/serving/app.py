@@ -25,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kerasnets.errors import UserError
+from kerasnets.serving.access import JsonFormatter, guarded
 from kerasnets.serving.config import ServerConfig
 from kerasnets.serving.connection import KEEP_ALIVE_S, Connection, reporting
 from kerasnets.serving.metrics import Metrics
@@ -78,8 +79,8 @@ def create_app(repository: Repository, config: ServerConfig) -> ASGIApp:
         return _answer(200, {"models": sorted(repository.models)})
 
     app.mount("/", StaticFiles(directory=PAGE, html=True))
-    app.add_middleware(RestFirst, api=RestApi(repository), metrics=metrics, config=config)
-    return app
+    api = RestApi(repository)
+    return guarded(RestFirst(app, api, metrics, config), config, api.route)
 
 
 class RestFirst:
@@ -112,7 +113,8 @@ class RestFirst:
             # Nobody is there to read the answer.
             status, response = "CANCELLED", Response(status_code=499)
         elapsed = 1e6 * (time.perf_counter() - start)
-        self._metrics.record(*self._api.model_and_method(path), status, elapsed)
+        model, _, method = self._api.route(path)
+        self._metrics.record(model, method, status, elapsed)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, path: str) -> Response:
@@ -189,6 +191,9 @@ def serve(folder: pathlib.Path | None, config: ServerConfig) -> None:
     listener = _bind(config)
     # How large an image may be is checked, without Pillow's own warning.
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    if config.log_format == "json":
+        for handler in log.handlers:
+            handler.setFormatter(JsonFormatter())
     repository.start()
     server = uvicorn.Server(uvicorn_config(create_app(repository, config), config))
     # From here on connections wait until the server takes them.

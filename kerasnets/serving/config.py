@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from dataclasses import dataclass
+from typing import Literal
 
 from kerasnets.errors import UserError
 from kerasnets.prediction.config import check_least
@@ -17,6 +18,13 @@ class ServerConfig:
     """Address to listen on; 0.0.0.0 lets other machines in."""
     port: int = 8501
     """Port to listen on; 0 takes a free one."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names in the Host header that are answered, besides loopback names, addresses and --host; *
+    allows all."""
+    cors: tuple[str, ...] = ()
+    """Origins whose web pages may ask, such as https://example.org; * allows all."""
+    log_format: Literal["text", "json"] = "text"
+    """Form of the lines of the log, which has one for each request."""
     config: pathlib.Path | None = None
     """TensorFlow Serving's models.config, instead of a folder."""
     versions: int = 1

@@ -21,7 +21,7 @@ from kerasnets.serving import json_examples, json_tensors
 from kerasnets.serving.batching import Tensors
 from kerasnets.serving.repository import Repository
 from kerasnets.serving.servable import Servable
-from kerasnets.serving.status import invalid
+from kerasnets.serving.status import RequestError, invalid
 
 ROUTE = re.compile(
     r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?"
@@ -71,12 +71,20 @@ class RestApi:
             return _metadata(self._repository.find(*asked))
         return {"model_version_status": list(map(to_dict, self._repository.statuses(*asked[:2])))}
 
-    def model_and_method(self, path: str) -> tuple[str, str]:
-        """The served model and the method that a path names; empty where there is none such."""
+    def route(self, path: str) -> tuple[str, str, str]:
+        """The served model, its version and the method that a path names.
+
+        They are empty where there is none such; the version is that which answers now.
+        """
         match = ROUTE.fullmatch(path)
         name = urllib.parse.unquote(match[1] or "") if match else ""
-        method = (match[4] or "").lower() if match else ""
-        return (name if name in self._repository.models else ""), method
+        if not match or name not in self._repository.models:
+            return "", "", (match[4] or "").lower() if match else ""
+        try:
+            version = str(self._repository.find(*_asked(*match.groups()[:3])).version)
+        except RequestError:
+            version = ""
+        return name, version, (match[4] or "").lower()
 
     def _prepare(self, verb: str, asked: Asked, body: bytes) -> Prepared:
         document = json_tensors.parse(body)

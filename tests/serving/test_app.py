@@ -24,7 +24,11 @@ async def ask(app, method: str, path: str, *messages: dict) -> tuple[int, bytes]
 
 def test_a_client_that_goes_while_it_sends_is_counted():
     models = {"half": types.SimpleNamespace(loaded={})}
-    repository = types.SimpleNamespace(models=models, queued=lambda: {"half": 0})
+    repository = types.SimpleNamespace(
+        models=models,
+        queued=lambda: {"half": 0},
+        find=lambda *asked: types.SimpleNamespace(version=1),
+    )
     app = create_app(repository, ServerConfig())
     begun = {"type": "http.request", "body": b"{", "more_body": True}
     gone = {"type": "http.disconnect"}
