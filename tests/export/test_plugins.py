@@ -53,9 +53,6 @@ def test_the_command_line_takes_the_format_of_a_plug_in(installed, short_run):
     assert described["format"] == "npz"
     assert described["check"] == "none: these are the weights alone"
 
-    refused = command(installed, run, "--format", "npz", "--quantize", "int8")
-    assert refused.returncode == 2
-    assert "--quantize int8 is for --format litert. Received: --format npz." in refused.stderr
     other = command(installed, run, "--to", version.parent)
     assert "holds versions of the format npz; a server would stumble" in other.stderr
 

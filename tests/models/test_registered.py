@@ -38,6 +38,15 @@ SHALLOW_BY_NETWORK = [
     pytest.param(*each.values, marks=[*each.marks, pytest.mark.slow]) if name in DEEPER else each
     for name, each in zip(NAMES, BY_NETWORK, strict=True)
 ]
+# The smallest of each family, whose builders do the same at any depth; the others in `make trials`.
+BY_COST = sorted(NAMES, key=lambda name: kerasnets.info(name).multiply_adds, reverse=True)
+SMALLEST = {kerasnets.info(name).family: name for name in BY_COST}.values()
+ONE_BY_FAMILY = [
+    pytest.param(
+        *each.values, marks=each.marks if name in SMALLEST else [*each.marks, pytest.mark.slow]
+    )
+    for name, each in zip(NAMES, BY_NETWORK, strict=True)
+]
 # Options under which a training step reaches every weight: no block is dropped.
 EVERY_BLOCK = {"resnet110_sd_cifar": {"drop_path_rate": 0.0}}
 
@@ -74,8 +83,10 @@ def test_counts_are_the_references(name):
     assert sum(row.multiply_adds for row in rows) == info.multiply_adds
     assert rows[0].output_shape == info.input_shape
     assert rows[-1].output_shape == (info.classes,)
-    names = {row.name for row in rows}
-    assert {"logits", *registration(name).stages.values()} <= names
+    shapes = {row.name: row.output_shape for row in rows}
+    assert "logits" in shapes
+    sides = [shapes[layer][0] for layer in registration(name).stages.values()]
+    assert sides == sorted(sides, reverse=True)
 
 
 @pytest.mark.parametrize("name", BY_NETWORK)
@@ -86,7 +97,7 @@ def test_head_layers_are_the_classifiers(name):
     assert tuple(layer.name for layer in head.layers if layer.weights) == entry.head_layers
 
 
-@pytest.mark.parametrize("name", SHALLOW_BY_NETWORK)
+@pytest.mark.parametrize("name", ONE_BY_FAMILY)
 def test_a_builder_called_alone_gives_what_build_gives(name):
     entry = registration(name)
     images = keras.Input(entry.info.input_shape, name="images")

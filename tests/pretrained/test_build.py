@@ -66,9 +66,12 @@ def test_wrong_arguments_are_refused_before_a_file_is_opened(arguments, message,
 
 LAID_OUT = [
     (name, project)
-    for name in ("alexnet_owt", "densenet121", "googlenet_bn", "inception_resnet_v2", "inception_v3",
-                 "inception_v4", "mobilenet_v1", "resnet18", "resnet50", "resnet20_cifar",
+    for name in ("alexnet_owt", "googlenet_bn", "mobilenet_v1", "resnet18", "resnet20_cifar",
                  "resnet50_v2", "shufflenet_v1", "vgg16", "densenet40_k12_cifar")
+    for project in registration(name).layouts
+] + [
+    pytest.param(name, project, marks=pytest.mark.slow)
+    for name in ("densenet121", "inception_resnet_v2", "inception_v3", "inception_v4", "resnet50")
     for project in registration(name).layouts
 ]  # fmt: skip
 

@@ -21,9 +21,11 @@ from tests.models.keras_applications import randomize
         ("alexnet_owt", {"width": 0.125}),
         ("vgg16_bn", {"width": 0.125}),
         ("resnet50_v1_5", {"width": 0.25}),
-        ("densenet121", {}),
+        pytest.param("densenet121", {}, marks=pytest.mark.slow),
         ("googlenet_bn", {"auxiliary_heads": True}),
-        ("inception_v3", {"auxiliary_heads": True, "width": 0.25}),
+        pytest.param(
+            "inception_v3", {"auxiliary_heads": True, "width": 0.25}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_through_torchvisions_layout_and_back(name: str, options: dict, tmp_path) -> None:
@@ -39,7 +41,13 @@ def test_through_torchvisions_layout_and_back(name: str, options: dict, tmp_path
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-@pytest.mark.parametrize("name", ["resnet50", "densenet121", "googlenet", "inception_v3"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("resnet50", "googlenet"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("densenet121", "inception_v3")),
+    ],
+)
 def test_what_pytorch_gets_is_what_torchvision_publishes(name: str) -> None:
     """All names, shapes and counters, so that a strict ``load_state_dict`` takes them."""
     ours = {"resnet50": "resnet50_v1_5", "googlenet": "googlenet_bn"}.get(name, name)

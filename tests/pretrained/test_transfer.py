@@ -4,16 +4,8 @@ import pytest
 
 import kerasnets
 from kerasnets import UserError
-from kerasnets.registry import registration
 from kerasnets.weights import save_weights
 from tests.models.parts import all_params
-
-STAGED = [name for name in kerasnets.list_models() if registration(name).stages]
-# The smallest network of each family.
-SMALLEST = {
-    kerasnets.info(name).family: name
-    for name in sorted(STAGED, key=lambda name: -kerasnets.info(name).multiply_adds)
-}
 
 
 def images(size, channels=3, count=2):
@@ -56,14 +48,6 @@ def test_features_take_raw_pixels_with_preprocessing():
     expected = model(scaled.astype("float32"))
     for stage, maps in on_images(pixels).items():
         np.testing.assert_allclose(maps, expected[stage], rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize("name", SMALLEST.values())
-def test_stages_are_layers_whose_maps_shrink(name):
-    stages = registration(name).stages
-    model = kerasnets.build(name, include_top=False, width=1 / 16)
-    sides = [model.get_layer(layer).output.shape[1] for layer in stages.values()]
-    assert sides == sorted(sides, reverse=True)
 
 
 @pytest.mark.parametrize(

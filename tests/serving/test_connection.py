@@ -53,7 +53,9 @@ def talk(*requests: bytes, timeout_s: float = 30) -> list[bytes]:
     return asyncio.run(run())
 
 
-@pytest.mark.parametrize("start", [b"", b"\r\n", b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b"])
+@pytest.mark.parametrize(
+    "start", [b"", b"\r\n", b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b"]
+)
 def test_a_head_that_does_not_end_is_given_up_after_the_timeout(start):
     assert talk(start, timeout_s=0.2) == [b""]
     first, second = talk(WHOLE, start or b"\r\n", timeout_s=0.2)
