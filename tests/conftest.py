@@ -51,13 +51,19 @@ def _frameworks() -> None:
     gc.set_threshold(20_000, 10, 10)
 
 
+@pytest.fixture(scope="session")
+def resident() -> dict[str, int]:
+    """The memory of this process when its garbage was last collected, in MiB."""
+    return {"collected": _resident_mib()}
+
+
 @pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    """A network lies in circles of references: those that a test leaves would pile up."""
-    before = _resident_mib()
+def _collected(resident) -> Iterator[None]:
+    """A network lies in circles of references: those that tests leave would pile up."""
     yield
-    if _resident_mib() > before + 100:
+    if _resident_mib() > resident["collected"] + 200:
         gc.collect()
+        resident["collected"] = _resident_mib()
 
 
 def _resident_mib() -> int:
