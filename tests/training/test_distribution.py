@@ -32,7 +32,7 @@ def in_own_process(settings: dict) -> subprocess.CompletedProcess:
     code = (
         "import json, pathlib, sys; from kerasnets import TrainConfig, recipe, train;"
         "settings = json.loads(sys.argv[1]); out = pathlib.Path(settings.pop('out'));"
-        "plan = recipe(**settings.pop('recipe'));"
+        "values = settings.pop('recipe'); plan = recipe(values.pop('name'), **values);"
         "train(TrainConfig(recipe=plan, out=out, **settings))"
     )
     return subprocess.run(

@@ -52,7 +52,7 @@ def application(name: str, size: int, include_top: bool) -> keras.Model:
     return peer
 
 
-QUICK = ("vgg16", "resnet50", "mobilenet_v1")
+QUICK = ("resnet50",)
 
 
 @pytest.mark.parametrize(
