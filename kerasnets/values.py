@@ -117,7 +117,14 @@ def words(annotation: Any) -> str:
         return _either(words(choice) for choice in _choices(annotation))
     if dataclasses.is_dataclass(annotation) or annotation == dict[str, Any]:
         return "an object"
-    names = {int: "a whole number", float: "a number", str: "a string", types.NoneType: "None"}
+    names = {
+        int: "a whole number",
+        float: "a number",
+        str: "a string",
+        bool: "True or False",
+        dict: "an object",
+        types.NoneType: "None",
+    }
     if isinstance(annotation, type) and not typing.get_args(annotation):
         return names.get(annotation, f"a {annotation.__name__}")
     return str(annotation).replace("typing.", "")

@@ -43,7 +43,7 @@ def test_values_that_fit_are_returned(value, annotation):
         (False, float | None, "x must be a number or None. Received: False."),
         ("1", float, "x must be a number. Received: '1'."),
         (1, str, "x must be a string. Received: 1."),
-        (1, bool, "x must be a bool. Received: 1."),
+        (1, bool, "x must be True or False. Received: 1."),
         ("c", Literal["a", "b"], "x must be 'a' or 'b'. Received: 'c'."),
         (5, Literal["a", "b"] | None, "x must be 'a' or 'b' or None. Received: 5."),
         ((1, "2"), tuple[int, ...], "x must be tuple[int, ...]. Received: (1, '2')."),

@@ -32,16 +32,18 @@ def _is_network(name: str) -> bool:
         return False
 
 
-def check_alone(command: Any, *flags: str) -> None:
+def check_alone(command: Any, run: str, *flags: str) -> None:
     """Refuses flags for what a run has in itself.
 
     Args:
-        command: A dataclass with `flags` and ``model``, a run.
+        command: A dataclass with `flags`.
+        run: The run's folder.
         flags: Names of its fields, which are empty if they are not given.
     """
     for flag in flags:
         if getattr(command, flag):
-            raise UserError(f"--{flag} is for a network's name; {command.model!r} is a run.")
+            shown = flag.replace("_", "-")
+            raise UserError(f"--{shown} is for a network's name; {run!r} is a run.")
 
 
 def check_network(

@@ -12,7 +12,7 @@ from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import Initializer, Style, output_of
 from kerasnets.registry import Registration, WeightsOrigin, registration
-from kerasnets.values import check
+from kerasnets.values import check, words
 
 if typing.TYPE_CHECKING:
     from kerasnets.models.network import Network
@@ -281,12 +281,7 @@ def _split_overrides(
         UserError: For an override that the network does not take, or of a wrong type or range.
     """
     name = entry.info.name
-    types = {
-        "backbone": _options(entry.backbone),
-        "head": _options(entry.head),
-        "style": typing.get_type_hints(Style),
-    }
-    del types["style"]["initialize"]
+    types = _option_types(entry)
     known = set().union(*types.values()) - set(entry.variant) - set(entry.fixed)
     values = {part: {} for part in types}
     for key, value in entry.variant.items():
@@ -308,6 +303,32 @@ def _split_overrides(
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
     return values["backbone"], values["head"], style
+
+
+def options(network: str) -> dict[str, tuple[str, object]]:
+    """What `build` takes of a network beyond its arguments: the values in words, and the default.
+
+    Args:
+        network: Its name.
+    """
+    entry = registration(network)
+    defaults: dict[str, object] = dict(vars(entry.style))
+    for function in (entry.head, entry.backbone):
+        parameters = inspect.signature(function).parameters
+        defaults |= {name: each.default for name, each in parameters.items()}
+    return {
+        name: (words(annotation), defaults[name])
+        for types in _option_types(entry).values()
+        for name, annotation in types.items()
+        if name not in entry.variant and name not in entry.fixed
+    }
+
+
+def _option_types(entry: Registration) -> dict[str, dict[str, Any]]:
+    """The annotations of a network's options, by the part that takes them."""
+    style = typing.get_type_hints(Style)
+    del style["initialize"]
+    return {"backbone": _options(entry.backbone), "head": _options(entry.head), "style": style}
 
 
 def _options(function: Callable) -> dict[str, object]:

@@ -60,6 +60,7 @@ MODERN = ("train", "--model", "lenet5_modern")
         (["recipes", "slow"], "Unknown recipe 'slow'"),
         (["summary", "lenet5", "--input-shape", "9", "9", "1"], "smallest that works is 32x32"),
         (["summary", "lenet5", "--options", "wdith", "2"], "takes no option 'wdith'"),
+        (["info", "runs/none"], "'runs/none' is no run folder: there is no config.json in it."),
         (["benchmark", "vit"], "Unknown network 'vit'"),
         (
             ["benchmark", "lenet5", "--what", "speed"],
@@ -174,6 +175,28 @@ def test_info_prints_what_is_known(capsys):
     command_line.main(["info", "resnet20_cifar"])
     shown = capsys.readouterr().out
     assert re.search(r"akamaster +91\.73 +CIFAR-10 .*BSD-2-Clause", shown)
+
+
+def test_info_lists_the_options_with_their_values(capsys):
+    command_line.main(["info", "densenet121"])
+    shown = capsys.readouterr().out
+    assert re.search(r"growth_rate +a whole number or None +None\n", shown)
+    assert re.search(r"stem +'imagenet' or 'small' +imagenet\n", shown)
+    # The depth is what the name says, and there are no residuals to drop.
+    assert not re.search(r"^(depth|drop_path_rate) ", shown, re.MULTILINE)
+    assert "mean 124 116 104, std 58.4 57.1 57.4" in shown
+
+
+def test_info_and_summary_take_a_run(capsys, short_run):
+    command_line.main(["info", str(short_run.folder)])
+    shown = capsys.readouterr().out
+    assert re.search(r"network +lenet5_modern\n(.*\n)+recipe +digits\nepochs +3\n", shown)
+    assert re.search(r"top1 +0\.\d+\n", shown)
+    command_line.main(["summary", str(short_run.folder)])
+    assert re.search(r"total +61,706 ", capsys.readouterr().out)
+    with pytest.raises(SystemExit):
+        command_line.main(["summary", str(short_run.folder), "--classes", "9"])
+    assert "--classes is for a network's name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -19,7 +19,7 @@ from kerasnets import UserError, build
         ({"pooling": "avg"}, "pooling is for include_top=False"),
         ({"classifier_activation": "softmin"}, "Received: 'softmin'"),
         ({"activation": "swish"}, "activation must be 'relu', .* Received: 'swish'"),
-        ({"bn_scale": "yes"}, "bn_scale must be a bool. Received: 'yes'"),
+        ({"bn_scale": "yes"}, "bn_scale must be True or False. Received: 'yes'"),
         ({"norm_epsilon": -1.0}, r"norm_epsilon must be in \(0, 1\). Received: -1.0"),
         ({"width": 0.5}, "lenet5 takes no option 'width'"),
         ({"depth": 20}, "lenet5 takes no option 'depth'"),

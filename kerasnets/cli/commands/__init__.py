@@ -28,7 +28,7 @@ COMMANDS = {
     "data": ("data", "Check a data set, compute its colour statistics, or pack it."),
     "serve": ("serve", "Serve SavedModels over HTTP, as TensorFlow Serving does."),
     "list": ("networks", "List the networks."),
-    "info": ("networks", "Print the facts about a network."),
+    "info": ("networks", "Print the facts about a network or a run."),
     "summary": ("networks", "Print a network's layers as a table, to compare with its paper."),
     "recipes": ("recipes", "List the training recipes, or print one."),
     "benchmark": (

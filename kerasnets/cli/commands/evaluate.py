@@ -105,7 +105,7 @@ class Evaluate:
             check_data(self.data)
         check_files(self.labels, self.real)
         if is_run(self.model):
-            check_alone(self, "weights", "options")
+            check_alone(self, self.model, "weights", "options")
         elif self.weights is None or self.data is None:
             raise UserError(
                 f"To evaluate the network {registry.info(self.model).name} give --weights SOURCE "

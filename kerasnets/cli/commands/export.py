@@ -49,7 +49,7 @@ class Export:
             raise UserError("--calibration goes with --quantize int8.")
         given_a_run, options = is_run(self.model), parse_options(self.options, GIVEN)
         if given_a_run:
-            check_alone(self, "weights", "labels", "options")
+            check_alone(self, self.model, "weights", "labels", "options")
         else:
             check_network(self.model, options, self.weights)
         if self.to:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Optional
 from tyro.conf import Positional
 
 from kerasnets import registry
-from kerasnets.cli.checks import check_network
+from kerasnets.cli.checks import check_alone, check_network, is_run
 from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.cli.tables import show
@@ -20,6 +20,8 @@ from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
 
 if TYPE_CHECKING:
+    import keras
+
     from kerasnets.inspection import LayerRow
 
 
@@ -55,23 +57,56 @@ class List:
 
 @dataclass(frozen=True)
 class Info:
-    """Print the facts about a network."""
+    """Print the facts about a network or a run."""
 
     name: Positional[str]
-    """Name of the network, as `kerasnets list` has it."""
+    """Name of a network, as `kerasnets list` has it, or a run folder."""
 
     def run(self) -> None:
-        facts = dataclasses.asdict(registry.info(self.name))
-        for key, value in (facts | {"preprocessing": _words(facts["preprocessing"])}).items():
-            shown = f"{value:,}" if isinstance(value, int) and key != "year" else value
-            print(f"{key.replace('_', ' '):22}{shown}")
-        if sources := registry.info(self.name).weights:
+        if is_run(self.name):
+            _print_facts(_run_facts(self.name))
+            return
+        from kerasnets.models.build import options
+
+        facts = registry.info(self.name)
+        _print_facts({**dataclasses.asdict(facts), "preprocessing": facts.preprocessing})
+        print("\nOptions, as in --options width 0.5:")
+        show(
+            ("name", "value", "default"),
+            ((name, *map(str, found)) for name, found in options(self.name).items()),
+            left=("name", "value", "default"),
+        )
+        if facts.weights:
             print("\nPublished weights, the best first:")
             show(
                 ("--weights", "top-1", "top-5", "trained on", "input", "licence"),
-                map(_source_cells, sources),
+                map(_source_cells, facts.weights),
                 left=("--weights", "trained on", "input", "licence"),
             )
+
+
+def _print_facts(facts: Mapping[str, object]) -> None:
+    for key, value in facts.items():
+        shown = f"{value:,}" if isinstance(value, int) and key != "year" else value
+        print(f"{key.replace('_', ' '):22}{shown}")
+
+
+def _run_facts(folder: str) -> dict[str, object]:
+    from kerasnets.runs.run import Run
+
+    run = Run.load(folder)
+    return {
+        "network": run.config.model,
+        "options": run.config.options or "none",
+        "data": run.config.data,
+        "recipe": run.recipe.name,
+        "epochs": run.recipe.epochs,
+        "state": "finished" if run.finished else "not finished; train --resume goes on",
+        "input_shape": run.input_shape,
+        "classes": len(run.class_names),
+        "preprocessing": run.preprocessing,
+        **{key: f"{value:.4g}" for key, value in run.metrics().items() if type(value) is float},
+    }
 
 
 def _source_cells(source: registry.WeightSource) -> tuple[object, ...]:
@@ -85,18 +120,12 @@ def _source_cells(source: registry.WeightSource) -> tuple[object, ...]:
     )
 
 
-def _words(values: Mapping[str, object]) -> str:
-    return ", ".join(
-        f"{key.replace('_', ' ')} {value}" for key, value in values.items() if value is not None
-    )
-
-
 @dataclass(frozen=True)
 class Summary:
     """Print a network's layers as a table, to compare with its paper."""
 
     name: Positional[str]
-    """Name of the network, as `kerasnets list` has it."""
+    """Name of a network, as `kerasnets list` has it, or a run folder."""
     input_shape: tuple[int, int, int] | None = None
     """Height, width and channels of the images; the paper's if not given."""
     classes: int | None = None
@@ -109,14 +138,10 @@ class Summary:
     """PNG file into which the architecture is drawn."""
 
     def run(self) -> None:
-        options = parse_options(self.options, ("input_shape", "classes"))
-        check_network(self.name, options)
-        load_tensorflow()
+        name, model = self._model()
         from kerasnets.inspection import layer_table, save_drawing
-        from kerasnets.pretrained.build import build
 
-        model = build(self.name, input_shape=self.input_shape, classes=self.classes, **options)
-        facts, rows = registry.info(self.name), layer_table(model)
+        facts, rows = registry.info(name), layer_table(model)
         trainable = sum(row.trainable for row in rows)
         fixed = sum(row.non_trainable for row in rows)
         operations = sum(row.multiply_adds for row in rows)
@@ -136,6 +161,23 @@ class Summary:
         if self.png:
             title = f"{facts.name}: {trainable:,} parameters, {operations:,} multiply-adds"
             save_drawing(self.png, rows, title)
+
+    def _model(self) -> tuple[str, keras.Model]:
+        """The network's name, and the network."""
+        options = parse_options(self.options, ("input_shape", "classes"))
+        if is_run(self.name):
+            check_alone(self, self.name, "input_shape", "classes", "options")
+            load_tensorflow()
+            from kerasnets.runs.run import Run
+
+            run = Run.load(self.name)
+            return run.config.model, run.network()
+        check_network(self.name, options)
+        load_tensorflow()
+        from kerasnets.pretrained.build import build
+
+        arguments = {"input_shape": self.input_shape, "classes": self.classes, **options}
+        return self.name, build(self.name, **arguments)
 
 
 def _summary_cells(row: LayerRow) -> tuple[object, ...]:
