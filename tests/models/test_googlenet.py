@@ -91,11 +91,18 @@ def test_auxiliary_heads_average_to_4x4(googlenet):
     [
         ("googlenet", {"auxiliary_heads": True}, 13_378_280, 0),
         ("googlenet", {"classes": 10}, 5_983_802, 0),
-        ("googlenet_bn", {"auxiliary_heads": True}, 13_004_888, 15_072),
-        ("googlenet_bn", {"bn_scale": False}, 6_617_624, 14_560),
+        pytest.param(
+            *("googlenet_bn", {"auxiliary_heads": True}, 13_004_888, 15_072), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            *("googlenet_bn", {"bn_scale": False}, 6_617_624, 14_560), marks=pytest.mark.slow
+        ),
         ("googlenet_bn", {"bn_scale": False, "auxiliary_heads": True}, 12_997_352, 15_072),
-        ("googlenet_bn", {"kernel5": 5}, 7_005_832, 14_560),
-        ("googlenet_bn", {"kernel5": 5, "auxiliary_heads": True}, 13_385_816, 15_072),
+        pytest.param(*("googlenet_bn", {"kernel5": 5}, 7_005_832, 14_560), marks=pytest.mark.slow),
+        pytest.param(
+            *("googlenet_bn", {"kernel5": 5, "auxiliary_heads": True}, 13_385_816, 15_072),
+            marks=pytest.mark.slow,
+        ),
         ("googlenet_bn", {"kernel5": 5, "bn_scale": False}, 6_998_552, 14_560),
     ],
 )

@@ -74,8 +74,14 @@ def test_the_papers_form_has_its_parameters_and_costs(networks):
     ("name", "options", "params", "statistics"),
     [
         ("inception_resnet_v1", {"bn_scale": False}, 22_742_808, 27_040),
-        ("inception_resnet_v2", {"bn_scale": False, "form": "paper"}, 32_417_496, 32_864),
-        ("inception_resnet_v2", {"bn_scale": False}, 55_813_192, 60_544),
+        pytest.param(
+            *("inception_resnet_v2", {"bn_scale": False, "form": "paper"}, 32_417_496, 32_864),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *("inception_resnet_v2", {"bn_scale": False}, 55_813_192, 60_544),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_form_without_gamma_has_its_parameters(name, options, params, statistics):
@@ -120,8 +126,8 @@ def test_residual_scaling_has_a_range(scaling):
     ("name", "form", "blocks"),
     [
         ("inception_resnet_v1", {}, 20),
-        ("inception_resnet_v2", {"form": "paper"}, 20),
-        ("inception_resnet_v2", {}, 40),
+        pytest.param("inception_resnet_v2", {"form": "paper"}, 20, marks=pytest.mark.slow),
+        pytest.param("inception_resnet_v2", {}, 40, marks=pytest.mark.slow),
     ],
 )
 def test_drop_path_grows_linearly_and_leaves_inference_alone(name, form, blocks):

@@ -151,8 +151,8 @@ def test_keras_form_is_of_bottlenecks_alone():
 
 FORMS = [
     ("resnet18_v2", {}, 8),
-    ("resnet18_v2", {"form": "timm"}, 8),
-    ("resnet50_v2", {}, 16),
+    pytest.param("resnet18_v2", {"form": "timm"}, 8, marks=pytest.mark.slow),
+    pytest.param("resnet50_v2", {}, 16, marks=pytest.mark.slow),
     ("resnet50_v2", {"form": "keras"}, 16),
 ]
 

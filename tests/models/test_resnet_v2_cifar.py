@@ -76,6 +76,7 @@ def test_units_without_residual_pass_their_input_on():
     assert not stage3[..., 16:].any()
 
 
+@pytest.mark.slow
 def test_drop_path_grows_linearly_and_leaves_inference_alone():
     check_drop_path("resnet110_v2_cifar", 54)
 
