@@ -14,7 +14,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from kerasnets.errors import UserError, unknown
+from kerasnets.files import parse_json
 from kerasnets.inputs import Preprocessing
+from kerasnets.values import from_plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,19 +121,16 @@ class WeightsOrigin:
         return asdict(self)
 
     @classmethod
-    def from_config(cls, config: object) -> WeightsOrigin:
+    def from_config(cls, config: Any) -> WeightsOrigin:
         """The origin of a configuration that `get_config` returned, or that JSON gave back.
 
         Raises:
-            TypeError: When it is no such configuration.
+            UserError: When it is no such configuration.
         """
-        if not isinstance(config, dict) or not isinstance(config.get("preprocessing"), dict):
-            raise TypeError("it is no object with the preprocessing of a network")
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in config["preprocessing"].items()
-        }
-        return cls(**{**config, "preprocessing": Preprocessing(**fields)})
+        origin = from_plain(cls, config, "an origin")
+        if min(origin.preprocessing.size) < 1:
+            raise UserError(f"size must be positive. Received: {origin.preprocessing.size}.")
+        return origin
 
     def to_json(self) -> str:
         """As run folders and our own weight files keep it."""
@@ -142,9 +141,9 @@ class WeightsOrigin:
         """The origin of a text that `to_json` returned.
 
         Raises:
-            ValueError, TypeError: When it is no such text.
+            ValueError: When it is no such text.
         """
-        return cls.from_config(json.loads(text))
+        return cls.from_config(parse_json(text))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -128,8 +128,9 @@ def _kept(network: str, text: str, path: pathlib.Path) -> WeightsOrigin:
     """What a run folder, or a safetensors file of ours, says of its weights."""
     try:
         origin = WeightsOrigin.from_json(text)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{str(path)!r} does not describe a network: {error}.") from error
+    except ValueError as error:
+        reason = str(error).rstrip(".")
+        raise UserError(f"{str(path)!r} does not describe a network: {reason}.") from error
     name = info(network).name
     # Another network's options are of no use to this one.
     return replace(origin, network=name, options=origin.options if origin.network == name else {})

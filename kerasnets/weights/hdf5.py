@@ -18,8 +18,10 @@ import numpy as np
 from kerasnets.errors import UserError
 from kerasnets.weights.tensors import Stored, WeightFile, damaged, reading
 
-# What h5py raises for files whose structure makes no sense.
-_ERRORS = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
+# Files of Keras have some ten; it takes the square of the depth in time to go there.
+_DEPTH = 100
+# Where Keras keeps what belongs to layers.
+_TOPS = ("layers", "_layer_checkpoint_dependencies")
 _TRAILER = b"kerasnets:crc32:"
 _DIGITS = 8
 
@@ -39,12 +41,9 @@ def opened(path: pathlib.Path) -> Iterator[WeightFile]:
 @contextlib.contextmanager
 def opened_archive(path: pathlib.Path) -> Iterator[WeightFile]:
     """A ``.keras`` archive. Its configuration is not looked at, so nothing in it is run."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            # zipfile compares the member's checksum.
-            content = archive.read(_member(archive, path))
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
-        raise damaged(path, error) from error
+    with reading(path), zipfile.ZipFile(path) as archive:
+        # zipfile compares the member's checksum.
+        content = archive.read(_member(archive, path))
     with _file(path, io.BytesIO(content)) as file:
         yield file
 
@@ -60,18 +59,47 @@ def _member(archive: zipfile.ZipFile, path: pathlib.Path) -> zipfile.ZipInfo:
 @contextlib.contextmanager
 def _file(path: pathlib.Path, source: object) -> Iterator[WeightFile]:
     with contextlib.ExitStack() as stack:
-        with reading(path, *_ERRORS):
+        with reading(path):
             file = stack.enter_context(h5py.File(source, "r"))
             datasets = dict(_datasets(path, file))
             tensors = {name: _stored(path, data) for name, data in datasets.items()}
         yield WeightFile(path, _ranked(tensors), framework="keras")
 
 
+def _groups(path: pathlib.Path, file: h5py.File) -> list[Any]:
+    """Every group of a file, none twice.
+
+    Links to other files are refused before anything follows one: it may be a pipe, and wait.
+    """
+    groups: list[Any] = []
+    seen: set[Any] = set()
+    waiting: list[Any] = [file]
+    while waiting:
+        group = waiting.pop()
+        if group.name.count("/") > _DEPTH:
+            raise damaged(path, f"its groups are nested more than {_DEPTH} deep")
+        if group in seen:  # told by where it lies in the file
+            continue
+        seen.add(group)
+        groups.append(group)
+        children = []
+        for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                where = f"{group.name.rstrip('/')}/{name}"
+                raise damaged(path, f"{where} is a link to another file, {link.filename!r}")
+            if isinstance(link, h5py.HardLink) and isinstance(group[name], h5py.Group):
+                children.append(group[name])
+        waiting += reversed(children)
+    return groups
+
+
 # A group's member may be of several kinds; one that is not the expected kind is an error.
 def _datasets(path: pathlib.Path, file: Any) -> Iterator[tuple[str, Any]]:
     """The variables, by ``LAYER/INDEX``."""
-    if "layers" in file or "_layer_checkpoint_dependencies" in file:
-        yield from _by_group(path, file)
+    groups = _groups(path, file)
+    if any(top in file for top in _TOPS):
+        yield from _by_group(path, groups)
         return
     root = file.get("model_weights", file)  # a complete model saved as .h5
     names = _attribute(root, "layer_names")
@@ -82,19 +110,13 @@ def _datasets(path: pathlib.Path, file: Any) -> Iterator[tuple[str, Any]]:
             yield f"{layer}/{index}", root[layer][weight]
 
 
-def _by_group(path: pathlib.Path, file: Any) -> Iterator[tuple[str, Any]]:
+def _by_group(path: pathlib.Path, groups: list[Any]) -> Iterator[tuple[str, Any]]:
     """The variables of a ``.weights.h5`` file: each layer's ``vars`` group has the layer's name."""
-    groups = []
-
-    def visit(name: str, item: object) -> None:
-        if name.rpartition("/")[2] == "vars" and isinstance(item, h5py.Group) and len(item):
-            groups.append(item)
-
-    for top in ("layers", "_layer_checkpoint_dependencies"):
-        if top in file:
-            file[top].visititems(visit)
     for group in groups:
-        owner = group.name.split("/")[-2]
+        _, top, *parts = group.name.split("/")
+        if top not in _TOPS or parts[-1:] != ["vars"] or not len(group):
+            continue
+        owner = (top, *parts)[-2]
         if owner.startswith("seed_generator"):
             continue
         if "name" not in group.attrs:
@@ -127,7 +149,7 @@ def _stored(path: pathlib.Path, data: object) -> Stored:
         raise damaged(path, f"{getattr(data, 'name', data)} is not a plain array of numbers")
 
     def read(start: int, stop: int) -> np.ndarray:
-        with reading(path, *_ERRORS):
+        with reading(path):
             return data[start:stop] if data.shape else data[()]
 
     return Stored(tuple(data.shape), data.dtype.name, read)
