@@ -26,6 +26,7 @@ from kerasnets.evaluation.evaluator import evaluate
 from kerasnets.evaluation.report import write_report
 from kerasnets.files import check_writable
 from kerasnets.inspection.memory import batch_within
+from kerasnets.lazy import check_backend
 from kerasnets.registry import info
 from kerasnets.runs.folder import clear, create, earlier_run, in_use, run_folder
 from kerasnets.runs.history import read_history, save_curves
@@ -70,6 +71,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
         UserError: When the configuration does not work; nothing was trained then.
         Interrupted: After Ctrl-C or SIGTERM; the state is saved.
     """
+    check_backend("tensorflow")
     config = config.resolved()
     where = placement(config)
     check(config, where)

@@ -87,7 +87,7 @@ class Train:
                     pass  # told now, not after TensorFlow has loaded
             if self.export:
                 check_writable(self.savedmodels / info(config.model).name)
-        load_tensorflow()
+        load_tensorflow(keras="tensorflow")
         from kerasnets.training.callbacks import Interrupted
         from kerasnets.training.distribution import is_chief
         from kerasnets.training.trainer import train
