@@ -82,18 +82,17 @@ class Layout:
             layer; with ``"dense"`` or ``"conv"`` where the project's is that and ours is not.
         framework: ``torch``: tensors are called ``MODULE.weight`` and so on, channels first.
             ``keras``: files of Keras, a layer's variables in order.
-        norm_epsilon: Epsilon of the project's batch norms; ``None`` where it is ours.
         convolution_bias: Whether its convolutions in front of a batch norm have a bias.
         auxiliary: How the names of its auxiliary classifiers begin.
-        options: With which `kerasnets.build` gives the project's network; without them the weights
-            fit too, but the results are others.
+        options: With which `kerasnets.build` gives the project's network, in training too: the
+            epsilon and the momentum of its batch norms are among them where they are not ours.
+            Without them the weights fit too, but the results are others.
         first_layer: Our name of the network's first layer with weights. A file's layout is
             recognised by this layer's name in the file, and by those of the classifier's layers.
     """
 
     names: Callable[[str], str | tuple[str, str]]
     framework: Literal["torch", "keras"] = "torch"
-    norm_epsilon: float | None = None
     convolution_bias: bool = False
     auxiliary: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
@@ -226,6 +225,11 @@ class Registration:
     def style(self) -> Any:
         """The options of all layers (`kerasnets.models.blocks.Style`): the builder's default."""
         return inspect.signature(self.backbone).parameters["style"].default
+
+    def epsilon_of(self, project: str) -> float:
+        """The epsilon of a project's batch norms, which is ours where its layout has no other."""
+        epsilon: Any = self.layouts[project].options.get("norm_epsilon", self.style.norm_epsilon)
+        return epsilon
 
 
 _REGISTRATIONS: dict[str, Registration] = {}

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import pathlib
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import h5py
 import numpy as np
 
 from kerasnets.errors import UserError
-from kerasnets.weights.tensors import Stored, WeightFile, damaged, reading
+from kerasnets.files import parse_json
+from kerasnets.weights.tensors import ORIGIN, Stored, WeightFile, damaged, reading
 
 # Files of Keras have some ten; it takes the square of the depth in time to go there.
 _DEPTH = 100
@@ -40,30 +42,41 @@ def opened(path: pathlib.Path) -> Iterator[WeightFile]:
 
 @contextlib.contextmanager
 def opened_archive(path: pathlib.Path) -> Iterator[WeightFile]:
-    """A ``.keras`` archive. Its configuration is not looked at, so nothing in it is run."""
+    """A ``.keras`` archive. Of its configuration only the origin is read; nothing in it is run."""
     with reading(path), zipfile.ZipFile(path) as archive:
-        # zipfile compares the member's checksum.
-        content = archive.read(_member(archive, path))
-    with _file(path, io.BytesIO(content)) as file:
+        content = _member(archive, "model.weights.h5", path)
+        config = {}
+        if "config.json" in archive.namelist():
+            config = parse_json(_member(archive, "config.json", path).decode())
+        origin = config.get("config", {}).get("origin")
+        facts = {} if origin is None else {ORIGIN: json.dumps(origin)}
+    with _file(path, io.BytesIO(content), facts) as file:
         yield file
 
 
-def _member(archive: zipfile.ZipFile, path: pathlib.Path) -> zipfile.ZipInfo:
-    """The weights, after a look at their size: an archive may pretend to hold terabytes."""
-    member = archive.getinfo("model.weights.h5")
+def _member(archive: zipfile.ZipFile, name: str, path: pathlib.Path) -> bytes:
+    """A file of an archive, its checksum compared.
+
+    Its size is looked at before: an archive may pretend to hold terabytes.
+    """
+    member = archive.getinfo(name)
     if member.file_size > 100 * max(member.compress_size, 1) + (1 << 20):
-        raise damaged(path, f"its weights unpack to {member.file_size:,} bytes")
-    return member
+        raise damaged(path, f"its {name} unpacks to {member.file_size:,} bytes")
+    return archive.read(member)
 
 
 @contextlib.contextmanager
-def _file(path: pathlib.Path, source: object) -> Iterator[WeightFile]:
+def _file(
+    path: pathlib.Path, source: object, facts: Mapping[str, str] | None = None
+) -> Iterator[WeightFile]:
     with contextlib.ExitStack() as stack:
         with reading(path):
             file = stack.enter_context(h5py.File(source, "r"))
             datasets = dict(_datasets(path, file))
             tensors = {name: _stored(path, data) for name, data in datasets.items()}
-        yield WeightFile(path, _ranked(tensors), framework="keras")
+            if ORIGIN in file.attrs:
+                facts = {ORIGIN: _text(file.attrs[ORIGIN])}
+        yield WeightFile(path, _ranked(tensors), framework="keras", metadata=facts or {})
 
 
 def _groups(path: pathlib.Path, file: h5py.File) -> list[Any]:
@@ -178,8 +191,13 @@ def _ranked(tensors: dict[str, Stored]) -> dict[str, Stored]:
     return renamed
 
 
-def add_trailer(path: str | os.PathLike) -> None:
-    """Appends the checksum of all that is in the file; readers of HDF5 do not look there."""
+def add_facts(path: str | os.PathLike, facts: Mapping[str, str]) -> None:
+    """Adds what the file says of itself, and at its end the checksum of all that is in it.
+
+    Keras does not look for the former, nor readers of HDF5 for the latter.
+    """
+    with h5py.File(path, "r+") as weights:
+        weights.attrs.update(facts)
     with open(path, "r+b") as file:
         checksum = _crc32(file, os.fstat(file.fileno()).st_size)
         file.write(_TRAILER + f"{checksum:0{_DIGITS}x}".encode())

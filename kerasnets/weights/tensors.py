@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from kerasnets.errors import UserError
+from kerasnets.registry import WeightsOrigin
 
 # Entries of the metadata of our own safetensors files.
 CHECKSUMS = "crc32"
@@ -67,9 +68,14 @@ class WeightFile:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def origin(self) -> str | None:
-        """JSON of the network's `kerasnets.registry.WeightsOrigin`, in files that record it."""
-        return self.metadata.get(ORIGIN)
+    def origin(self) -> WeightsOrigin | None:
+        """Where the network's weights are from, in files that record it.
+
+        Raises:
+            UserError: When the record is damaged.
+        """
+        text = self.metadata.get(ORIGIN)
+        return None if text is None else read_origin(text, self.path)
 
     def read(self) -> dict[str, np.ndarray]:
         """All tensors by name, checked where the file records checksums.
@@ -94,6 +100,19 @@ def damaged(path: str | os.PathLike, reason: object) -> UserError:
     """The error for a file that cannot be read completely."""
     text = " ".join(str(reason).split())[:300].rstrip(".")
     return UserError(f"{os.fspath(path)!r} is damaged: {text or type(reason).__name__}.")
+
+
+def read_origin(text: str, path: str | os.PathLike) -> WeightsOrigin:
+    """The origin that `WeightsOrigin.to_json` wrote into a file.
+
+    Raises:
+        UserError: When it is none.
+    """
+    try:
+        return WeightsOrigin.from_json(text)
+    except ValueError as error:
+        reason = str(error).rstrip(".")
+        raise UserError(f"{os.fspath(path)!r} does not describe a network: {reason}.") from error
 
 
 @contextlib.contextmanager
