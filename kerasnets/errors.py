@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
@@ -12,6 +13,17 @@ class UserError(ValueError):
     The message names the thing, what was found and what was expected. The command line prints it
     as one line and exits with code 2.
     """
+
+
+# What is shown of a value that was found: it may be of any size, and nested to any depth.
+_shown = reprlib.Repr()
+_shown.maxstring = _shown.maxother = _shown.maxlong = 200
+_shown.maxlist = _shown.maxtuple = _shown.maxdict = 20
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it: its `repr`, the middle of what is long left out."""
+    return _shown.repr(value)
 
 
 def unknown(kind: str, given: object, known: Iterable[str]) -> UserError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import pathlib
 import threading
@@ -12,6 +13,8 @@ from typing import Any
 
 from kerasnets.errors import UserError
 from kerasnets.values import check
+
+log = logging.getLogger("kerasnets")
 
 # The umask is the whole process's, and asking for it changes it.
 _UMASK = threading.Lock()
@@ -72,6 +75,18 @@ def read_text(path: str | os.PathLike) -> str:
         raise UserError(f"{str(path)!r} cannot be read: {error}.") from error
 
 
+def parse_json(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: When it is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def read_json(path: str | os.PathLike, kind: Any, what: str) -> Any:
     """The value in a JSON file.
 
@@ -85,9 +100,34 @@ def read_json(path: str | os.PathLike, kind: Any, what: str) -> Any:
     """
     text = read_text(path)
     try:
-        return check(json.loads(text), kind, "it")
-    except (ValueError, RecursionError) as error:
+        return check(parse_json(text), kind, "it")
+    except ValueError as error:
         raise UserError(f"{str(path)!r} is damaged: it must hold {what} ({error}).") from error
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, taken: str | None = None) -> Iterator[None]:
+    """Keeps other processes out that lock the same file; nothing is locked where none can be made.
+
+    Args:
+        path: The file that is locked; it is made, and holds nothing.
+        taken: What the user is told where another process is inside; without it this one waits.
+
+    Raises:
+        UserError: When another process is inside, and `taken` says what to tell.
+    """
+    import filelock  # loads asyncio, which takes 0.1 s
+
+    with contextlib.ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(filelock.FileLock(path, timeout=-1 if taken is None else 0))
+        except filelock.Timeout:
+            raise UserError(str(taken)) from None
+        except (OSError, NotImplementedError):
+            # Such as a read-only folder, whose files can still be read.
+            log.debug("%s cannot be locked", path)
+        yield
 
 
 def check_writable(path: str | os.PathLike) -> None:

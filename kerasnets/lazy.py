@@ -7,12 +7,15 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import json
 import os
 import sys
 import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+from kerasnets.errors import UserError, shown
 
 
 class LazyModule(types.ModuleType):
@@ -23,6 +26,8 @@ class LazyModule(types.ModuleType):
     """
 
     def __getattr__(self, attribute: str) -> object:
+        if self.__name__ == "keras":
+            check_backend()
         prefer_onednn()
         return getattr(importlib.import_module(self.__name__), attribute)
 
@@ -38,6 +43,71 @@ else:
 def installed(module: str) -> bool:
     """Whether a module can be imported; it is not imported."""
     return importlib.util.find_spec(module) is not None
+
+
+# What keras.json may choose between; a backend's name is that of its package.
+CHOICES = {
+    "backend": ("tensorflow", "jax", "torch", "openvino", "numpy"),
+    "floatx": ("float16", "float32", "float64"),
+    "image_data_format": ("channels_last", "channels_first"),
+}
+
+
+def check_backend(needed: str | None = None) -> None:
+    """Refuses a backend of Keras that is not installed, or not the one needed.
+
+    Args:
+        needed: The one backend that will do.
+
+    Raises:
+        UserError: When Keras would not load, or its backend is another one.
+    """
+    if "keras" in sys.modules:
+        if needed is None:
+            return
+        backend, where = sys.modules["keras"].config.backend(), "Keras' backend"
+    else:
+        backend, where = _chosen_backend()
+    if backend not in CHOICES["backend"]:
+        raise UserError(
+            f"{where} is {backend!r}, which is no backend of Keras. Expected "
+            f"{', '.join(CHOICES['backend'])}; set KERAS_BACKEND=tensorflow."
+        )
+    if not installed(backend):
+        raise UserError(
+            f"{where} is {backend!r}, and {backend} is not installed: pip install {backend}, or "
+            "set KERAS_BACKEND=tensorflow."
+        )
+    if needed not in (None, backend):
+        raise UserError(f"{where} is {backend!r}; this needs {needed}: set KERAS_BACKEND={needed}.")
+
+
+def _chosen_backend() -> tuple[str, str]:
+    """The backend that Keras will load, and where that is said; as keras/src/backend/config.py."""
+    home = os.path.expanduser("~")
+    home = home if os.access(home, os.W_OK) else "/tmp"
+    folder = os.environ.get("KERAS_HOME", os.path.join(home, ".keras"))
+    path = os.path.expanduser(os.path.join(folder, "keras.json"))
+    config: Any = {}
+    try:
+        with open(path) as file:
+            config = json.load(file)
+    except RecursionError:
+        config = None
+    except (OSError, ValueError):
+        pass  # Keras takes its defaults
+    if not isinstance(config, dict):
+        raise UserError(f"{path!r} must hold an object, such as {{'backend': 'tensorflow'}}.")
+    for name in ("floatx", "image_data_format"):
+        value = config.get(name, CHOICES[name][0])
+        if value not in CHOICES[name]:
+            raise UserError(
+                f"{name} in {path!r} must be {' or '.join(CHOICES[name])}. Received: "
+                f"{shown(value)}."
+            )
+    if chosen := os.environ.get("KERAS_BACKEND"):
+        return chosen, "KERAS_BACKEND"
+    return config.get("backend", "tensorflow"), f"backend in {path!r}"
 
 
 def prefer_onednn() -> None:
@@ -79,7 +149,10 @@ class _KerasWatch(importlib.abc.MetaPathFinder):
         target: types.ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
         if name in ("keras", "tensorflow") and self.depth:
-            prefer_onednn()  # kerasnets is what imports it
+            # kerasnets is what imports it
+            if name == "keras":
+                check_backend()
+            prefer_onednn()
         if name != "keras" and not name.startswith("kerasnets."):
             return None
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:

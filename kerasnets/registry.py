@@ -14,7 +14,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from kerasnets.errors import UserError, unknown
+from kerasnets.files import parse_json
 from kerasnets.inputs import Preprocessing
+from kerasnets.values import from_plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,18 +82,17 @@ class Layout:
             layer; with ``"dense"`` or ``"conv"`` where the project's is that and ours is not.
         framework: ``torch``: tensors are called ``MODULE.weight`` and so on, channels first.
             ``keras``: files of Keras, a layer's variables in order.
-        norm_epsilon: Epsilon of the project's batch norms; ``None`` where it is ours.
         convolution_bias: Whether its convolutions in front of a batch norm have a bias.
         auxiliary: How the names of its auxiliary classifiers begin.
-        options: With which `kerasnets.build` gives the project's network; without them the weights
-            fit too, but the results are others.
+        options: With which `kerasnets.build` gives the project's network, in training too: the
+            epsilon and the momentum of its batch norms are among them where they are not ours.
+            Without them the weights fit too, but the results are others.
         first_layer: Our name of the network's first layer with weights. A file's layout is
             recognised by this layer's name in the file, and by those of the classifier's layers.
     """
 
     names: Callable[[str], str | tuple[str, str]]
     framework: Literal["torch", "keras"] = "torch"
-    norm_epsilon: float | None = None
     convolution_bias: bool = False
     auxiliary: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
@@ -119,19 +120,16 @@ class WeightsOrigin:
         return asdict(self)
 
     @classmethod
-    def from_config(cls, config: object) -> WeightsOrigin:
+    def from_config(cls, config: Any) -> WeightsOrigin:
         """The origin of a configuration that `get_config` returned, or that JSON gave back.
 
         Raises:
-            TypeError: When it is no such configuration.
+            UserError: When it is no such configuration.
         """
-        if not isinstance(config, dict) or not isinstance(config.get("preprocessing"), dict):
-            raise TypeError("it is no object with the preprocessing of a network")
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in config["preprocessing"].items()
-        }
-        return cls(**{**config, "preprocessing": Preprocessing(**fields)})
+        origin = from_plain(cls, config, "an origin")
+        if min(origin.preprocessing.size) < 1:
+            raise UserError(f"size must be positive. Received: {origin.preprocessing.size}.")
+        return origin
 
     def to_json(self) -> str:
         """As run folders and our own weight files keep it."""
@@ -142,9 +140,9 @@ class WeightsOrigin:
         """The origin of a text that `to_json` returned.
 
         Raises:
-            ValueError, TypeError: When it is no such text.
+            ValueError: When it is no such text.
         """
-        return cls.from_config(json.loads(text))
+        return cls.from_config(parse_json(text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +225,11 @@ class Registration:
     def style(self) -> Any:
         """The options of all layers (`kerasnets.models.blocks.Style`): the builder's default."""
         return inspect.signature(self.backbone).parameters["style"].default
+
+    def epsilon_of(self, project: str) -> float:
+        """The epsilon of a project's batch norms, which is ours where its layout has no other."""
+        epsilon: Any = self.layouts[project].options.get("norm_epsilon", self.style.norm_epsilon)
+        return epsilon
 
 
 _REGISTRATIONS: dict[str, Registration] = {}

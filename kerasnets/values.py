@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from kerasnets.errors import UserError, unknown
+from kerasnets.errors import UserError, shown, unknown
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ def check(value: Any, annotation: Any, name: str) -> Any:
             raise typeguard.TypeCheckError("is a bool")
         typeguard.check_type(value, plain, collection_check_strategy=every)
     except typeguard.TypeCheckError:
-        raise UserError(f"{name} must be {words(plain)}. Received: {value!r}.") from None
+        raise UserError(f"{name} must be {words(plain)}. Received: {shown(value)}.") from None
     for limit in limits:
         if isinstance(limit, Range) and value is not None and value not in limit:
             raise UserError(f"{name} must be {limit}. Received: {value}.")

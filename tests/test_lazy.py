@@ -11,6 +11,7 @@ import sys
 import pytest
 
 import kerasnets
+from kerasnets.lazy import check_backend, installed
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -117,6 +118,116 @@ kerasnets.build("resnet20_cifar")
 print("tensorflow" in sys.modules)
 """
     assert run(code, KERAS_BACKEND="jax") == "False"
+
+
+@pytest.mark.parametrize(
+    ("environment", "config", "message"),
+    [
+        ("torch", None, "KERAS_BACKEND is 'torch', and torch is not installed: pip install torch"),
+        ("jax", None, "KERAS_BACKEND is 'jax', and jax is not installed: .* KERAS_BACKEND=tensorf"),
+        ("jax", '{"backend": "tensorflow"}', "KERAS_BACKEND is 'jax', and jax is not installed"),
+        ("Tensorflow", None, "KERAS_BACKEND is 'Tensorflow', which is no backend of Keras"),
+        ("", '{"backend": "torch"}', "backend in '.*keras.json' is 'torch', and torch is not inst"),
+        (None, '{"backend": "theano"}', "keras.json' is 'theano', which is no backend of Keras"),
+        (None, '{"backend": ["jax"]}', r"keras.json' is \['jax'\], which is no backend of Keras"),
+        (None, "[]", "keras.json' must hold an object"),
+        (None, "[" * 100_000, "keras.json' must hold an object"),
+        (None, '{"floatx": "float8"}', "floatx in '.*keras.json' must be float16 or .*'float8'"),
+        ("tensorflow", '{"image_data_format": "th"}', "image_data_format in .* Received: 'th'"),
+    ],
+)
+def test_a_backend_that_is_not_there_is_told(environment, config, message, tmp_path, monkeypatch):
+    choose(monkeypatch, environment, config, tmp_path)
+    with pytest.raises(kerasnets.UserError, match=message) as caught:
+        check_backend()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "config", "backend"),
+    [
+        (None, None, "tensorflow"),
+        ("", None, "tensorflow"),
+        (None, "no JSON", "tensorflow"),
+        (None, '{"backend": "numpy", "floatx": "float32"}', "numpy"),
+        ("tensorflow", '{"backend": "torch"}', "tensorflow"),
+    ],
+)
+def test_a_backend_that_is_there_will_do(environment, config, backend, tmp_path, monkeypatch):
+    choose(monkeypatch, environment, config, tmp_path)
+    check_backend()
+    check_backend(backend)
+    with pytest.raises(kerasnets.UserError, match=f"is '{backend}'; this needs jax: set KERAS"):
+        check_backend("jax")
+
+
+def choose(monkeypatch, environment: str | None, config: str | None, home: pathlib.Path) -> None:
+    """A backend in the environment and in keras.json, where only some are installed."""
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setattr(
+        "kerasnets.lazy.installed", lambda name: name in ("tensorflow", "numpy", "keras")
+    )
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if environment is not None:
+        monkeypatch.setenv("KERAS_BACKEND", environment)
+    if config is not None:
+        (home / "keras.json").write_text(config)
+
+
+@pytest.mark.skipif(installed("openvino"), reason="stands for a backend that is not installed")
+@pytest.mark.parametrize(
+    "code",
+    [
+        "kerasnets.build('lenet5')",
+        "kerasnets.train",
+        "from kerasnets.fast.winograd import WinogradConv2D",
+        "from kerasnets.lazy import keras; keras.layers",
+        "import kerasnets.weights.load",
+    ],
+)
+def test_whatever_loads_keras_tells_of_the_backend(code):
+    code = f"""
+import kerasnets
+try:
+    {code}
+except kerasnets.UserError as error:
+    print(error)
+"""
+    assert run(code, KERAS_BACKEND="openvino").startswith(
+        "KERAS_BACKEND is 'openvino', and openvino is not installed: pip install openvino, or set"
+    )
+
+
+@pytest.mark.skipif(installed("openvino"), reason="stands for a backend that is not installed")
+def test_every_command_tells_of_the_backend_before_anything_loads(tmp_path):
+    for name in ("model/1/saved_model.pb", "image.png", "weights.h5"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    code = """
+import sys
+from kerasnets.cli.main import main
+for line in sys.argv[2:]:
+    sys.stderr = sys.stdout
+    try:
+        main([word.replace("HERE", sys.argv[1]) for word in line.split()])
+    except SystemExit as stop:
+        assert stop.code == 2
+    assert not {"tensorflow", "keras"} & set(sys.modules)
+"""
+    lines = [
+        "train --out HERE/run",
+        "summary lenet5",
+        "predict HERE/model HERE/image.png",
+        "convert HERE/weights.h5 HERE/out.safetensors",
+        "evaluate lenet5 --weights HERE/weights.h5 --data digits",
+        "export lenet5 --weights HERE/weights.h5",
+    ]
+    said = run(code, tmp_path, *lines, KERAS_BACKEND="openvino").splitlines()
+    assert len(said) == len(lines)
+    assert {line.partition(": pip")[0] for line in said} == {
+        "kerasnets: KERAS_BACKEND is 'openvino', and openvino is not installed"
+    }
 
 
 def test_a_module_of_ours_runs_as_a_program():

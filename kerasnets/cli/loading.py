@@ -6,18 +6,27 @@ import logging
 import os
 import sys
 import tempfile
+from typing import Literal
 
-from kerasnets.lazy import prefer_onednn
+from kerasnets.lazy import check_backend, prefer_onednn
 
 log = logging.getLogger("kerasnets")
 
 
-def load_tensorflow() -> None:
+def load_tensorflow(keras: Literal["none", "any", "tensorflow"] = "any") -> None:
     """Imports TensorFlow, says so first, and keeps its start-up notes to itself.
 
     They are written before its log level counts, so they are caught at the file descriptor; they
     are shown if the import fails.
+
+    Args:
+        keras: On which of its backends the command needs Keras too.
+
+    Raises:
+        UserError: When Keras is set to a backend that is not installed, or that will not do.
     """
+    if keras != "none":
+        check_backend(None if keras == "any" else keras)
     if "tensorflow" in sys.modules:
         return
     log.info("Loading TensorFlow ...")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from kerasnets.errors import UserError
+from kerasnets.files import parse_json
 
 
 def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> dict[str, Any]:
@@ -29,6 +29,6 @@ def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> di
 
 def _literal(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import tomllib
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 from kerasnets.config.paper_recipes import PAPERS
 from kerasnets.config.recipe_fields import Recipe, fields
 from kerasnets.errors import UserError, unknown
-from kerasnets.files import read_text
+from kerasnets.files import parse_json, read_text
 from kerasnets.plugins import load_plugins
 from kerasnets.values import check, from_plain
 
@@ -210,7 +209,7 @@ def _known(changes: Mapping[str, Any]) -> Mapping[str, Any]:
 def _from_file(path: pathlib.Path) -> Recipe:
     text = read_text(path)
     try:
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        values = parse_json(text) if path.suffix == ".json" else tomllib.loads(text)
         values = {"name": path.stem, "source": str(path)} | check(values, dict[str, Any], "it")
         if "base" in values:
             base = recipe(check(values.pop("base"), str, "base"))

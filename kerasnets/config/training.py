@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from kerasnets.config.recipe_fields import Fraction, Recipe
 from kerasnets.errors import UserError
 from kerasnets.fast.tricks import TrainingTrick, check
+from kerasnets.files import parse_json
 from kerasnets.registry import info
 from kerasnets.values import Range, check_fields, from_plain
 
@@ -103,7 +104,7 @@ def from_json(text: str, where: str) -> TrainConfig:
         UserError: When the file is damaged or holds unknown fields.
     """
     try:
-        values = json.loads(text)
+        values = parse_json(text)
         if isinstance(values, dict):
             values = with_new_names(values)
         config = from_plain(TrainConfig, values, "a configuration")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 import os
 import pathlib
 import re
@@ -13,6 +12,7 @@ import numpy as np
 
 from kerasnets.data.sources import Split
 from kerasnets.errors import UserError
+from kerasnets.files import parse_json
 
 # The number in the name of a validation image, ILSVRC2012_val_00000001.JPEG.
 NUMBER = re.compile(r"ILSVRC2012_val_(\d{8})")
@@ -30,7 +30,7 @@ def real_labels(path: str | os.PathLike, split: Split) -> list[list[int]]:
         UserError: When the file is damaged, or an image's name has no number.
     """
     try:
-        lists = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        lists = parse_json(pathlib.Path(path).read_text(encoding="utf-8"))
         if not all(isinstance(number, int) for classes in lists for number in classes):
             raise TypeError("it is no list of lists of class numbers")
     except (OSError, ValueError, TypeError) as error:

@@ -134,8 +134,11 @@ def _next_free(folder: pathlib.Path) -> pathlib.Path:
 
 
 def _is_number(name: str) -> bool:
-    """Whether a name is made of ASCII digits; `str.isdigit` alone takes ``²`` too."""
-    return name.isascii() and name.isdigit()
+    """Whether a name is made of ASCII digits; `str.isdigit` alone takes ``²`` too.
+
+    TensorFlow Serving counts versions in 64 bits.
+    """
+    return name.isascii() and name.isdigit() and int(name) < 2**63
 
 
 def prune(folder: pathlib.Path, format: str, keep: int) -> None:

@@ -18,6 +18,7 @@ from kerasnets.export.versions import prune, write_version
 from kerasnets.fast.faster import for_inference
 from kerasnets.fast.rewriting import classifying_layer, copied, logits_of, rebuilt
 from kerasnets.inputs import Preprocessing
+from kerasnets.lazy import check_backend
 from kerasnets.models.network import rebuilt_like
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
@@ -56,6 +57,7 @@ def export(
         UserError: When the names do not match the network, the export does not answer as the
             network does, or the folder cannot be written.
     """
+    check_backend("tensorflow")
     form = form or Form()
     network = rebuilt_like(network, network.input, logits_of(network))
     classes = network.output_shape[-1]

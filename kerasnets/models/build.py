@@ -8,10 +8,10 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from kerasnets.errors import UserError, unknown
+from kerasnets.errors import UserError, shown, unknown
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import Initializer, Style, output_of
-from kerasnets.registry import Registration, WeightsOrigin, registration
+from kerasnets.registry import Registration, WeightsOrigin, info, registration
 from kerasnets.values import check, words
 
 if typing.TYPE_CHECKING:
@@ -105,7 +105,7 @@ def check_arguments(
     auxiliary_heads = _takes_auxiliary_heads(entry, overrides, include_top)
     options = _split_overrides(entry, overrides, include_top)
     _check_top(entry, include_top, pooling, classifier_activation)
-    shape = _checked_input_shape(entry, input_shape)
+    shape = checked_input_shape(entry.info.name, input_shape)
     return Arguments(shape, _checked_classes(entry, classes), auxiliary_heads, *options)
 
 
@@ -116,6 +116,7 @@ def check_options(network: str, options: Mapping[str, object]) -> None:
         UserError: When the network has no such option, or a value is of a wrong type or range.
     """
     entry, own = registration(network), {"weights", *inspect.signature(assemble).parameters}
+    checked_input_shape(network, options.get("input_shape"))
     options = {name: value for name, value in options.items() if name not in own}
     _takes_auxiliary_heads(entry, options, include_top=True)
     _split_overrides(entry, options, include_top=True)
@@ -222,13 +223,19 @@ def _fits(network: keras.Model, images: keras.KerasTensor) -> bool:
     return True
 
 
-def _checked_input_shape(entry: Registration, shape: object) -> tuple[int | None, int | None, int]:
-    name = entry.info.name
+def checked_input_shape(network: str, shape: object) -> Any:
+    """The (height, width, channels) that ``input_shape=`` stands for; the paper's for ``None``.
+
+    Raises:
+        UserError: When it is none; height and width may be ``None``.
+    """
+    facts = info(network)
+    name = facts.name
     if shape is None:
-        return entry.info.input_shape
+        return facts.input_shape
     if not isinstance(shape, (tuple, list)) or len(shape) != 3:
         raise UserError(
-            f"{name}: input_shape must be (height, width, channels). Received: {shape!r}."
+            f"{name}: input_shape must be (height, width, channels). Received: {shown(shape)}."
         )
     for side, value in zip(("height", "width", "channels"), shape, strict=True):
         allowed = "a positive integer" if side == "channels" else "a positive integer or None"
@@ -236,7 +243,7 @@ def _checked_input_shape(entry: Registration, shape: object) -> tuple[int | None
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise UserError(
-                f"{name}: {side} of input_shape must be {allowed}. Received: {shape!r}."
+                f"{name}: {side} of input_shape must be {allowed}. Received: {shown(shape)}."
             )
     return tuple(shape)
 

@@ -215,7 +215,13 @@ def keras_names(layer: str) -> str:
 
 
 TORCHVISION = {"torchvision": Layout(names=torchvision_names)}
-KERAS = {"keras": Layout(names=keras_names, framework="keras", norm_epsilon=1.001e-5)}
+KERAS = {
+    "keras": Layout(
+        names=keras_names,
+        framework="keras",
+        options={"norm_epsilon": 1.001e-5, "norm_momentum": 0.99},
+    )
+}
 
 for depth, (trainable, statistics, multiply_adds) in COUNTS.items():
     register(

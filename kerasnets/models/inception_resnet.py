@@ -355,7 +355,12 @@ register(
     auxiliary_head=auxiliary_head,
     layouts={
         "timm": Layout(names=timm_names, first_layer="stem_conv1"),
-        "keras": Layout(names=keras_names, framework="keras", first_layer="stem_conv1"),
+        "keras": Layout(
+            names=keras_names,
+            framework="keras",
+            options={"norm_momentum": 0.99},
+            first_layer="stem_conv1",
+        ),
     },
     trainable_params=55_843_464,
     non_trainable_params=60_544,

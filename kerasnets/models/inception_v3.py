@@ -241,7 +241,12 @@ register(
             options={"average_pool": "include_pad"},
             first_layer="stem_conv1",
         ),
-        "keras": Layout(names=keras_names, framework="keras", first_layer="stem_conv1"),
+        "keras": Layout(
+            names=keras_names,
+            framework="keras",
+            options={"norm_momentum": 0.99},
+            first_layer="stem_conv1",
+        ),
     },
     input_shape=(299, 299, 3),
     classes=1000,

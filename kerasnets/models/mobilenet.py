@@ -9,9 +9,10 @@ the paper's width multiplier, the input's size its resolution multiplier.
 
 Deviations: the last depthwise convolution has stride 1, as table 1's output sizes require (the
 table prints 2). The batch norm's epsilon and the initial weights, which the paper does not give,
-are those of the authors' TensorFlow release. That release, and so keras.applications, also has
-``activation="relu6"``, ``padding="same"`` and ``dropout=0.001``; timm has relu6,
-``norm_epsilon=1e-5`` and our padding.
+are those of the authors' TensorFlow release. That release also has ``activation="relu6"``,
+``padding="same"`` and ``dropout=0.001``; keras.applications has relu6, ``norm_momentum=0.99`` and
+``padding="bottom_right"``, which differs at odd sizes; timm has relu6, ``norm_epsilon=1e-5`` and
+our padding.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 from typing import Literal
 
 from kerasnets.inputs import Preprocessing
+from kerasnets.lazy import keras
 from kerasnets.models.blocks import (
     NO_RESIDUALS,
     Stem,
@@ -51,7 +53,7 @@ def mobilenet_v1(
     stem: Stem = "imagenet",
     shallow: bool = False,
     separable: bool = True,
-    padding: Literal["symmetric", "same"] = "symmetric",
+    padding: Literal["symmetric", "same", "bottom_right"] = "symmetric",
 ) -> Tensor:
     """(N, 224, 224, 3) to (N, 7, 7, 1024).
 
@@ -61,7 +63,8 @@ def mobilenet_v1(
         separable: Whether blocks are taken apart; ``False`` makes each a full 3x3 convolution
             (table 4).
         padding: At stride 2 convolutions pad a pixel on each side, or ``"same"``, which pads the
-            bottom and right alone where height and width are even.
+            bottom and right alone where height and width are even. With ``"bottom_right"``
+            depthwise convolutions do so where they are odd too.
     """
     pad = 1 if padding == "symmetric" else "same"
     x = style.conv_norm_act(x, 32, 3, 1 if stem == "small" else 2, padding=pad, name="stem_conv")
@@ -72,25 +75,30 @@ def mobilenet_v1(
             strides = 2 if stage > 1 and number == first else 1
             name = f"stage{stage}_block{number}"
             block = separable_block if separable else full_block
-            x = block(x, style, filters, strides, padding=pad, name=name)
+            x = block(x, style, filters, strides, padding=padding, name=name)
     return x
 
 
 @rematerializable
 def full_block(
-    x: Tensor, style: Style, filters: int, strides: int, *, padding: Literal[1, "same"], name: str
+    x: Tensor, style: Style, filters: int, strides: int, *, padding: str, name: str
 ) -> Tensor:
     """Figure 3, left: a 3x3 convolution, batch norm and ReLU."""
-    return style.conv_norm_act(x, filters, 3, strides, padding=padding, name=f"{name}_conv")
+    pad = 1 if padding == "symmetric" else "same"
+    return style.conv_norm_act(x, filters, 3, strides, padding=pad, name=f"{name}_conv")
 
 
 @rematerializable
 def separable_block(
-    x: Tensor, style: Style, filters: int, strides: int, *, padding: Literal[1, "same"], name: str
+    x: Tensor, style: Style, filters: int, strides: int, *, padding: str, name: str
 ) -> Tensor:
     """Figure 3, right: depthwise and 1x1 convolution, each with batch norm and ReLU."""
     depthwise = f"{name}_depthwise"
-    x = style.depthwise_conv(x, 3, strides, padding=padding, name=depthwise)
+    pad = 1 if padding == "symmetric" else "same"
+    if padding == "bottom_right" and strides > 1:
+        x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{depthwise}_pad")(x)
+        pad = "valid"
+    x = style.depthwise_conv(x, 3, strides, padding=pad, name=depthwise)
     x = style.norm_act(x, name=depthwise)
     return style.conv_norm_act(x, filters, 1, name=f"{name}_conv")
 
@@ -136,9 +144,9 @@ register(
         "keras": Layout(
             names=keras_names,
             framework="keras",
-            options={"activation": "relu6", "padding": "same"},
+            options={"activation": "relu6", "padding": "bottom_right", "norm_momentum": 0.99},
         ),
-        "timm": Layout(names=timm_names, norm_epsilon=1e-5, options={"activation": "relu6"}),
+        "timm": Layout(names=timm_names, options={"activation": "relu6", "norm_epsilon": 1e-5}),
     },
     input_shape=(224, 224, 3),
     classes=1000,

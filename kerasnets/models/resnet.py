@@ -262,7 +262,10 @@ TORCHVISION = {"torchvision": Layout(names=torchvision_names)}
 # Its stride is in the first 1x1 of a bottleneck, torchvision's in the 3x3.
 KERAS = {
     "keras": Layout(
-        names=keras_names, framework="keras", norm_epsilon=1.001e-5, convolution_bias=True
+        names=keras_names,
+        framework="keras",
+        convolution_bias=True,
+        options={"norm_epsilon": 1.001e-5, "norm_momentum": 0.99},
     )
 }
 

@@ -195,7 +195,9 @@ def timm_names(layer: str) -> str | tuple[str, str]:
 
 
 KERAS = Layout(
-    names=keras_names, framework="keras", norm_epsilon=1.001e-5, options={"form": "keras"}
+    names=keras_names,
+    framework="keras",
+    options={"form": "keras", "norm_epsilon": 1.001e-5, "norm_momentum": 0.99},
 )
 TIMM = Layout(names=timm_names, options={"form": "timm"})
 

@@ -14,6 +14,7 @@ from kerasnets.errors import UserError
 from kerasnets.export.names import ANSWER
 from kerasnets.export.signatures import classifier
 from kerasnets.export.versions import numbered, versions
+from kerasnets.lazy import check_backend
 from kerasnets.prediction.failures import summary
 from kerasnets.prediction.prediction import Prediction, image_files, read_image
 from kerasnets.runs.run import Run
@@ -52,6 +53,7 @@ def load_classifier(model: str | os.PathLike) -> Classifier:
     if (folder / "saved_model.pb").is_file():
         return _serving_default(folder, _load(folder))
     if (folder / "config.json").is_file():
+        check_backend("tensorflow")
         run = Run.load(folder)
         return classifier(run.network(), run.preprocessing, run.class_names)
     raise UserError(

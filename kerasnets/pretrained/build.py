@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -86,5 +87,6 @@ def build(
         )
         with naming_networks_that_fit(file, entry.info.name):
             load(model, file, entry, fresh_head=classes is not None)
-    model.origin = origin
+    chosen = {key: value for key, value in overrides.items() if key in origin.options}
+    model.origin = dataclasses.replace(origin, options={**origin.options, **chosen})
     return model

@@ -78,7 +78,8 @@ def project_tensors(model: keras.Model, entry: Registration, layout: str) -> dic
     PyTorch's batch norms also count their batches: the counts are 0 here.
     """
     tensors = {}
-    for tensor in layout_tensors(model, entry.layouts[layout]):
+    epsilon = entry.epsilon_of(layout)
+    for tensor in layout_tensors(model, entry.layouts[layout], epsilon=epsilon):
         values = np.asarray(keras.ops.convert_to_numpy(tensor.variable.value))
         tensors[tensor.name] = tensor.to_file(values)
         if tensor.name.endswith(".running_var"):

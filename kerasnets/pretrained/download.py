@@ -6,18 +6,14 @@ what is kept), others by Keras beside those of keras.applications (``KERAS_HOME`
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import logging
 import os
 import pathlib
 import re
-from collections.abc import Iterator
 
 from kerasnets.errors import UserError
+from kerasnets.files import locked
 from kerasnets.lazy import installed, keras
-
-log = logging.getLogger("kerasnets")
 
 # Looked for in this order in a repository of the hub, where no file is named.
 HUB_FILES = ("model.safetensors", "weights.safetensors", "pytorch_model.bin", "model.weights.h5")
@@ -58,28 +54,10 @@ def parse_hub(location: str) -> tuple[str, str | None, str | None]:
 
 
 def _from_url(url: str, checksum: str) -> pathlib.Path:
-    with _locked(url.rpartition("/")[2]):
-        return _checked(url, checksum)
-
-
-@contextlib.contextmanager
-def _locked(name: str) -> Iterator[None]:
-    """While inside, other processes wait that want the file of this name.
-
-    Keras writes a file under its own name from the start.
-    """
-    import filelock  # loads asyncio, which takes 0.1 s
-
     home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
-    folder = pathlib.Path(home) / "locks"
-    with contextlib.ExitStack() as stack:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(filelock.FileLock(folder / f"{name}.lock"))
-        except OSError:
-            # What is kept can still be read there.
-            log.debug("%s cannot be written; downloads are not locked", folder)
-        yield
+    # Keras writes a file under its own name from the start.
+    with locked(pathlib.Path(home, "locks", f"{url.rpartition('/')[2]}.lock")):
+        return _checked(url, checksum)
 
 
 def _checked(url: str, checksum: str) -> pathlib.Path:

@@ -19,7 +19,7 @@ from kerasnets.pretrained.download import download, parse_hub
 from kerasnets.registry import WeightsOrigin, WeightSource, info, list_models, registration
 from kerasnets.weights.files import open_weights
 from kerasnets.weights.recognition import project_of
-from kerasnets.weights.tensors import WeightFile
+from kerasnets.weights.tensors import WeightFile, read_origin
 
 if TYPE_CHECKING:
     import keras
@@ -94,7 +94,7 @@ def opened(
     origin = known(network, weights)
     with open_weights(resolve(network, weights, include_top=include_top)) as file:
         if file.origin is not None and origin.source is None and not _is_folder(weights):
-            origin = _kept(network, file.origin, file.path)
+            origin = _kept(network, file.origin)
         yield file, of_project(origin, project_of(file, registration(network)))
 
 
@@ -114,7 +114,7 @@ def known(network: str, weights: str | os.PathLike | None) -> WeightsOrigin:
     if _is_folder(weights):
         path = pathlib.Path(weights, RUN_FACTS)
         if path.is_file():
-            return _kept(network, read_text(path), path)
+            return _kept(network, read_origin(read_text(path), path))
     row = find(network, weights)
     if row is None:
         return WeightsOrigin(network=facts.name, preprocessing=facts.preprocessing)
@@ -124,12 +124,8 @@ def known(network: str, weights: str | os.PathLike | None) -> WeightsOrigin:
     )
 
 
-def _kept(network: str, text: str, path: pathlib.Path) -> WeightsOrigin:
-    """What a run folder, or a safetensors file of ours, says of its weights."""
-    try:
-        origin = WeightsOrigin.from_json(text)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{str(path)!r} does not describe a network: {error}.") from error
+def _kept(network: str, origin: WeightsOrigin) -> WeightsOrigin:
+    """What a run folder, or a file of ours, says of its weights, for a network."""
     name = info(network).name
     # Another network's options are of no use to this one.
     return replace(origin, network=name, options=origin.options if origin.network == name else {})

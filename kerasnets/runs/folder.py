@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 import re
@@ -9,9 +10,12 @@ from collections.abc import Mapping
 
 from kerasnets.config.training import TrainConfig, differences
 from kerasnets.errors import UserError
+from kerasnets.files import locked
 from kerasnets.pretrained.sources import RUN_FACTS
 from kerasnets.registry import info
-from kerasnets.runs.run import CLASSES, CONFIG, SPLITS, FolderTakenError, Run
+from kerasnets.runs.run import CLASSES, CONFIG, IDENTITY, SPLITS, FolderTakenError, Run
+
+LOCK = ".lock"
 
 
 def run_folder(config: TrainConfig, resume: bool) -> pathlib.Path:
@@ -74,6 +78,19 @@ def earlier_run(
     return earlier
 
 
+def in_use(folder: pathlib.Path) -> contextlib.AbstractContextManager[None]:
+    """While inside, no other training goes on with the run in a folder.
+
+    Raises:
+        UserError: On entering, when another one does.
+    """
+    return locked(
+        folder / LOCK,
+        f"The run in {str(folder)!r} is in use: another training is writing it. Wait for its end, "
+        "or choose another --out.",
+    )
+
+
 def create(run: Run, sizes: Mapping[str, int], *, numbered: bool) -> Run:
     """Begins a new run; a numbered one takes the next number where another run took its folder.
 
@@ -117,6 +134,6 @@ def clear(folder: pathlib.Path) -> None:
 def _is_leftover(path: pathlib.Path) -> bool:
     if path.name == "checkpoints":
         return path.is_dir() and not any(path.iterdir())
-    return path.name.removeprefix(".partial-") in (CLASSES, SPLITS, RUN_FACTS) or (
+    return path.name.removeprefix(".partial-") in (CLASSES, IDENTITY, SPLITS, RUN_FACTS) or (
         path.name == f".partial-{CONFIG}"
     )

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shlex
+import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from kerasnets.config.training import TrainConfig, default_recipe, from_json, to
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder, read_json, read_text, write_text
 from kerasnets.inputs import Preprocessing
+from kerasnets.models.build import checked_input_shape
 from kerasnets.pretrained.build import build
 from kerasnets.pretrained.sources import RUN_FACTS, describe, write_run_facts
-from kerasnets.registry import WeightsOrigin, info
+from kerasnets.registry import WeightsOrigin
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 CLASSES = "classes.json"
+# What the run's checkpoints are known by.
+IDENTITY = "identity.json"
 # The number of images of each split, by which a resumed run recognises its data.
 SPLITS = "splits.json"
 
@@ -85,6 +89,7 @@ class Run:
         write_text(folder / CLASSES, json.dumps(class_names, indent=2) + "\n")
         if sizes is not None:
             write_text(folder / SPLITS, json.dumps(sizes) + "\n")
+        write_text(folder / IDENTITY, json.dumps(uuid.uuid4().hex) + "\n")
         write_run_facts(folder, _origin(config))
         # Written last: with it the folder is a run.
         write_text(folder / CONFIG, to_json(config))
@@ -131,13 +136,13 @@ class Run:
     def input_shape(self) -> tuple[int, int, int]:
         """The network's (height, width, channels): the paper's, or that of the run's options."""
         options: dict[str, Any] = parse_options(self.config.options)
-        shape = options.get("input_shape", info(self.config.model).input_shape)
+        shape = checked_input_shape(self.config.model, options.get("input_shape"))
         if None in shape:
             raise UserError(
                 "A run needs images of one size: the option input_shape must be [HEIGHT, WIDTH, "
                 f"CHANNELS]. Received: {json.dumps(shape)}."
             )
-        return tuple(shape)
+        return shape
 
     def network(self, **overrides: Any) -> keras.Model:
         """The trained network; it returns logits.
@@ -200,6 +205,16 @@ class Run:
         if path.is_file():
             found = read_json(path, dict[str, object], "figures by name")
         return found
+
+
+def identity(folder: pathlib.Path) -> str | None:
+    """What a run's checkpoints are known by; ``None`` for a run of an earlier version.
+
+    Raises:
+        UserError: When the file is damaged.
+    """
+    path = folder / IDENTITY
+    return read_json(path, str, "the run's identity") if path.is_file() else None
 
 
 def _origin(config: TrainConfig) -> WeightsOrigin:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import logging
+import os
 import pathlib
 import threading
 import time
@@ -105,8 +107,12 @@ class Repository:
         self._pool = concurrent.futures.ThreadPoolExecutor(config.batch_threads, "batch")
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="versions", daemon=True)
+        # What the last look at the files found to say.
+        self._notes: set[str] = set()
+        # Whether the folder is one model's; told once, for anybody can make a folder `7` in it.
+        self._one_model: bool | None = None
         self.models: Mapping[str, Model] = {}
-        if not self._sources():
+        if not self._sources()[0]:
             raise UserError(
                 f"There is no SavedModel to serve in {str(folder)!r}: no numbered versions "
                 "(savedmodels/lenet5), no folders of such (savedmodels)."
@@ -169,40 +175,70 @@ class Repository:
         return [found[number] for number in numbers]
 
     def _watch(self) -> None:
-        trouble = ""
         while not self._stopping.wait(self._config.poll_s):
-            before, trouble = trouble, ""
             try:
                 self._refresh()
-            except (OSError, UserError) as error:
-                # A folder that cannot be read now may be readable again; what is loaded stays.
-                trouble = str(error)
-                if trouble != before:
-                    log.warning("the models cannot be looked up: %s", trouble)
+            # Whatever is done to the files: what is loaded stays, and the next look may succeed.
+            except Exception as error:
+                self._say({f"the models cannot be looked up: {summary(error)}"})
 
     def _refresh(self) -> None:
         models = {}
-        for name, source in self._sources().items():
+        sources, notes = self._sources()
+        for name, source in sources.items():
             models[name] = self.models.get(name) or Model(source, self._pool, self._config)
             models[name].source = source
-            models[name].refresh()
+            try:
+                models[name].refresh()
+            except Exception as error:  # one model's folder is no reason to pass over the others
+                notes.add(f"{name}: the versions cannot be looked up: {summary(error)}")
         self.models = models
+        self._say(notes)
 
-    def _sources(self) -> dict[str, ModelConfig]:
+    def _say(self, notes: set[str]) -> None:
+        """Logs what was not said after the last look already."""
+        for note in sorted(notes - self._notes):
+            log.warning("%s", note)
+        self._notes = notes
+
+    def _sources(self) -> tuple[dict[str, ModelConfig], set[str]]:
+        """The models by name, and a line for each folder that is ignored."""
         if self._config.config is not None:
-            return read_models_config(self._config.config)
-        folder = (self._folder or pathlib.Path()).resolve()
+            return read_models_config(self._config.config), set()
+        # Unlike `Path.resolve` this takes links that lead in a circle.
+        folder = pathlib.Path(os.path.realpath(self._folder or "."))
         if not folder.is_dir():
             raise UserError(f"There is no folder {str(self._folder)!r}.")
-        folders = [folder]
-        if not numbered(folder):
-            folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
-            folders = [path for path in folders if numbered(path) or path.name in self.models]
+        if self._one_model is None:
+            self._one_model = _is_model(folder)
+        folders = [folder] if self._one_model else sorted(folder.glob("[!.]*"))
         policy = {"latest": {"num_versions": self._config.versions}}
-        return {
-            path.name: ModelConfig(name=path.name, base_path=str(path), model_version_policy=policy)
-            for path in folders
-        }
+        sources, notes = {}, set()
+        for path in folders:
+            if reason := self._why_ignored(path):
+                notes.add(f"{str(path)!r} is ignored: {reason}")
+            elif path.is_dir():
+                sources[path.name] = ModelConfig(
+                    name=path.name, base_path=str(path), model_version_policy=policy
+                )
+        return sources, notes
+
+    def _why_ignored(self, path: pathlib.Path) -> str:
+        """What keeps a folder from being a model's; empty for a model, and for what is no folder.
+
+        A model that is served stays one while its folder is there.
+        """
+        try:
+            name = path.name.encode().decode()
+            if path.is_symlink() and not path.exists():
+                return "the link leads nowhere"
+            if not path.is_dir() or name in self.models or numbered(path):
+                return ""
+        except UnicodeEncodeError:
+            return "its name is not UTF-8"
+        except OSError as error:
+            return error.strerror or str(error)
+        return "it has no numbered versions"
 
 
 def read_models_config(path: pathlib.Path) -> dict[str, ModelConfig]:
@@ -229,7 +265,29 @@ def read_models_config(path: pathlib.Path) -> dict[str, ModelConfig]:
     return models
 
 
+def _is_model(folder: pathlib.Path) -> bool:
+    """Whether a folder holds versions of one model, rather than folders of models.
+
+    One with both is a model's where a version is complete: a model may be called `2024`.
+    """
+    versions = numbered(folder).values()
+    if any((version / "saved_model.pb").is_file() for version in versions):
+        return True
+    return bool(versions) and not any(_has_versions(path) for path in folder.iterdir())
+
+
+def _has_versions(folder: pathlib.Path) -> bool:
+    try:
+        return bool(numbered(folder))
+    except OSError:
+        return False
+
+
 def _files(folder: pathlib.Path) -> tuple:
     """What changes when a file of a folder does."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    files = []
+    for top, _, names in os.walk(folder):
+        for path in (os.path.join(top, name) for name in names):
+            with contextlib.suppress(OSError):  # it has vanished, or cannot be reached
+                files.append((path, os.stat(path).st_size, os.stat(path).st_mtime_ns))
+    return tuple(sorted(files))

@@ -108,6 +108,8 @@ class Servable:
 
 
 def _read_signatures(path: pathlib.Path) -> Mapping[str, SignatureDef]:
+    if not path.is_file():  # reading a pipe would wait for ever
+        raise ValueError(f"There is no file {path}")
     try:
         saved_model = SavedModel.FromString(path.read_bytes())
     except DecodeError as error:

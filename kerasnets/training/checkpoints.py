@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import logging
 import pathlib
+import re
 from collections.abc import Mapping
 
 import keras
 import numpy as np
 
-from kerasnets.errors import UserError
-from kerasnets.weights import read_tensors, save_tensors
+from kerasnets.errors import UserError, shown
+from kerasnets.runs.run import identity
+from kerasnets.weights.files import open_weights
+from kerasnets.weights.save import save_tensors
+from kerasnets.weights.tensors import check_finite
 
 log = logging.getLogger("kerasnets")
 
 KEEP = 3
+# How the names of the network's own variables begin.
+WEIGHTS = ("trainable", "non_trainable")
 
 
 def state(model: keras.Model) -> dict[str, np.ndarray]:
@@ -36,19 +42,34 @@ def save(folder: pathlib.Path, values: Mapping[str, np.ndarray], step: int) -> p
         UserError: When it cannot be written, or a weight is no number; the older ones are kept.
     """
     for name, array in values.items():
-        if name.startswith(("trainable", "non_trainable")) and not np.isfinite(array).all():
+        if name.startswith(WEIGHTS) and not np.isfinite(array).all():
             raise UserError(
                 f"Weights are no finite numbers any more at step {step}; {kept(folder)} "
                 "A lower --learning-rate may help."
             )
-    path = folder / f"step_{step:08d}.safetensors"
-    save_tensors(path, values)
-    others = sorted(folder.glob("step_*.safetensors"))
+    path = folder / _name(step)
+    run = identity(folder.parent)
+    save_tensors(path, values, {"step": str(step), **({"run": run} if run else {})})
+    others = _by_step(folder)
     # Later ones were damaged, or the run would have gone on from them.
-    later = [other for other in others if other > path]
-    for other in [*others[: -KEEP - len(later)], *later]:
-        other.unlink()
+    later = [other for other in others if other > step]
+    for other in [*list(others)[: -KEEP - len(later)], *later]:
+        others[other].unlink()
     return path
+
+
+def _name(step: int) -> str:
+    return f"step_{step:08d}.safetensors"
+
+
+def _by_step(folder: pathlib.Path) -> dict[int, pathlib.Path]:
+    """The checkpoints of a folder by their step, ascending; it may hold other files too."""
+    found = {}
+    for path in folder.glob("step_*.safetensors"):
+        number = re.fullmatch(r"step_([0-9]{8,18})\.safetensors", path.name)
+        if number and path.name == _name(int(number[1])) and path.is_file():
+            found[int(number[1])] = path
+    return dict(sorted(found.items()))
 
 
 def kept(folder: pathlib.Path) -> str:
@@ -59,7 +80,32 @@ def kept(folder: pathlib.Path) -> str:
 
 def latest(folder: pathlib.Path) -> pathlib.Path | None:
     """The newest checkpoint of a folder, or ``None``."""
-    return max(folder.glob("step_*.safetensors"), default=None)
+    return max(_by_step(folder).items(), default=(0, None))[1]
+
+
+def check_run(folder: pathlib.Path) -> None:
+    """Makes sure that a run's checkpoints are its own; a look at the head of each.
+
+    Raises:
+        UserError: When one is another run's, or has the name of another step. It is not touched.
+    """
+    own = {"run": identity(folder.parent)}
+    if own["run"] is None:
+        return
+    for step, path in _by_step(folder).items():
+        own["step"] = str(step)
+        try:
+            with open_weights(path) as file:
+                found = file.metadata
+        except UserError:
+            continue  # damaged: `restore` says so and takes an earlier one
+        for name, expected in own.items():
+            if found.get(name) != expected:
+                raise UserError(
+                    f"{str(path)!r} is no checkpoint of this run: its {name} is "
+                    f"{shown(found.get(name))}, expected {expected!r}. Move it away to go on "
+                    "without it."
+                )
 
 
 def restore(folder: pathlib.Path, model: keras.Model) -> int:
@@ -69,12 +115,14 @@ def restore(folder: pathlib.Path, model: keras.Model) -> int:
         The steps it had made; 0 where there is no checkpoint.
 
     Raises:
-        UserError: When there are checkpoints, but all are damaged or another network's.
+        UserError: When there are checkpoints, but all are damaged or another network's, or one is
+            another run's.
     """
+    check_run(folder)
     model.optimizer.build(model.trainable_variables)
     variables = _variables(model)
     failures = []
-    for path in sorted(folder.glob("step_*.safetensors"), reverse=True):
+    for step, path in reversed(_by_step(folder).items()):
         try:
             values = _read(path, variables)
         except UserError as error:
@@ -83,7 +131,7 @@ def restore(folder: pathlib.Path, model: keras.Model) -> int:
             continue
         for name, variable in variables.items():
             variable.assign(values[name])
-        return int(path.stem.removeprefix("step_"))
+        return step
     if failures:
         raise UserError(
             f"No checkpoint in {str(folder)!r} can be used: {', '.join(failures)} are damaged. "
@@ -94,12 +142,16 @@ def restore(folder: pathlib.Path, model: keras.Model) -> int:
 
 def _read(path: pathlib.Path, variables: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
     """The tensors of a checkpoint, if it is whole and fits."""
-    values = read_tensors(path)
+    with open_weights(path) as file:
+        values = file.read()
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     different = shapes.items() ^ {name: array.shape for name, array in values.items()}.items()
     if different:
         name, shape = min(different)
         raise UserError(f"{str(path)!r} is no checkpoint of this run: {name} {shape}.")
+    for name, variable in variables.items():
+        if name.startswith(WEIGHTS):
+            check_finite(path, f"{name} (for {variable.path})", values[name])
     return values
 
 

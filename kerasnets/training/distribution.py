@@ -7,7 +7,6 @@ and the order and augmentation of the images do not depend on their number.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import tensorflow as tf
 from kerasnets import values
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
+from kerasnets.files import parse_json
 from kerasnets.runs.run import chosen_recipe
 from kerasnets.training.model import TrainingModel
 
@@ -277,7 +277,7 @@ def _from_environment(text: str | None) -> tuple[list[str], int] | None:
     if not text:
         return None
     try:
-        described = json.loads(text)
+        described = parse_json(text)
         cluster = values.check(described["cluster"], dict[str, list[str]], "cluster")
         kind, index = described["task"]["type"], int(described["task"]["index"])
         if set(cluster) - {"chief", "worker", "evaluator"} or kind not in ("chief", "worker"):
@@ -287,7 +287,7 @@ def _from_environment(text: str | None) -> tuple[list[str], int] | None:
         own = cluster.get(kind, [])
         if not 0 <= index < len(own):
             raise ValueError(f"its task is {kind} {index}, of {len(own)} counted from 0")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else error
         raise UserError(f"TF_CONFIG describes no cluster of workers: {reason}.") from error
     chiefs = cluster.get("chief", [])

@@ -26,8 +26,9 @@ from kerasnets.evaluation.evaluator import evaluate
 from kerasnets.evaluation.report import write_report
 from kerasnets.files import check_writable
 from kerasnets.inspection.memory import batch_within
+from kerasnets.lazy import check_backend
 from kerasnets.registry import info
-from kerasnets.runs.folder import clear, create, earlier_run, run_folder
+from kerasnets.runs.folder import clear, create, earlier_run, in_use, run_folder
 from kerasnets.runs.history import read_history, save_curves
 from kerasnets.runs.run import Run, chosen_recipe, load_data
 from kerasnets.training import checkpoints
@@ -70,6 +71,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
         UserError: When the configuration does not work; nothing was trained then.
         Interrupted: After Ctrl-C or SIGTERM; the state is saved.
     """
+    check_backend("tensorflow")
     config = config.resolved()
     where = placement(config)
     check(config, where)
@@ -86,7 +88,11 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     )
     # What appears there later is of another run that begins.
     leftovers = not numbered and earlier is None and folder.exists() and any(folder.iterdir())
-    with seeded(config.seed):
+    with contextlib.ExitStack() as stack:
+        if where.chief and earlier is not None:
+            stack.enter_context(in_use(folder))
+            checkpoints.check_run(folder / "checkpoints")
+        stack.enter_context(seeded(config.seed))
         dataset = _load(config, earlier)
         run = Run(folder, config, dataset.class_names)
         with where.scope():
@@ -102,11 +108,13 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
             if leftovers:
                 clear(folder)
             run = create(run, dataset.sizes, numbered=numbered)
-        with logging_to(run.folder / "train.log") if where.chief else contextlib.nullcontext():
-            if where.chief and bad:
+            stack.enter_context(in_use(run.folder))
+        if where.chief:
+            stack.enter_context(logging_to(run.folder / "train.log"))
+            if bad:
                 write_list(run.folder / BAD_IMAGES, bad)
                 log.info("%d images cannot be read and are left out, see %s", len(bad), BAD_IMAGES)
-            _finish(run, network, splits, dataset.held_out, where)
+        _finish(run, network, splits, dataset.held_out, where)
     return run
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import pathlib
 import zipfile
@@ -14,12 +13,11 @@ from typing import Any, Literal
 import numpy as np
 
 from kerasnets.errors import UserError
+from kerasnets.files import parse_json
 from kerasnets.weights.tensors import (
     CHECKSUMS,
-    ORIGIN,
     Stored,
     WeightFile,
-    crc32,
     damaged,
     reading,
 )
@@ -62,11 +60,8 @@ def file_format(path: str | os.PathLike) -> Format:
 
 
 def _holds_keras_model(path: pathlib.Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "model.weights.h5" in archive.namelist()
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise damaged(path, error) from error
+    with reading(path), zipfile.ZipFile(path) as archive:
+        return "model.weights.h5" in archive.namelist()
 
 
 @contextlib.contextmanager
@@ -97,21 +92,18 @@ def read_tensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
         UserError: As `open_weights`.
     """
     with open_weights(path) as file:
-        tensors = {name: stored.read(0, stored.rows) for name, stored in file.tensors.items()}
-        for name in file.checksums:
-            file.check(name, crc32(tensors[name]))
-    return tensors
+        return file.read()
 
 
 @contextlib.contextmanager
 def _safetensors(path: pathlib.Path) -> Iterator[WeightFile]:
     """Memory-mapped: pages come in as rows are read."""
-    reader = _SafetensorsReader(path)
-    with reader.reading():
+    with reading(path):
+        reader = _SafetensorsReader(path)
         tensors = {name: reader.stored(name) for name in reader.file.keys()}  # noqa: SIM118
         metadata = reader.file.metadata() or {}
     checksums = _checksums(path, metadata, tensors)
-    yield WeightFile(path, tensors, checksums=checksums, origin=metadata.get(ORIGIN))
+    yield WeightFile(path, tensors, checksums=checksums, metadata=metadata)
 
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -124,13 +116,7 @@ class _SafetensorsReader:
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
-        with self.reading():
-            self.open()
-
-    def reading(self) -> contextlib.AbstractContextManager[None]:
-        import safetensors
-
-        return reading(self.path, safetensors.SafetensorError, OSError)
+        self.open()
 
     def open(self) -> None:
         import safetensors
@@ -145,7 +131,7 @@ class _SafetensorsReader:
         return Stored(tuple(part.get_shape()), _DTYPES.get(dtype, dtype), read)
 
     def rows(self, name: str, start: int, stop: int) -> np.ndarray:
-        with self.reading():
+        with reading(self.path):
             if self.read_bytes > self.KEEP:
                 self.open()
             part = self.file.get_slice(name)
@@ -162,7 +148,7 @@ def _checksums(
     if CHECKSUMS not in metadata:
         return {}
     try:
-        recorded = json.loads(metadata[CHECKSUMS])
+        recorded = parse_json(metadata[CHECKSUMS])
         checksums = {name: int(value, 16) for name, value in recorded.items()}
     except (ValueError, AttributeError, TypeError) as error:
         raise damaged(path, f"its list of checksums cannot be read ({error})") from error

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import pathlib
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import h5py
 import numpy as np
 
 from kerasnets.errors import UserError
-from kerasnets.weights.tensors import Stored, WeightFile, damaged, reading
+from kerasnets.files import parse_json
+from kerasnets.weights.tensors import ORIGIN, Stored, WeightFile, damaged, reading
 
-# What h5py raises for files whose structure makes no sense.
-_ERRORS = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
+# Files of Keras have some ten; it takes the square of the depth in time to go there.
+_DEPTH = 100
+# Where Keras keeps what belongs to layers.
+_TOPS = ("layers", "_layer_checkpoint_dependencies")
 _TRAILER = b"kerasnets:crc32:"
 _DIGITS = 8
 
@@ -38,40 +42,77 @@ def opened(path: pathlib.Path) -> Iterator[WeightFile]:
 
 @contextlib.contextmanager
 def opened_archive(path: pathlib.Path) -> Iterator[WeightFile]:
-    """A ``.keras`` archive. Its configuration is not looked at, so nothing in it is run."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            # zipfile compares the member's checksum.
-            content = archive.read(_member(archive, path))
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
-        raise damaged(path, error) from error
-    with _file(path, io.BytesIO(content)) as file:
+    """A ``.keras`` archive. Of its configuration only the origin is read; nothing in it is run."""
+    with reading(path), zipfile.ZipFile(path) as archive:
+        content = _member(archive, "model.weights.h5", path)
+        config = {}
+        if "config.json" in archive.namelist():
+            config = parse_json(_member(archive, "config.json", path).decode())
+        origin = config.get("config", {}).get("origin")
+        facts = {} if origin is None else {ORIGIN: json.dumps(origin)}
+    with _file(path, io.BytesIO(content), facts) as file:
         yield file
 
 
-def _member(archive: zipfile.ZipFile, path: pathlib.Path) -> zipfile.ZipInfo:
-    """The weights, after a look at their size: an archive may pretend to hold terabytes."""
-    member = archive.getinfo("model.weights.h5")
+def _member(archive: zipfile.ZipFile, name: str, path: pathlib.Path) -> bytes:
+    """A file of an archive, its checksum compared.
+
+    Its size is looked at before: an archive may pretend to hold terabytes.
+    """
+    member = archive.getinfo(name)
     if member.file_size > 100 * max(member.compress_size, 1) + (1 << 20):
-        raise damaged(path, f"its weights unpack to {member.file_size:,} bytes")
-    return member
+        raise damaged(path, f"its {name} unpacks to {member.file_size:,} bytes")
+    return archive.read(member)
 
 
 @contextlib.contextmanager
-def _file(path: pathlib.Path, source: object) -> Iterator[WeightFile]:
+def _file(
+    path: pathlib.Path, source: object, facts: Mapping[str, str] | None = None
+) -> Iterator[WeightFile]:
     with contextlib.ExitStack() as stack:
-        with reading(path, *_ERRORS):
+        with reading(path):
             file = stack.enter_context(h5py.File(source, "r"))
             datasets = dict(_datasets(path, file))
             tensors = {name: _stored(path, data) for name, data in datasets.items()}
-        yield WeightFile(path, _ranked(tensors), framework="keras")
+            if ORIGIN in file.attrs:
+                facts = {ORIGIN: _text(file.attrs[ORIGIN])}
+        yield WeightFile(path, _ranked(tensors), framework="keras", metadata=facts or {})
+
+
+def _groups(path: pathlib.Path, file: h5py.File) -> list[Any]:
+    """Every group of a file, none twice.
+
+    Links to other files are refused before anything follows one: it may be a pipe, and wait.
+    """
+    groups: list[Any] = []
+    seen: set[Any] = set()
+    waiting: list[Any] = [file]
+    while waiting:
+        group = waiting.pop()
+        if group.name.count("/") > _DEPTH:
+            raise damaged(path, f"its groups are nested more than {_DEPTH} deep")
+        if group in seen:  # told by where it lies in the file
+            continue
+        seen.add(group)
+        groups.append(group)
+        children = []
+        for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                where = f"{group.name.rstrip('/')}/{name}"
+                raise damaged(path, f"{where} is a link to another file, {link.filename!r}")
+            if isinstance(link, h5py.HardLink) and isinstance(group[name], h5py.Group):
+                children.append(group[name])
+        waiting += reversed(children)
+    return groups
 
 
 # A group's member may be of several kinds; one that is not the expected kind is an error.
 def _datasets(path: pathlib.Path, file: Any) -> Iterator[tuple[str, Any]]:
     """The variables, by ``LAYER/INDEX``."""
-    if "layers" in file or "_layer_checkpoint_dependencies" in file:
-        yield from _by_group(path, file)
+    groups = _groups(path, file)
+    if any(top in file for top in _TOPS):
+        yield from _by_group(path, groups)
         return
     root = file.get("model_weights", file)  # a complete model saved as .h5
     names = _attribute(root, "layer_names")
@@ -82,19 +123,13 @@ def _datasets(path: pathlib.Path, file: Any) -> Iterator[tuple[str, Any]]:
             yield f"{layer}/{index}", root[layer][weight]
 
 
-def _by_group(path: pathlib.Path, file: Any) -> Iterator[tuple[str, Any]]:
+def _by_group(path: pathlib.Path, groups: list[Any]) -> Iterator[tuple[str, Any]]:
     """The variables of a ``.weights.h5`` file: each layer's ``vars`` group has the layer's name."""
-    groups = []
-
-    def visit(name: str, item: object) -> None:
-        if name.rpartition("/")[2] == "vars" and isinstance(item, h5py.Group) and len(item):
-            groups.append(item)
-
-    for top in ("layers", "_layer_checkpoint_dependencies"):
-        if top in file:
-            file[top].visititems(visit)
     for group in groups:
-        owner = group.name.split("/")[-2]
+        _, top, *parts = group.name.split("/")
+        if top not in _TOPS or parts[-1:] != ["vars"] or not len(group):
+            continue
+        owner = (top, *parts)[-2]
         if owner.startswith("seed_generator"):
             continue
         if "name" not in group.attrs:
@@ -127,7 +162,7 @@ def _stored(path: pathlib.Path, data: object) -> Stored:
         raise damaged(path, f"{getattr(data, 'name', data)} is not a plain array of numbers")
 
     def read(start: int, stop: int) -> np.ndarray:
-        with reading(path, *_ERRORS):
+        with reading(path):
             return data[start:stop] if data.shape else data[()]
 
     return Stored(tuple(data.shape), data.dtype.name, read)
@@ -156,8 +191,13 @@ def _ranked(tensors: dict[str, Stored]) -> dict[str, Stored]:
     return renamed
 
 
-def add_trailer(path: str | os.PathLike) -> None:
-    """Appends the checksum of all that is in the file; readers of HDF5 do not look there."""
+def add_facts(path: str | os.PathLike, facts: Mapping[str, str]) -> None:
+    """Adds what the file says of itself, and at its end the checksum of all that is in it.
+
+    Keras does not look for the former, nor readers of HDF5 for the latter.
+    """
+    with h5py.File(path, "r+") as weights:
+        weights.attrs.update(facts)
     with open(path, "r+b") as file:
         checksum = _crc32(file, os.fstat(file.fileno()).st_size)
         file.write(_TRAILER + f"{checksum:0{_DIGITS}x}".encode())

@@ -35,7 +35,8 @@ class Tensor:
         variable: Of one of our layers.
         layer: That layer.
         in_file_order: Returns a view of the variable's array; flattened, it is the file's tensor.
-        shift: Added to what the file has: a batch norm's variance under another epsilon.
+        shift: The file's epsilon less ours, at a batch norm's variance: added to what the file
+            has, it gives the same outputs. Zero where the network was built with the file's.
         channels_axis: Where the image's channels are in the file, if their number is to change.
         lost_bias: Whether this is the bias of a convolution that has none here. The batch norm
             behind it takes it off the mean, which is exactly the same function.
@@ -52,7 +53,8 @@ class Tensor:
 
     def to_file(self, array: np.ndarray) -> np.ndarray:
         """The variable's array as the file holds it."""
-        return np.ascontiguousarray(self.in_file_order(array)).reshape(self.shape)
+        array = np.ascontiguousarray(self.in_file_order(array)).reshape(self.shape)
+        return array - array.dtype.type(self.shift)
 
     def from_file(self, array: np.ndarray, out: np.ndarray) -> None:
         """Writes the file's array into `out`, an array of the variable's shape."""
@@ -72,18 +74,29 @@ def own_names(model: keras.Model) -> dict[str, tuple[keras.layers.Layer, keras.V
     }
 
 
-def own_tensors(model: keras.Model, found: Mapping[str, tuple[int, ...]]) -> Iterator[Tensor]:
+def own_tensors(
+    model: keras.Model, found: Mapping[str, tuple[int, ...]], epsilon: float | None = None
+) -> Iterator[Tensor]:
     """Each tensor of a file that `save_weights` wrote.
 
     Args:
         model: One of our networks.
         found: The shapes in the file. A dense layer may be a convolution there, or the reverse.
+        epsilon: The epsilon of the batch norms that the file is for; the model's if not given.
     """
     for name, (layer, variable) in own_names(model).items():
         other = f"{FORMS.get(layer.name)}/{name.rpartition('/')[2]}"
         name = other if other in found and name not in found else name
         shape = tuple(variable.shape)
-        yield Tensor(name, _in_other_form(shape, found.get(name, shape)), variable, layer)
+        shift = _shift(layer, name.rpartition("/")[2].removeprefix("moving_"), epsilon)
+        in_file = _in_other_form(shape, found.get(name, shape))
+        yield Tensor(name, in_file, variable, layer, shift=shift)
+
+
+def _shift(layer: keras.layers.Layer, role: str, epsilon: float | None) -> float:
+    """What a file's variance lacks under the layer's epsilon, if the file's is another."""
+    is_variance = isinstance(layer, keras.layers.BatchNormalization) and role == "variance"
+    return epsilon - layer.epsilon if is_variance and epsilon is not None else 0.0
 
 
 def _in_other_form(shape: tuple[int, ...], found: tuple[int, ...]) -> tuple[int, ...]:
@@ -95,7 +108,10 @@ def _in_other_form(shape: tuple[int, ...], found: tuple[int, ...]) -> tuple[int,
 
 
 def layout_tensors(
-    model: keras.Model, layout: Layout, found: Collection[str] = ()
+    model: keras.Model,
+    layout: Layout,
+    found: Collection[str] = (),
+    epsilon: float | None = None,
 ) -> Iterator[Tensor]:
     """Each tensor that a project's file of this network must hold.
 
@@ -103,6 +119,7 @@ def layout_tensors(
         model: One of our networks.
         layout: The project's.
         found: The names in the file; a batch norm without gamma is told by them.
+        epsilon: The epsilon of the batch norms that the file is for; the model's if not given.
     """
     lost = _convolutions_without_bias(model) if layout.convolution_bias else {}
     variables = _torch_variables if layout.framework == "torch" else _keras_variables
@@ -114,11 +131,8 @@ def layout_tensors(
         prefix, kind = (names, None) if isinstance(names, str) else names
         norm = lost.get(layer.name)
         for name, variable, role in variables(layer, prefix, counts):
-            shift = 0.0
-            if role == "variance" and layout.norm_epsilon is not None:
-                shift = layout.norm_epsilon - layer.epsilon
             view, shape = _view(layer, variable, role, kind, layout.framework)
-            yield Tensor(name, shape, variable, layer, view, shift)
+            yield Tensor(name, shape, variable, layer, view, _shift(layer, role, epsilon))
         if norm is not None:
             name = f"{prefix}.bias" if layout.framework == "torch" else f"{prefix}/1"
             mean: Any = norm.moving_mean

@@ -13,7 +13,7 @@ from kerasnets.weights import memory
 from kerasnets.weights.files import open_weights
 from kerasnets.weights.layouts import Tensor
 from kerasnets.weights.plan import plan_loading
-from kerasnets.weights.tensors import WeightFile, crc32
+from kerasnets.weights.tensors import WeightFile, check_finite, crc32
 
 log = logging.getLogger("kerasnets")
 
@@ -72,7 +72,10 @@ def _read(file: WeightFile, tensors: list[Tensor]) -> list[tuple[keras.Variable,
     for tensor in sorted(tensors, key=lambda tensor: tensor.lost_bias):
         variable, kind = tensor.variable, keras.backend.standardize_dtype(tensor.variable.dtype)
         array = memory.zeros(tuple(variable.shape), kind)
-        _fill(array, tensor, file)
+        # What is too large for float32 is found as an infinite number.
+        with np.errstate(over="ignore"):
+            _fill(array, tensor, file)
+        check_finite(file.path, f"{tensor.name} (for {variable.path})", array)
         if tensor.lost_bias:
             values[id(variable)][1][...] -= array
         else:

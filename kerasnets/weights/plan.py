@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -79,11 +80,15 @@ def _expected(
     model: keras.Model, file: WeightFile, entry: Registration, project: str | None
 ) -> list[Tensor]:
     """The tensors that a file of this network must hold."""
-    if project is None and file.framework == "torch":
+    if project is not None:
+        layout, epsilon = entry.layouts[project], entry.epsilon_of(project)
+        return list(layout_tensors(model, layout, file.tensors, epsilon))
+    options = file.origin.options if file.origin else {}
+    epsilon: Any = options.get("norm_epsilon")
+    if file.framework == "torch":
         shapes = {name: stored.shape for name, stored in file.tensors.items()}
-        return list(own_tensors(model, shapes))
-    layout = entry.layouts[project] if project else OWN
-    return list(layout_tensors(model, layout, file.tensors))
+        return list(own_tensors(model, shapes, epsilon))
+    return list(layout_tensors(model, OWN, file.tensors, epsilon))
 
 
 def _of_built_heads(

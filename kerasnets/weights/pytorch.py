@@ -6,16 +6,15 @@ import contextlib
 import importlib
 import os
 import pathlib
-import pickle
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from kerasnets.errors import UserError
 from kerasnets.files import whole
-from kerasnets.weights.tensors import Stored, WeightFile
+from kerasnets.weights.tensors import Stored, WeightFile, reading
 
 # Names of modules had dots once; torchvision's files of DenseNets still have them.
 DOTTED = re.compile(r"(\.denselayer\d+\.(?:norm|conv))\.(\d)\.")
@@ -34,15 +33,18 @@ def opened(path: pathlib.Path) -> Iterator[WeightFile]:
     content = _load(torch, path)
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
-    tensors = isinstance(content, dict) and {
-        DOTTED.sub(r"\1\2.", str(name).removeprefix("module.")): Stored(
-            tuple(value.shape), str(value.dtype).removeprefix("torch."), _reader(value)
-        )
-        for name, value in content.items()
-        if isinstance(value, torch.Tensor)
-    }
+    with reading(path):
+        tensors = isinstance(content, dict) and {
+            DOTTED.sub(r"\1\2.", str(name).removeprefix("module.")): _stored(path, name, value)
+            for name, value in content.items()
+            if isinstance(value, torch.Tensor)
+        }
     if not tensors:
-        raise UserError(f"{str(path)!r} holds no dictionary of tensors.")
+        keys = f" of {', '.join(map(str, content))[:100]}" if isinstance(content, dict) else ""
+        raise UserError(
+            f"{str(path)!r} holds no dictionary of tensors by name, but a "
+            f"{type(content).__name__}{keys}."
+        )
     yield WeightFile(path, tensors)
 
 
@@ -51,21 +53,32 @@ def _load(torch: Any, path: pathlib.Path) -> object:
         # An open file: by a path that ends in .safetensors torch would take it for that.
         with path.open("rb") as file:
             return torch.load(file, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError,
-        AttributeError, TypeError, OSError, AssertionError,
-    ) as error:  # fmt: skip
+    # On a damaged file it raises anything.
+    except Exception as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{str(path)!r} was not read, its code was not run: {reason}") from error
 
 
-def _reader(tensor: Any) -> Callable[[int, int], np.ndarray]:
-    def read(start: int, stop: int) -> np.ndarray:
-        rows = tensor[start:stop] if tensor.ndim else tensor
-        # numpy has no bfloat16.
-        return (rows.float() if rows.is_floating_point() else rows).numpy()
+def _stored(path: pathlib.Path, name: object, tensor: Any) -> Stored:
+    kinds = {
+        "sparse": not str(tensor.layout).endswith("strided"),
+        "quantized": tensor.is_quantized,
+        "meta": tensor.is_meta,
+    }
+    for kind, found in kinds.items():
+        if found:
+            raise UserError(
+                f"{str(path)!r} cannot be used: {name} is a {kind} tensor, expected a dense one "
+                "of floating-point numbers."
+            )
 
-    return read
+    def read(start: int, stop: int) -> np.ndarray:
+        with reading(path):
+            # A parameter asks for gradients, and numpy has no bfloat16.
+            rows = tensor.detach()[start:stop] if tensor.ndim else tensor.detach()
+            return (rows.float() if rows.is_floating_point() else rows).numpy()
+
+    return Stored(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), read)
 
 
 def save(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) -> None:

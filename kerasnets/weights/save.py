@@ -12,7 +12,7 @@ import numpy as np
 from kerasnets.errors import UserError
 from kerasnets.files import whole
 from kerasnets.registry import WeightsOrigin
-from kerasnets.weights.hdf5 import add_trailer
+from kerasnets.weights.hdf5 import add_facts
 from kerasnets.weights.layouts import own_names
 from kerasnets.weights.tensors import CHECKSUMS, ORIGIN, crc32
 
@@ -21,25 +21,23 @@ def save_weights(model: keras.Model, path: str | os.PathLike) -> None:
     """Writes the weights of a network; `kerasnets.build` loads them.
 
     The format follows the name: ``.weights.h5`` is Keras' own, and anything else safetensors with
-    each variable under ``LAYER/VARIABLE``. Both record a checksum; safetensors files also record
-    the model's ``origin``.
+    each variable under ``LAYER/VARIABLE``. Both record a checksum and the model's ``origin``.
 
     Raises:
         UserError: When the disk is full or the folder cannot be written.
     """
+    origin = getattr(model, "origin", None)
+    facts = {ORIGIN: origin.to_json()} if isinstance(origin, WeightsOrigin) else {}
     if os.fspath(path).endswith(".weights.h5"):
         with whole(path) as partial:
             model.save_weights(partial)
-            add_trailer(partial)
+            add_facts(partial, facts)
         return
     tensors = {
         name: np.asarray(keras.ops.convert_to_numpy(variable.value))
         for name, (_, variable) in own_names(model).items()
     }
-    origin = getattr(model, "origin", None)
-    save_tensors(
-        path, tensors, {ORIGIN: origin.to_json()} if isinstance(origin, WeightsOrigin) else {}
-    )
+    save_tensors(path, tensors, facts)
 
 
 def save_tensors(

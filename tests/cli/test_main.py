@@ -1,11 +1,14 @@
 import csv
 import dataclasses
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from kerasnets import UserError, list_models
@@ -15,6 +18,8 @@ from kerasnets.cli.flags import one_line
 from kerasnets.cli.main import parse
 from kerasnets.config import recipe
 from kerasnets.config.training import from_json, to_json
+from kerasnets.runs.folder import in_use
+from kerasnets.weights import read_tensors, save_tensors
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 MODERN = ("train", "--model", "lenet5_modern")
@@ -94,6 +99,7 @@ REFUSED = [
     ["train", "--weights", "none.h5"],
     ["train", "--out", "README.md"],
     ["train", "--options", "poool", "max"],
+    ["train", "--options", "input_shape", "[[["],
     ["evaluate", "none/run"],
     ["evaluate", "lenet5", "--weights", "none.h5", "--data", "digits"],
     ["predict", ".", "none.png"],
@@ -294,6 +300,48 @@ def test_folders_are_looked_at_before_the_work(arguments, short_run, capsys, tmp
     assert re.fullmatch(
         r"kerasnets: The folder 'file.*' cannot be made: 'file' is a file.\n", shown
     )
+
+
+def with_nan(path):
+    tensors = read_tensors(path)
+    save_tensors(path, {**tensors, "conv1/bias": np.full(6, np.nan, "float32")})
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda run: (run / "config.json").write_text("[" * 100_000), "config.json' is no config"),
+        (lambda run: (run / "classes.json").write_text("[" * 100_000), "classes.json' is damaged"),
+        (lambda run: (run / "network.json").write_text("[" * 100_000), "network.json' does not"),
+        (
+            lambda run: with_nan(run / "weights.safetensors"),
+            "conv1/bias .* holds NaN, expected finite",
+        ),
+        (lambda run: os.truncate(run / "weights.safetensors", 900), "safetensors' is damaged: "),
+    ],
+)
+def test_damaged_files_of_a_run_are_told(damage, message, short_run, capsys, tmp_path):
+    run = shutil.copytree(short_run.folder, tmp_path / "run")
+    damage(run)
+    with pytest.raises(SystemExit) as stop:
+        command_line.main(["evaluate", str(run)])
+    shown = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 2
+    assert re.search(message, shown[-1])
+    assert not any("Traceback" in line for line in shown)
+
+
+def test_a_run_in_use_is_told_before_anything_loads(short_run, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "kerasnets.cli.commands.train.load_tensorflow", lambda: pytest.fail("loaded")
+    )
+    with in_use(short_run.folder), pytest.raises(SystemExit) as stop:
+        command_line.main(["train", "--out", str(short_run.folder), "--resume"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"kerasnets: The run in {str(short_run.folder)!r} is in use: another training is writing "
+        "it. Wait for its end, or choose another --out."
+    ]
 
 
 def test_a_network_is_found_though_a_folder_has_its_name(tmp_path, monkeypatch):

@@ -99,6 +99,8 @@ def test_a_recipe_without_a_base_has_the_defaults(tmp_path):
         ("a.toml", "epochs 3", "is no recipe: .*line 1"),
         ("a.json", "[]", r"is no recipe: it must be an object"),
         ("a.json", "{", "is no recipe: "),
+        ("a.json", "[" * 100_000, "is no recipe: it is nested too deeply"),
+        ("a.toml", "a = " + "[" * 100_000, "is no recipe: "),
         ("b.toml", None, "b.toml' cannot be read: No such file"),
     ],
 )

@@ -170,9 +170,7 @@ def test_keras_applications_agree(peer, name, options):
     source = getattr(keras.applications, peer)(weights=None, **options)
     randomize(source)
     layout = registration(name).layouts["keras"]
-    model = kerasnets.build(
-        name, norm_epsilon=layout.norm_epsilon, kernel_initializer="zeros", **options
-    )
+    model = kerasnets.build(name, kernel_initializer="zeros", **layout.options, **options)
     copy_weights(source, model, layout)
     # The same operations on the same numbers.
     assert largest_difference(model, source, options["input_shape"][0]) < 1e-5

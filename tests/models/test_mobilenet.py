@@ -70,7 +70,8 @@ def randomize_all(model):
 
 @pytest.mark.parametrize(
     ("alpha", "size", "include_top"),
-    [(1.0, 224, True), (0.75, 32, False), (0.5, 128, True), (0.25, 32, False)],
+    # At 200 pixels there are maps of odd sides, 25 and 13.
+    [(1.0, 224, True), (0.75, 32, False), (0.5, 128, True), (0.25, 200, True), (0.25, 33, False)],
 )
 def test_keras_applications_agree(alpha, size, include_top):
     options = {"input_shape": (size, size, 3), "include_top": include_top}

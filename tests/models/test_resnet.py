@@ -195,9 +195,7 @@ def test_keras_applications_agree_once_their_biases_are_in_the_means(peer, name,
     source = getattr(keras.applications, peer)(weights=None, **options)
     randomize(source)
     layout = registration(name).layouts["keras"]
-    model = kerasnets.build(
-        name, norm_epsilon=layout.norm_epsilon, kernel_initializer="zeros", **options
-    )
+    model = kerasnets.build(name, kernel_initializer="zeros", **layout.options, **options)
     copy_weights(source, model, layout)
     # Folding rounds a mean to float32; 2e-6 was measured at 152 layers.
     assert largest_difference(model, source, options["input_shape"][0]) < 2e-5

@@ -114,7 +114,7 @@ def test_keras_form_equals_keras_applications(peer, options):
     randomize(source)
     name = f"{peer[:-2].lower()}_v2"
     layout = registration(name).layouts["keras"]
-    model = kerasnets.build(name, norm_epsilon=layout.norm_epsilon, **layout.options, **options)
+    model = kerasnets.build(name, **layout.options, **options)
     copy_weights(source, model, layout)
     # The same operations; another padding of the same zeros may round differently.
     assert largest_difference(model, source, options["input_shape"][0]) < 1e-5

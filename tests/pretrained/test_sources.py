@@ -135,7 +135,7 @@ def test_a_name_of_a_source_goes_before_a_file_of_that_name(tmp_path, monkeypatc
 def test_a_file_is_known_by_its_published_name():
     name = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
     assert describe("vgg16", f"downloads/{name}").preprocessing.channel_order == "bgr"
-    assert describe("mobilenet_v1", "mobilenet_1_0_224_tf.h5").options["padding"] == "same"
+    assert describe("mobilenet_v1", "mobilenet_1_0_224_tf.h5").options["padding"] == "bottom_right"
     assert describe("mobilenet_v1", "mobilenet_1_0_224_tf.h5").source == "keras"
     assert known("vgg16", "my.h5").preprocessing == kerasnets.info("vgg16").preprocessing
     hub = describe("resnet34", "hf:timm/resnet34.ra4_e3600_r224_in1k@main")
@@ -230,7 +230,12 @@ def test_a_run_keeps_what_its_first_weights_were_used_to(tmp_path):
     run = Run.create(tmp_path / "run", config.resolved(), ("a", "b"))
     # The file itself may be gone by now.
     kept = describe("mobilenet_v1", run.folder)
-    assert kept.options == {"activation": "relu6", "padding": "same", "width": 0.125}
+    assert kept.options == {
+        "activation": "relu6",
+        "padding": "bottom_right",
+        "norm_momentum": 0.99,
+        "width": 0.125,
+    }
     assert run.preprocessing == kerasnets.preprocessing("mobilenet_v1", "keras")
     with pytest.raises(UserError, match="has not finished: it has no weights.safetensors"):
         kerasnets.build("mobilenet_v1", weights=run.folder)
@@ -242,6 +247,6 @@ def test_a_run_keeps_what_its_first_weights_were_used_to(tmp_path):
     (run.folder / RUN_FACTS).write_text(json.dumps({"network": "mobilenet_v1"}))
     with pytest.raises(
         UserError,
-        match=r"network.json' does not describe a network: it is no object with the preprocessing",
+        match=r"network.json' does not describe a network: an origin is incomplete: .*preprocessing",
     ):
         kerasnets.build("mobilenet_v1", classes=2, weights=run.folder)

@@ -1,9 +1,11 @@
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
 from kerasnets import Run, TrainConfig, UserError, recipe
-from kerasnets.runs.folder import clear, is_free, run_folder
+from kerasnets.runs.folder import LOCK, clear, in_use, is_free, run_folder
 
 
 def config(folder, **changes) -> TrainConfig:
@@ -41,3 +43,23 @@ def test_two_runs_cannot_begin_in_one_folder(short_run, tmp_path):
     assert not is_free(folder)
     with pytest.raises(UserError, match="Another run began in .*run' meanwhile"):
         Run.create(folder, config(folder), short_run.class_names)
+
+
+def test_a_run_is_free_again_when_the_process_that_writes_it_is_killed(tmp_path):
+    lock = f"lock = filelock.FileLock({str(tmp_path / LOCK)!r})"
+    code = f"import filelock; {lock}; lock.acquire(); print(flush=True); input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-uc", code], **pipes) as process:
+        process.stdout.readline()
+        for _ in range(2):
+            with pytest.raises(UserError, match="is in use: another training is"), in_use(tmp_path):
+                pass
+        process.kill()
+    with in_use(tmp_path):
+        pass
+
+
+def test_a_folder_that_takes_no_lock_stops_nothing(tmp_path):
+    (tmp_path / "file").touch()
+    with in_use(tmp_path / "file"):
+        pass

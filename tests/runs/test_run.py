@@ -3,6 +3,7 @@ import json
 import pytest
 
 from kerasnets import Run, UserError
+from kerasnets.config.training import TrainConfig, to_json
 from kerasnets.runs.run import load_data
 
 
@@ -15,6 +16,16 @@ def test_a_damaged_run_folder_is_told(tmp_path, short_run):
     (tmp_path / "classes.json").write_text(json.dumps(["a", "b"]))
     with pytest.raises(UserError, match="has not finished; go on with: kerasnets train --out"):
         Run.load(tmp_path).network()
+
+
+def of_size(size: str) -> bytes:
+    return f'{{"network": "lenet5_modern", "preprocessing": {{"size": {size}}}}}'.encode()
+
+
+def with_shape(shape: str) -> bytes:
+    """The configuration of a run with this option."""
+    config = TrainConfig(model="lenet5_modern", options={"input_shape": shape})
+    return to_json(config.resolved()).encode()
 
 
 @pytest.mark.parametrize(
@@ -30,6 +41,21 @@ def test_a_damaged_run_folder_is_told(tmp_path, short_run):
         ("metrics.json", b'{"top1": 0.', "metrics.json' is damaged: it must hold figures by name"),
         ("metrics.json", b"null", "metrics.json' is damaged: it must hold figures by name"),
         ("network.json", b"null", "network.json' does not describe a network"),
+        ("config.json", b"[" * 100_000, "no configuration of a run: it is nested too deeply"),
+        ("classes.json", b"[" * 100_000, "classes.json' is damaged: .*nested too deeply"),
+        ("metrics.json", b'{"a":' * 100_000, "metrics.json' is damaged: .*nested too deeply"),
+        ("network.json", b"[" * 100_000, "does not describe a network: it is nested too deeply"),
+        ("network.json", b'{"network": 3}', "does not describe a network: network must be a str"),
+        ("network.json", b"{}", "does not describe a network: an origin is incomplete"),
+        ("network.json", of_size("[0, 0]"), r"network: size must be positive. Received: \(0, 0\)"),
+        ("network.json", of_size("[8]"), "does not describe a network: size must be"),
+        ("network.json", of_size('"8"'), "does not describe a network: size must be"),
+        ("splits.json", b"[" * 100_000, "splits.json' is damaged: .*nested too deeply"),
+        ("config.json", with_shape("[[["), r"input_shape must be \(height, .*Received: '\[\[\['"),
+        ("config.json", with_shape("[[[8]]]"), r"input_shape must be \(height, width, channels\)"),
+        ("config.json", with_shape("[0, 8, 1]"), "height of input_shape must be a positive"),
+        ("config.json", with_shape("[null, 8, 1]"), "A run needs images of one size"),
+        ("config.json", with_shape("[" * 50_000), "input_shape must be .*Received: '\\[{9}.*'"),
         ("splits.json", b'{"train": "many"}', "splits.json' is damaged: it must hold the number"),
     ],
 )
@@ -37,8 +63,10 @@ def test_damaged_files_of_a_run_are_named(short_run, tmp_path, name, content, me
     for other in ("config.json", "classes.json"):
         (tmp_path / other).write_bytes((short_run.folder / other).read_bytes())
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         look_at_all(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 700
 
 
 def look_at_all(folder):

@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,9 @@ import pytest
 import tensorflow as tf
 
 from kerasnets import Run, TrainConfig, UserError, recipe, train
+from kerasnets.runs.folder import LOCK, in_use
 from kerasnets.runs.history import read_history
-from kerasnets.runs.run import load_data
+from kerasnets.runs.run import IDENTITY, load_data
 from kerasnets.training.callbacks import Interrupted, SaveCheckpoints
 from kerasnets.training.networks import starting_network
 from kerasnets.training.process import seeded
@@ -152,6 +154,33 @@ def test_what_does_not_work_is_told_before_training(tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         train(config(tmp_path / "run", **changes))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_another_process_writes_is_not_resumed(short_run, tmp_path, monkeypatch):
+    run = Run.load(shutil.copytree(short_run.folder, tmp_path / "run"))
+    before = modified(run.folder)
+    monkeypatch.setattr("kerasnets.training.trainer.load_data", lambda _: pytest.fail("read"))
+    with in_use(run.folder), pytest.raises(UserError, match="is in use: another training is"):
+        train(config(run.folder), resume=True)
+    assert modified(run.folder) == before
+
+
+def modified(folder: pathlib.Path) -> dict[pathlib.Path, int]:
+    """When each file was last written, the lock aside."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != LOCK)
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_a_checkpoint_of_another_run_is_told_before_the_data_are_read(
+    short_run, tmp_path, monkeypatch
+):
+    """Of the same network and recipe."""
+    for name in ("one", "other"):
+        shutil.copytree(short_run.folder, tmp_path / name)
+    (tmp_path / "other" / IDENTITY).write_text('"another"')
+    monkeypatch.setattr("kerasnets.training.trainer.load_data", lambda _: pytest.fail("read"))
+    with pytest.raises(UserError, match="step_.* is no checkpoint of this run: its run is '"):
+        train(config(tmp_path / "other"), resume=True)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path, short_run):

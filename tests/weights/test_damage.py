@@ -1,5 +1,6 @@
 """Damaged and wrong weight files: a clear error, or exactly what was written; never a half."""
 
+import io
 import json
 import os
 import pickle
@@ -15,7 +16,7 @@ import pytest
 import safetensors.numpy
 
 from kerasnets import UserError, build
-from kerasnets.weights import load_weights, save_weights
+from kerasnets.weights import load_weights, save_tensors, save_weights
 from tests.models.keras_applications import randomize
 
 NAME = "lenet5_modern"
@@ -61,6 +62,113 @@ def with_byte(path, position, value=None):
     content = bytearray(path.read_bytes())
     content[position] = content[position] ^ 0xFF if value is None else value
     path.write_bytes(content)
+
+
+def in_hdf5(change):
+    """Changes what is in an HDF5 file, or in that of an archive."""
+
+    def damage(path):
+        if path.suffix != ".keras":
+            with h5py.File(path, "r+") as file:
+                change(file, path.parent)
+            return
+        with zipfile.ZipFile(path) as archive:
+            content = {name: archive.read(name) for name in archive.namelist()}
+        inner = io.BytesIO(content["model.weights.h5"])
+        with h5py.File(inner, "r+") as file:
+            change(file, path.parent)
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in {**content, "model.weights.h5": inner.getvalue()}.items():
+                archive.writestr(name, text)
+
+    return damage
+
+
+def replaced(name, make):
+    """Puts something else in the place of a member of an HDF5 file."""
+
+    def change(file, folder):
+        del file[name]
+        file[name] = make(file, folder)
+
+    return in_hdf5(change)
+
+
+def to_pipe(file, folder):
+    """Whoever opens it waits for ever."""
+    os.mkfifo(folder / "pipe")
+    return h5py.ExternalLink(str(folder / "pipe"), "/")
+
+
+def to_file(file, folder):
+    with h5py.File(folder / "other.h5", "w") as other:
+        other["array"] = np.zeros((5, 5, 1, 6), "float32")
+    return h5py.ExternalLink("other.h5", "array")
+
+
+def nested(file, folder):
+    group = file
+    for _ in range(300):
+        group = group.create_group("layers")
+
+
+def stored_elsewhere(file, folder):
+    (folder / "raw").write_bytes(bytes(600))
+    where = [(str(folder / "raw"), 0, 600)]
+    return file.create_dataset("elsewhere", (5, 5, 1, 6), "float32", external=where)
+
+
+def virtual(file, folder):
+    layout = h5py.VirtualLayout((5, 5, 1, 6), "float32")
+    layout[:] = h5py.VirtualSource("other.h5", "array", (5, 5, 1, 6))
+    return file.create_virtual_dataset("virtual", layout)
+
+
+def repacked(method):
+    """Another compression, and a byte of the compressed data turned."""
+
+    def damage(path):
+        with zipfile.ZipFile(path) as archive:
+            content = archive.read("model.weights.h5")
+        with zipfile.ZipFile(path, "w", method) as archive:
+            archive.writestr("model.weights.h5", content)
+        with_byte(path, 200)
+
+    return damage
+
+
+def with_flags(position, value):
+    """Changes both headers of the weights in an archive: the local one and the directory's."""
+
+    def damage(path):
+        with zipfile.ZipFile(path) as archive:
+            content = archive.read("model.weights.h5")
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("model.weights.h5", content)
+        directory = path.read_bytes().rindex(b"PK\x01\x02")
+        with_byte(path, position, value)
+        with_byte(path, directory + position + 2, value)
+
+    return damage
+
+
+def with_value(name, value):
+    """One number of a tensor in a safetensors file, its checksum right."""
+
+    def damage(path):
+        tensors = safetensors.numpy.load_file(path)
+        tensors[name] = tensors[name].astype(np.asarray(value).dtype)
+        tensors[name].reshape(-1)[-1] = value
+        save_tensors(path, tensors)
+
+    return damage
+
+
+DEEP = "[" * 100_000
+
+
+def with_metadata(**values):
+    return lambda path: with_header(path, lambda head: head["__metadata__"].update(values))
 
 
 def without(path, name):
@@ -163,7 +271,136 @@ DAMAGE = {
         lambda path: path.write_bytes(pickle.dumps(["a", "list"], protocol=2)),
         "was not read, its code was not run|holds no dictionary of tensors",
     ),
+    "a link to another file": (
+        "keras.weights.h5",
+        replaced("layers/conv2d/vars/0", to_file),
+        "is damaged: /layers/conv2d/vars/0 is a link to another file, 'other.h5'",
+    ),
+    "a link to a pipe": (
+        "keras.weights.h5",
+        replaced("layers", to_pipe),
+        "is damaged: /layers is a link to another file, '.*pipe'",
+    ),
+    "a link to a pipe beside the layers": (
+        "ours.weights.h5",
+        in_hdf5(lambda file, folder: file.update(more=to_pipe(file, folder))),
+        "is damaged: its checksum is|is a link to another file",
+    ),
+    "a link to a pipe in the older format": (
+        "keras.h5",
+        replaced("model_weights", to_pipe),
+        "is damaged: /model_weights is a link to another file",
+    ),
+    "a link to another file in an archive": (
+        "keras.keras",
+        replaced("layers/conv2d/vars/0", to_file),
+        "is damaged: /layers/conv2d/vars/0 is a link to another file, 'other.h5'",
+    ),
+    "a link to itself": (
+        "keras.weights.h5",
+        replaced("layers", lambda file, folder: h5py.SoftLink("/layers")),
+        "10 tensors are missing: conv1/0",
+    ),
+    "groups in groups": (
+        "keras.weights.h5",
+        in_hdf5(lambda file, folder: nested(file["layers"], folder)),
+        "is damaged: its groups are nested more than 100 deep",
+    ),
+    "an array in place of the layers": (
+        "keras.weights.h5",
+        replaced("layers", lambda file, folder: np.zeros(3)),
+        "tensors are missing",
+    ),
+    "a group in place of an array": (
+        "keras.weights.h5",
+        replaced("layers/conv2d/vars/0", lambda file, folder: file.create_group("other")),
+        "is damaged: .* is not a plain array of numbers",
+    ),
+    "an array kept in another file": (
+        "keras.weights.h5",
+        replaced("layers/conv2d/vars/0", stored_elsewhere),
+        "is damaged: .* is not a plain array of numbers",
+    ),
+    "an array made of other files": (
+        "keras.weights.h5",
+        replaced("layers/conv2d/vars/0", virtual),
+        "is damaged: .* is not a plain array of numbers",
+    ),
+    "a layer without a name": (
+        "keras.weights.h5",
+        in_hdf5(lambda file, folder: file["layers/conv2d/vars"].attrs.clear()),
+        "does not name its layers",
+    ),
+    "a layer of the older format that is an array": (
+        "keras.h5",
+        replaced("model_weights/conv1", lambda file, folder: np.zeros(3)),
+        "is damaged: |tensors are missing: conv1/0",
+    ),
+    "an archive with a password": (
+        "keras.keras",
+        with_flags(6, 1),
+        "is damaged: .*encrypted, password required",
+    ),
+    "an archive of an unknown compression": (
+        "keras.keras",
+        with_flags(8, 99),
+        "is damaged: .*compression",
+    ),
+    "a flip in an LZMA archive": ("keras.keras", repacked(zipfile.ZIP_LZMA), "is damaged: "),
+    "a flip in a bzip2 archive": ("keras.keras", repacked(zipfile.ZIP_BZIP2), "is damaged: "),
+    "deep checksums": (
+        "ours.safetensors",
+        with_metadata(crc32=DEEP),
+        "its list of checksums cannot be read \\(it is nested too deeply\\)",
+    ),
+    "a header nested deeply": (
+        "ours.safetensors",
+        lambda path: path.write_bytes(
+            struct.pack("<Q", 100_006) + b'{"a":' + b"[" * 100_000 + b"}"
+        ),
+        "is damaged: ",
+    ),
+    "NaN": (
+        "ours.safetensors",
+        with_value("conv1/bias", np.float32("nan")),
+        "cannot be used: conv1/bias \\(for conv1/bias\\) holds NaN, expected finite numbers",
+    ),
+    "an infinite weight": (
+        "ours.safetensors",
+        with_value("logits/kernel", np.float32("-inf")),
+        "cannot be used: logits/kernel .* holds infinite numbers",
+    ),
+    "an infinite weight of half precision": (
+        "ours.safetensors",
+        with_value("logits/kernel", np.float16("inf")),
+        "cannot be used: logits/kernel .* holds infinite numbers",
+    ),
+    "a number that float32 does not have": (
+        "ours.safetensors",
+        with_value("conv1/bias", np.float64(1e300)),
+        "cannot be used: conv1/bias .* holds infinite numbers",
+    ),
+    "NaN in hdf5": (
+        "keras.weights.h5",
+        replaced("layers/conv2d/vars/1", lambda file, folder: np.full(6, np.nan, "float32")),
+        "cannot be used: conv1/1 \\(for conv1/bias\\) holds NaN",
+    ),
+    "an infinite weight in an archive": (
+        "keras.keras",
+        replaced("layers/conv2d/vars/1", lambda file, folder: np.full(6, np.inf, "float32")),
+        "cannot be used: conv1/1 .* holds infinite numbers",
+    ),
+    "NaN in the older format": (
+        "keras.h5",
+        in_hdf5(lambda file, folder: file["model_weights/conv1"].visititems(with_nan)),
+        "cannot be used: conv1/[01] .* holds NaN",
+    ),
 }
+
+
+def with_nan(name, item):
+    if isinstance(item, h5py.Dataset):
+        item[...] = np.nan
 
 
 def with_member(path, name):
@@ -183,6 +420,7 @@ def with_member(path, name):
         for kind, (_, _, message) in DAMAGE.items()
     ],
 )
+@pytest.mark.timeout(60)
 def test_damage_is_told_and_the_model_untouched(kind, good, tmp_path) -> None:
     file, damage, message = DAMAGE[kind]
     path = tmp_path / file

@@ -59,7 +59,7 @@ class Export:
             raise UserError(
                 f"To export the network {self.model} give --weights SOURCE; or give a run folder."
             )
-        load_tensorflow()
+        load_tensorflow(keras="tensorflow")
         from kerasnets.export import export_network, export_run
         from kerasnets.runs.run import Run
 

@@ -35,7 +35,7 @@ class Serve:
             raise UserError(
                 f"kerasnets serve needs {', '.join(missing)}: pip install 'kerasnets[serving]'."
             )
-        load_tensorflow()
+        load_tensorflow(keras="none")
         from kerasnets.serving.app import serve
 
         serve(self.folder, self.server)

@@ -72,7 +72,7 @@ class Train:
         return cls(config, **own)
 
     def run(self) -> None:
-        from kerasnets.runs.folder import run_folder
+        from kerasnets.runs.folder import in_use, run_folder
         from kerasnets.training.networks import GIVEN
 
         config = self.config
@@ -80,10 +80,14 @@ class Train:
         check_data(config.data)
         # What a cluster's other workers cannot write, its first one can.
         if not config.worker:
-            check_writable(run_folder(config, self.resume))
+            folder = run_folder(config, self.resume)
+            check_writable(folder)
+            if self.resume:
+                with in_use(folder):
+                    pass  # told now, not after TensorFlow has loaded
             if self.export:
                 check_writable(self.savedmodels / info(config.model).name)
-        load_tensorflow()
+        load_tensorflow(keras="tensorflow")
         from kerasnets.training.callbacks import Interrupted
         from kerasnets.training.distribution import is_chief
         from kerasnets.training.trainer import train
