@@ -129,8 +129,8 @@ def load(port: int, request: bytes, clients: int, more: Callable[[], bool]) -> l
 
 def http_request(model: str, image: bytes) -> bytes:
     body = json.dumps({"instances": [{"b64": base64.b64encode(image).decode()}]}).encode()
-    head = f"POST /v1/models/{model}:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
-    return head.encode() + b"\r\n" + body
+    head = f"POST /v1/models/{model}:predict HTTP/1.1\r\nHost: localhost\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def until(seconds: float) -> Callable[[], bool]:
