@@ -13,10 +13,10 @@ from google.protobuf import text_format
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus  # pyright: ignore[reportAttributeAccessIssue]  # protobuf makes it at import
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig  # pyright: ignore[reportAttributeAccessIssue]  # likewise
 
+from kerasnets.data.reasons import one_line
 from kerasnets.errors import UserError
 from kerasnets.export.versions import numbered
 from kerasnets.files import read_text
-from kerasnets.prediction.failures import summary
 from kerasnets.serving.config import ServerConfig
 from kerasnets.serving.servable import Servable
 from kerasnets.serving.status import RequestError, invalid
@@ -78,8 +78,8 @@ class Model:
         # A broken SavedModel can make TensorFlow raise anything.
         except Exception as error:
             self._broken[number] = files
-            self._set_status(number, "END", error_code="INTERNAL", error_message=summary(error))
-            log.warning("%s: version %d was not loaded: %s", name, number, summary(error))
+            self._set_status(number, "END", error_code="INTERNAL", error_message=one_line(error))
+            log.warning("%s: version %d was not loaded: %s", name, number, one_line(error))
             return None
         self._broken.pop(number, None)
         self.loaded = {**self.loaded, number: servable}
