@@ -14,14 +14,15 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnets.data import images
-from kerasnets.data.reasons import reason
+from kerasnets.data.reasons import IMAGE_LENGTH, reason
 from kerasnets.data.sources.base import Split
 from kerasnets.errors import UserError
 from kerasnets.files import whole
 
 # The largest fraction of the images that training goes on without.
 MOST_BAD = 0.01
-# What TensorFlow raises for damaged images, missing files and damaged shards.
+# What TensorFlow raises for damaged images, missing files, damaged shards and Python functions
+# that fail; the last where the name of a file is no UTF-8, see `one_line`.
 ERRORS = (
     tf.errors.InvalidArgumentError,
     tf.errors.NotFoundError,
@@ -29,6 +30,9 @@ ERRORS = (
     tf.errors.FailedPreconditionError,
     tf.errors.DataLossError,
     tf.errors.OutOfRangeError,
+    tf.errors.UnimplementedError,
+    tf.errors.UnknownError,
+    UnicodeDecodeError,
 )
 
 
@@ -39,12 +43,17 @@ class BadImage:
     Attributes:
         index: Its index within its split.
         name: Its path, or the file that holds it.
-        reason: What the decoder said.
+        reason: What is wrong with it, in at most `IMAGE_LENGTH` characters.
     """
 
     index: int
     name: str
     reason: str
+
+
+def image_reason(error: Exception) -> str:
+    """What is wrong with an image, from the error that reading or decoding it ended with."""
+    return reason(error, length=IMAGE_LENGTH)
 
 
 def find_bad_images(split: Split, channels: int, most: int | None = None) -> list[BadImage]:
@@ -89,8 +98,9 @@ def describe(split: Split, index: int, channels: int) -> BadImage:
     try:
         encoded = next(split.take(np.array([index])).records.files())
         images.decode(tf.constant(encoded), channels)
-    except ERRORS as error:
-        why = reason(error)
+    # Whatever it is, it is the fault of this file.
+    except Exception as error:
+        why = image_reason(error)
     return BadImage(index, split.name(index), why)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from kerasnets.lazy import tf
@@ -39,3 +39,15 @@ def one_node(function: Callable) -> Callable:
 
 # The same for functions of modules, which are then traced once in a process.
 apart = functools.cache(one_node)
+
+
+def require(condition: tf.Tensor, words: str | tf.Tensor) -> tf.Operation:
+    """Ends the graph with these words, or what makes them up, where a condition does not hold."""
+    # `tf.debugging.Assert` makes a condition of it, ten nodes more.
+    return tf.raw_ops.Assert(condition=condition, data=[words])
+
+
+def after(checks: Sequence[tf.Operation | None], value: tf.Tensor) -> tf.Tensor:
+    """The value, once the checks have passed, which are ``None`` outside a graph."""
+    with tf.control_dependencies([check for check in checks if check is not None]):
+        return tf.identity(value)

@@ -32,8 +32,9 @@ def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     """
 
     def jpeg() -> tf.Tensor:
-        with tf.control_dependencies([formats.limited(tf.io.extract_jpeg_shape(encoded)[:2])]):
-            image = tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE")
+        whole = formats.whole_jpeg(encoded)
+        with tf.control_dependencies([formats.limited(tf.io.extract_jpeg_shape(whole)[:2])]):
+            image = tf.io.decode_jpeg(whole, channels, dct_method="INTEGER_ACCURATE")
         return exif.upright(image, exif.orientation(encoded))
 
     def png() -> tf.Tensor:
@@ -42,8 +43,8 @@ def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     def other() -> tf.Tensor:
         return match_channels(apart(formats.decode_other)(encoded), channels)
 
-    start = tf.strings.substr(encoded, 0, 3)
-    image = tf.case([(start == b"\xff\xd8\xff", jpeg), (start == b"\x89PN", png)], default=other)
+    known = [(formats.is_format(encoded, "JPEG"), jpeg), (formats.is_format(encoded, "PNG"), png)]
+    image = tf.case(known, default=other)
     return tf.ensure_shape(image, (None, None, channels))
 
 
@@ -117,7 +118,7 @@ def _any_window(
         image = tf.ensure_shape(image, (None, None, channels))
         return cut(image, window(tf.shape(image)[:2]))
 
-    return tf.cond(tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff", jpeg, no_jpeg)
+    return tf.cond(formats.is_format(encoded, "JPEG"), jpeg, no_jpeg)
 
 
 def jpeg_sides(encoded: tf.Tensor) -> tf.Tensor:
@@ -127,8 +128,7 @@ def jpeg_sides(encoded: tf.Tensor) -> tf.Tensor:
         found = tf.io.extract_jpeg_shape(encoded)[:2]
         return tf.where(exif.orientation(encoded) == 1, found, 0)
 
-    is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
-    return tf.cond(is_jpeg, sides, lambda: tf.zeros((2,), tf.int32))
+    return tf.cond(formats.is_format(encoded, "JPEG"), sides, lambda: tf.zeros((2,), tf.int32))
 
 
 def _jpeg_window(

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from kerasnets.data.bad_images import ERRORS
+from kerasnets.data.bad_images import ERRORS, image_reason
 from kerasnets.data.graphs import apart
-from kerasnets.data.images import jpeg_sides
+from kerasnets.data.images import decode, jpeg_sides
 from kerasnets.data.reasons import reason
 from kerasnets.data.sources.base import Dataset, Split
 from kerasnets.data.sources.tfrecords import IMAGE, LABEL, MANIFEST, NAME, SIDES
@@ -37,7 +37,8 @@ def write_tfrecords(
 ) -> pathlib.Path:
     """Packs a data set into a folder that ``load("records:FOLDER")`` reads.
 
-    Image files are packed as they are, undecoded; arrays as PNG. Images are mixed once, so that
+    Image files are packed as they are; arrays as PNG. A file that cannot be decoded is packed too,
+    and the log names it: who trains is told so, or leaves it out. Images are mixed once, so that
     each shard holds all classes; shards of a split differ by one image at most. Packing that was
     interrupted goes on with the first shard that is not there.
 
@@ -51,7 +52,7 @@ def write_tfrecords(
         The manifest, ``dataset.json``.
 
     Raises:
-        UserError: When the folder holds another data set, or an image cannot be read.
+        UserError: When the folder holds another data set, or a file cannot be read.
     """
     for name, value in (("images_per_shard", images_per_shard), ("threads", threads)):
         if value is not None and value < 1:
@@ -133,7 +134,7 @@ def _write_shard(path: pathlib.Path, split: Split, part: np.ndarray) -> None:
                     IMAGE: _bytes(encoded),
                     LABEL: _integer(int(split.labels[index])),
                     NAME: _bytes(os.fsencode(os.path.basename(split.name(index)))),
-                    **_sides(encoded),
+                    **_sides(encoded, split.name(index)),
                 }
                 example = tf.train.Example(features=tf.train.Features(feature=features))
                 writer.write(example.SerializeToString())
@@ -149,14 +150,20 @@ def _integer(value: int) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
 
-def _sides(encoded: bytes) -> dict[str, tf.train.Feature]:
-    """Height and width, if it is a JPEG that is stored upright."""
+def _sides(encoded: bytes, name: str) -> dict[str, tf.train.Feature]:
+    """Height and width, if it is a JPEG that is stored upright; the log tells if it is no image."""
     try:
-        sides = apart(jpeg_sides)(tf.constant(encoded)).numpy().tolist()
-    except tf.errors.InvalidArgumentError:
-        # Packed as it is: who reads it is told by name, or leaves it out.
+        sides = apart(_sides_if_decoded)(tf.constant(encoded)).numpy().tolist()
+    except ERRORS as error:
+        log.warning("%r cannot be read as an image: %s; packed as it is", name, image_reason(error))
         return {}
     return {name: _integer(side) for name, side in zip(SIDES, sides, strict=True) if side}
+
+
+def _sides_if_decoded(encoded: tf.Tensor) -> tf.Tensor:
+    """What `jpeg_sides` gives, once the image has been decoded."""
+    with tf.control_dependencies([decode(encoded, 3)]):
+        return jpeg_sides(tf.identity(encoded))
 
 
 def _contents(split: Split, part: np.ndarray) -> Iterator[bytes]:
@@ -168,4 +175,4 @@ def _contents(split: Split, part: np.ndarray) -> Iterator[bytes]:
             done += 1
     except ERRORS as error:
         own.records.check()
-        raise UserError(f"{own.name(done)!r} cannot be read: {reason(error)}.") from error
+        raise UserError(f"{own.name(done)!r} cannot be read: {image_reason(error)}.") from error

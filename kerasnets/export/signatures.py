@@ -20,8 +20,10 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from kerasnets.data import images
-from kerasnets.export.names import ANSWER, MARKS
+from kerasnets.data import formats, images
+from kerasnets.data.graphs import after, require
+from kerasnets.data.marks import FORMATS
+from kerasnets.export.names import ANSWER
 from kerasnets.fast.rewriting import classifying_layer, logits_of
 from kerasnets.inputs import Preprocessing, with_preprocessing
 
@@ -126,14 +128,21 @@ def embedding_of(network: keras.Model) -> keras.KerasTensor:
 def decoded(image_bytes: tf.Tensor, channels: int, preprocessing: Preprocessing) -> tf.Tensor:
     """Image files, (N,) strings, as evaluation sees them: (N, height, width, channels) uint8.
 
-    The graph raises ``InvalidArgumentError`` where a file cannot be read, and names those in the
-    batch that are no image files at all.
+    The graph raises ``InvalidArgumentError`` where a file cannot be read, and names those in a
+    batch of several that are no image files at all.
     """
-    known = [tf.strings.substr(image_bytes, 0, len(mark)) == mark for mark in MARKS]
-    others = tf.where(~tf.reduce_any(known, axis=0))[:, 0]
-    message = "image_bytes: no JPEG, PNG, GIF, BMP or WebP, or empty, counted from 0:"
-    with tf.control_dependencies([tf.debugging.Assert(tf.size(others) == 0, [message, others])]):
-        image_bytes = tf.identity(image_bytes)
+    known = tf.reduce_any([formats.is_format(image_bytes, name) for name in FORMATS], axis=0)
+
+    def refused() -> tf.Tensor:
+        others = tf.where(~known)[:, 0]
+        which = tf.strings.reduce_join(tf.strings.as_string(others), separator=", ")
+        where = tf.strings.join(["; image_bytes, counted from 0: ", which])
+        # Of one file alone it is no question which.
+        where = tf.where(tf.size(known) > 1, where, "")
+        words = tf.strings.join([formats.refusal(image_bytes[others[0]]), where])
+        return after([require(tf.constant(False), words)], image_bytes)
+
+    image_bytes = tf.cond(tf.reduce_all(known), lambda: image_bytes, refused)
     return _each(
         lambda encoded: images.fit(images.decode(encoded, channels), preprocessing),
         image_bytes,

@@ -10,12 +10,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from kerasnets.data.bad_images import ERRORS, image_reason
+from kerasnets.data.reasons import one_line
 from kerasnets.errors import UserError
 from kerasnets.export.names import ANSWER
 from kerasnets.export.signatures import classifier
 from kerasnets.export.versions import numbered, versions
 from kerasnets.lazy import check_backend
-from kerasnets.prediction.failures import summary
 from kerasnets.prediction.prediction import Prediction, image_files, read_image
 from kerasnets.runs.run import Run
 
@@ -79,7 +80,7 @@ def _load(folder: pathlib.Path) -> Any:
         return tf.saved_model.load(folder)
     # A broken SavedModel can make TensorFlow raise anything.
     except Exception as error:
-        raise UserError(f"{str(folder)!r} is a damaged SavedModel: {summary(error)}") from error
+        raise UserError(f"{str(folder)!r} is a damaged SavedModel: {one_line(error)}") from error
 
 
 def _serving_default(folder: pathlib.Path, loaded: Any) -> Classifier:
@@ -97,11 +98,8 @@ def _predict_one(classify: Classifier, path: pathlib.Path) -> Prediction:
     image = read_image(path)
     try:
         outputs = classify(tf.constant([image]))
-    # The last: TensorFlow's Python part cannot word an error that quotes what is not UTF-8.
-    except (
-        tf.errors.InvalidArgumentError,
-        tf.errors.UnimplementedError,
-        UnicodeDecodeError,
-    ) as error:
-        raise UserError(f"{str(path)!r} cannot be read as an image.") from error
+    except ERRORS as error:
+        raise UserError(
+            f"{str(path)!r} cannot be read as an image: {image_reason(error)}."
+        ) from error
     return Prediction.of(path, {name: outputs[name].numpy()[0] for name in ANSWER})

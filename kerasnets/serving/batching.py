@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasnets.prediction.failures import FAILURES
 from kerasnets.serving.config import ServerConfig
-from kerasnets.serving.status import RequestError, failure, invalid
+from kerasnets.serving.status import FAILURES, RequestError, failure, invalid
 
 Tensors = Mapping[str, np.ndarray]
 # The first request of a batch waits at most so many batch timeouts.

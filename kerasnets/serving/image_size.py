@@ -8,22 +8,25 @@ import sys
 
 from PIL import Image
 
-from kerasnets.export.names import MARKS
+from kerasnets.data.marks import format_of, refusal
 from kerasnets.serving.status import invalid
 
 # TensorFlow decodes JPEG XL too, whose headers Pillow cannot read: it is refused.
-STARTS = (*MARKS, b"\xff\x0a", b"\x00\x00\x00\x0cJXL")
+JPEG_XL = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL")
 
 
-def pixels(encoded: bytes) -> int:
+def pixels(encoded: bytes, limit: int) -> int:
     """The pixels of all frames of an image file.
 
-    Bytes that do not begin as an image have none: decoding refuses them.
+    Bytes that do not begin as an image have none: decoding refuses them. Where the header cannot
+    be read they count as `limit`, most likely decoding refuses them too, and tells why.
 
     Raises:
-        RequestError: When the bytes begin as an image and their header cannot be read.
+        RequestError: When it is a JPEG XL.
     """
-    if not encoded.startswith(STARTS):
+    if encoded.startswith(JPEG_XL):
+        raise invalid(refusal(encoded))
+    if format_of(encoded) is None:
         return 0
     try:
         if encoded.startswith(b"GIF8"):
@@ -33,8 +36,8 @@ def pixels(encoded: bytes) -> int:
     except Image.DecompressionBombError:
         return sys.maxsize
     # Pillow passes on whatever its readers raise.
-    except Exception as error:
-        raise invalid("The header of the image cannot be read.") from error
+    except Exception:
+        return limit
 
 
 def _gif_pixels(encoded: bytes) -> int:

@@ -15,10 +15,10 @@ from google.protobuf import text_format
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus  # pyright: ignore[reportAttributeAccessIssue]  # protobuf makes it at import
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig  # pyright: ignore[reportAttributeAccessIssue]  # likewise
 
+from kerasnets.data.reasons import one_line
 from kerasnets.errors import UserError
 from kerasnets.export.versions import numbered
 from kerasnets.files import read_text
-from kerasnets.prediction.failures import summary
 from kerasnets.serving.config import ServerConfig
 from kerasnets.serving.servable import Servable
 from kerasnets.serving.status import RequestError, invalid
@@ -80,8 +80,8 @@ class Model:
         # A broken SavedModel can make TensorFlow raise anything.
         except Exception as error:
             self._broken[number] = files
-            self._set_status(number, "END", error_code="INTERNAL", error_message=summary(error))
-            log.warning("%s: version %d was not loaded: %s", name, number, summary(error))
+            self._set_status(number, "END", error_code="INTERNAL", error_message=one_line(error))
+            log.warning("%s: version %d was not loaded: %s", name, number, one_line(error))
             return None
         self._broken.pop(number, None)
         self.loaded = {**self.loaded, number: servable}
@@ -180,7 +180,7 @@ class Repository:
                 self._refresh()
             # Whatever is done to the files: what is loaded stays, and the next look may succeed.
             except Exception as error:
-                self._say({f"the models cannot be looked up: {summary(error)}"})
+                self._say({f"the models cannot be looked up: {one_line(error)}"})
 
     def _refresh(self) -> None:
         models = {}
@@ -191,7 +191,7 @@ class Repository:
             try:
                 models[name].refresh()
             except Exception as error:  # one model's folder is no reason to pass over the others
-                notes.add(f"{name}: the versions cannot be looked up: {summary(error)}")
+                notes.add(f"{name}: the versions cannot be looked up: {one_line(error)}")
         self.models = models
         self._say(notes)
 

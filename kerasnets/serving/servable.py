@@ -80,7 +80,7 @@ class Servable:
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
     def _image_pixels(self, value: bytes) -> int:
-        pixels = image_size.pixels(value)
+        pixels = image_size.pixels(value, self._max_pixels)
         if pixels > self._max_pixels:
             raise invalid(f"An image may have {self._max_pixels} pixels at most.")
         return pixels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kerasnets.prediction.failures import summary
+from kerasnets.data.reasons import one_line
 
 # http_server.cc of TensorFlow Serving, ToHTTPStatusCode; all others are 500.
 HTTP_CODES = {
@@ -19,6 +19,8 @@ HTTP_CODES = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
+# What a graph ends with; see `one_line` for the second.
+FAILURES = (tf.errors.OpError, UnicodeDecodeError)
 CODES = {number: name for name, number in vars(tf.errors).items() if name.isupper()}
 
 
@@ -46,4 +48,4 @@ def invalid(message: str) -> RequestError:
 def failure(error: Exception) -> RequestError:
     """The answer to an error, one of `FAILURES`, that a graph ended with."""
     code = getattr(error, "error_code", tf.errors.INVALID_ARGUMENT)
-    return RequestError(CODES[code], summary(error))
+    return RequestError(CODES[code], one_line(error))

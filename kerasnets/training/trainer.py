@@ -98,6 +98,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
         with where.scope():
             network = starting_network(config, len(dataset.class_names))
         log.info("%s on %s", config.model, dataset.describe())
+        for each in dataset.left_out:
+            log.info("%s", each)
         splits, bad = _read_splits(run, network.input_shape[-1], dataset)
         steps_per_epoch(splits["train"], run.recipe.batch_size)
         # Nobody writes before all have looked at the folder.

@@ -74,13 +74,13 @@ BAD_IMAGES = {
     "not an image": (b"hello", "no JPEG, PNG, GIF, BMP or WebP"),
     "no UTF-8 either": (b"\xa5\xff\xd8hello", "no JPEG, PNG, GIF, BMP or WebP"),
     "empty": (b"", "no JPEG, PNG, GIF, BMP or WebP"),
-    "only a start": (b"\xff\xd8\xff", "The header of the image cannot be read."),
-    "truncated": (image_bytes((300, 200), kind="PNG")[:90], "PNG"),
-    "half a JPEG header": (image_bytes()[:40], "The header of the image cannot be read."),
+    "only a start": (b"\xff\xd8\xff", "a JPEG that ends early"),
+    "truncated": (image_bytes((300, 200), kind="PNG")[:90], "a PNG that ends early"),
+    "half a JPEG header": (image_bytes(kind="JPEG")[:40], "a JPEG that ends early"),
     "a bomb": (png_header(60000, 60000), "An image may have 4000000 pixels at most."),
     "more than allowed": (png_header(2001, 2000), "An image may have 4000000 pixels at most."),
     "a large frame": (gif_frame(60000, 60000), "An image may have 4000000 pixels at most."),
-    "JPEG XL": (b"\xff\x0a\xfa\x1f", "The header of the image cannot be read."),
+    "JPEG XL": (b"\xff\x0a\xfa\x1f", "no JPEG, PNG, GIF, BMP or WebP: it is a JPEG XL"),
 }
 
 

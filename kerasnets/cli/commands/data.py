@@ -106,6 +106,8 @@ def _print(dataset: Dataset, report: Report) -> None:
             low, middle, high = (np.quantile(sides, at, axis=0).astype(int) for at in (0, 0.5, 1))
             rows.append((name, *("x".join(map(str, each)) for each in (low, middle, high))))
     show(("height x width", "least", "median", "largest"), rows, left=("height x width",))
+    for each in dataset.left_out:
+        print(each)
     for name in names:
         _print_some(
             f"{name}: images that cannot be read",

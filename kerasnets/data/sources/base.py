@@ -14,8 +14,13 @@ from kerasnets.data.records import Records
 from kerasnets.errors import UserError
 from kerasnets.plugins import Registry
 
-# The names that folders of a split have, and ours.
-SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+# The names that splits have, in small letters, and ours: those of Keras, torchvision, Roboflow and
+# Hugging Face.
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "val", "valid", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
 SPLITS = ("train", "validation", "test")
 # The split of a source that has none; `load` holds a part of it out.
 ALL = "all"
@@ -59,6 +64,24 @@ class Split:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Some of what a source holds and a data set does not.
+
+    Attributes:
+        what: What it is, in the plural.
+        count: How many there are.
+        example: The name of one.
+    """
+
+    what: str
+    count: int
+    example: str
+
+    def __str__(self) -> str:
+        return f"left out: {self.what}: {self.count:,}, such as {self.example!r}"
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A described data set.
 
@@ -68,12 +91,14 @@ class Dataset:
         splits: ``train``, ``validation`` and ``test``, as far as they exist. A source without
             splits gives one called `ALL`.
         image_shape: (height, width, channels); ``None`` for sides that differ from image to image.
+        left_out: What the source holds beside these images.
     """
 
     name: str
     class_names: tuple[str, ...]
     splits: Mapping[str, Split]
     image_shape: tuple[int | None, ...] = (None, None, None)
+    left_out: tuple[LeftOut, ...] = ()
 
     def split(self, name: str) -> Split:
         """The split of this name.
@@ -81,7 +106,7 @@ class Dataset:
         Raises:
             UserError: When the data set has no such split.
         """
-        name = SPLIT_FOLDERS.get(name, name)
+        name = our_name(name) or name
         if name not in self.splits:
             raise UserError(f"{self.name} has no split {name!r}. It has: {', '.join(self.splits)}.")
         return self.splits[name]
@@ -110,10 +135,27 @@ class Dataset:
         return f"{self.name}: {len(self.class_names)} classes, {sizes}, images {shape}"
 
 
-def our_splits(found: Mapping[str, T]) -> dict[str, T]:
-    """What a source has by names of splits: by our names, in our order, and nothing else."""
-    ours = {SPLIT_FOLDERS[name]: each for name, each in found.items() if name in SPLIT_FOLDERS}
-    return {name: ours[name] for name in SPLITS if name in ours}
+def our_name(name: str) -> str | None:
+    """Our name of a split that others call so, in any case; ``None`` if it is no split's."""
+    return SPLIT_NAMES.get(name.lower())
+
+
+def our_splits(found: Mapping[str, T]) -> tuple[dict[str, T], dict[str, T]]:
+    """What a source has by names of splits: by our names, in our order; and the rest.
+
+    Of several that mean the same split the first name of `SPLIT_NAMES` counts.
+    """
+    order = list(SPLIT_NAMES)
+    ours, rest = {}, dict(found)
+    for name in sorted(filter(our_name, found), key=lambda name: order.index(name.lower())):
+        if SPLIT_NAMES[name.lower()] not in ours:
+            ours[SPLIT_NAMES[name.lower()]] = rest.pop(name)
+    return {name: ours[name] for name in SPLITS if name in ours}, rest
+
+
+def other_splits(rest: Mapping[str, int]) -> tuple[LeftOut, ...]:
+    """What is left out by splits of other names, given their numbers of images."""
+    return tuple(LeftOut("images of another split", count, name) for name, count in rest.items())
 
 
 class Source(Protocol):

@@ -10,7 +10,14 @@ import numpy as np
 
 from kerasnets.data.reasons import reason
 from kerasnets.data.records import Fetched
-from kerasnets.data.sources.base import ALL, Dataset, Split, our_splits, register_source
+from kerasnets.data.sources.base import (
+    ALL,
+    Dataset,
+    Split,
+    other_splits,
+    our_splits,
+    register_source,
+)
 from kerasnets.errors import UserError
 
 
@@ -60,8 +67,12 @@ def hugging_face(name: str, data_dir: str | os.PathLike | None = None) -> Datase
         encoded = table.select_columns([image]).cast_column(image, datasets.Image(decode=False))
         labels = np.array([-1 if each is None else each for each in table[label]], np.int32)
         splits[split] = Split(Rows(encoded, image), labels)
-    splits = splits if list(splits) == [ALL] else our_splits(splits)
-    return Dataset(f"hf:{name}", tuple(features[label].names), splits)
+    others = {}
+    if list(splits) != [ALL]:
+        splits, others = our_splits(splits)
+    left_out = other_splits({other: split.size for other, split in others.items()})
+    names = tuple(features[label].names)
+    return Dataset(f"hf:{name}", names, splits, left_out=left_out)
 
 
 def _column(features: Any, kind: type, name: str) -> str:

@@ -14,10 +14,11 @@ import numpy as np
 from kerasnets.data.records import Paths
 from kerasnets.data.sources.base import (
     ALL,
-    SPLIT_FOLDERS,
+    SPLIT_NAMES,
     SPLITS,
     Dataset,
     Split,
+    our_name,
     register_source,
 )
 from kerasnets.data.sources.paths import expanded, is_file, read_text
@@ -54,10 +55,10 @@ def manifest(given: str, data_dir: str | os.PathLike | None = None) -> Dataset:
 def _divided(path: str, everything: Split, named: list[object]) -> dict[str, Split]:
     """The images of each split, which the rows name."""
     for row, split in enumerate(named, start=1):
-        if not isinstance(split, str) or split not in SPLIT_FOLDERS:
-            known = ", ".join(SPLIT_FOLDERS)
+        if not isinstance(split, str) or not our_name(split):
+            known = ", ".join(SPLIT_NAMES)
             raise UserError(f"{path!r}, image {row}: split must be {known}. Received: {split!r}.")
-    of_row = np.array([SPLIT_FOLDERS[str(split)] for split in named])
+    of_row = np.array([our_name(str(split)) for split in named])
     places = {split: np.flatnonzero(of_row == split) for split in SPLITS}
     return {split: everything.take(place) for split, place in places.items() if place.size}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+from typing import NamedTuple
 
 from kerasnets.data.reasons import reason
 from kerasnets.errors import UserError
@@ -25,6 +26,17 @@ def is_file(path: str) -> bool:
     return tf.io.gfile.exists(path) if is_remote(path) else os.path.isfile(path)
 
 
+def read_start(path: str, length: int) -> bytes:
+    """The first bytes of a file; none of one that cannot be read."""
+    try:
+        if is_remote(path):
+            return tf.io.gfile.GFile(path, "rb").read(length)
+        with open(path, "rb") as file:
+            return file.read(length)
+    except Exception:
+        return b""
+
+
 def read_text(path: str) -> str:
     """The text of a UTF-8 file.
 
@@ -43,8 +55,38 @@ def read_text(path: str) -> str:
         raise UserError(f"{path!r} cannot be read: {reason(error)}.") from error
 
 
-def listing(path: str) -> tuple[list[str], list[str]]:
-    """Names of the folders and of the files in a folder, sorted, without hidden ones.
+class Listing(NamedTuple):
+    """What is in a folder: names, sorted.
+
+    Attributes:
+        folders: Folders.
+        files: Files, and links that lead nowhere.
+        ignored: What is hidden, and what systems and archives put beside a user's files.
+        special: What is neither file nor folder, such as a pipe, which reading would wait for.
+    """
+
+    folders: list[str]
+    files: list[str]
+    ignored: list[str]
+    special: list[str]
+
+
+# In small letters.
+SYSTEM_NAMES = frozenset(
+    {
+        "__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found",
+        "system volume information",
+    }
+)  # fmt: skip
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or a folder of this name is none of the user's."""
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+
+
+def listing(path: str) -> Listing:
+    """What is in a folder.
 
     Raises:
         UserError: When there is no such folder.
@@ -53,13 +95,21 @@ def listing(path: str) -> tuple[list[str], list[str]]:
         return _remote_listing(path)
     if not os.path.isdir(path):
         raise UserError(f"There is no folder {path!r}.")
+    found = Listing([], [], [], [])
     with os.scandir(path) as entries:
-        is_folder = {entry.name: entry.is_dir() for entry in entries if entry.name[0] != "."}
-    folders = sorted(name for name in is_folder if is_folder[name])
-    return folders, sorted(name for name in is_folder if not is_folder[name])
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if is_ignored(entry.name):
+                kind = found.ignored
+            elif entry.is_dir():
+                kind = found.folders
+            else:
+                is_file = entry.is_file() or not os.path.exists(entry.path)
+                kind = found.files if is_file else found.special
+            kind.append(entry.name)
+    return found
 
 
-def _remote_listing(path: str) -> tuple[list[str], list[str]]:
+def _remote_listing(path: str) -> Listing:
     scheme = path.partition("://")[0]
     if scheme not in tf.io.gfile.get_registered_schemes():
         raise UserError(
@@ -68,7 +118,8 @@ def _remote_listing(path: str) -> tuple[list[str], list[str]]:
         )
     try:
         # Some file systems mark folders by a slash at the end.
-        names = [name for name in tf.io.gfile.listdir(path) if name[0] != "."]
+        listed = tf.io.gfile.listdir(path)
+        names = [name for name in listed if not is_ignored(name.rstrip("/"))]
         folders = {
             name.rstrip("/")
             for name in names
@@ -78,4 +129,5 @@ def _remote_listing(path: str) -> tuple[list[str], list[str]]:
         raise UserError(f"There is no folder {path!r}.") from None
     except tf.errors.OpError as error:
         raise UserError(f"{path!r} cannot be read: {reason(error)}.") from error
-    return sorted(folders), sorted(name for name in names if name.rstrip("/") not in folders)
+    files = sorted(name for name in names if name.rstrip("/") not in folders)
+    return Listing(sorted(folders), files, sorted(set(listed) - set(names)), [])

@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasnets.data.reasons import reason
 from kerasnets.data.records import Encoded, Shards
-from kerasnets.data.sources.base import SPLITS, Dataset, Split, register_source
+from kerasnets.data.sources.base import SPLITS, Dataset, Split, other_splits, register_source
 from kerasnets.errors import UserError, unknown
 from kerasnets.lazy import tf
 
@@ -63,7 +63,9 @@ def tfds(name: str, data_dir: str | os.PathLike | None = None) -> Dataset:
             f"tfds:{name} in {builder.data_dir} is damaged: {reason(error, kind=True)}. Remove it "
             "to have it prepared again."
         ) from error
-    return Dataset(name, tuple(features["label"].names), splits, features["image"].shape)
+    others = {split: found[split].num_examples for split in found if split not in SPLITS}
+    names, left_out = tuple(features["label"].names), other_splits(others)
+    return Dataset(name, names, splits, features["image"].shape, left_out)
 
 
 def _in_memory(builder: Any, split: str) -> Split:

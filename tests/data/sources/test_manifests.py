@@ -63,7 +63,7 @@ def test_numbers_are_labels_and_a_share_is_held_out(folder):
         ([{"path": "a.jpg", "label": 0}, {"path": "", "label": 1}], "image 2: no 'path'"),
         ([{"path": "a.jpg", "label": 0}, {"path": "b.jpg", "label": -1}], "image 2: the label .*-1.* is none of the 1 classes"),
         ([{"path": "a.jpg", "label": 0}], "two classes at least. Found: 0"),
-        ([{"path": "a.jpg", "label": "a", "split": "train"}, {"path": "b.jpg", "label": "b", "split": "dev"}], "image 2: split must be train, val, validation, test. Received: 'dev'"),
+        ([{"path": "a.jpg", "label": "a", "split": "train"}, {"path": "b.jpg", "label": "b", "split": "rest"}], "image 2: split must be train, training, .*, test, .*. Received: 'rest'"),
         ([{"path": "a.jpg", "label": "a", "split": "train"}, {"path": "b.jpg", "label": "b", "split": "val"}], "the classes b are in validation and not in train"),
     ],
 )  # fmt: skip
