@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pathlib
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,8 +45,8 @@ def _frameworks() -> None:
     import keras
     import tensorflow
 
-    assert keras
     assert tensorflow
+    keras.utils.set_random_seed(20)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
@@ -74,10 +75,13 @@ def _resident_mib() -> int:
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    """Each test draws the same weights every time: of few channels all may be dead by chance."""
-    import keras
+    """Each test draws the same weights every time: of few channels all may be dead by chance.
 
-    keras.utils.set_random_seed(20)
+    Keras draws the seeds of its layers from Python. TensorFlow's own seed would be followed by
+    seconds in which it makes its kernels anew.
+    """
+    random.seed(20)
+    np.random.seed(20)
 
 
 @pytest.fixture
