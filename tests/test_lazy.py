@@ -65,9 +65,15 @@ assert not any(type(finder).__name__ == "_KerasWatch" for finder in sys.meta_pat
         "import kerasnets\nimport keras",
         "import keras\nimport kerasnets",
         # A class that another of ours derives from is what loads Keras.
-        "import kerasnets\nimport kerasnets.layers.inception_concat\nimport keras",
+        pytest.param(
+            "import kerasnets\nimport kerasnets.layers.inception_concat\nimport keras",
+            marks=pytest.mark.slow,
+        ),
         "from kerasnets.fast.winograd import WinogradConv2D\nimport kerasnets, keras",
-        "import kerasnets\nfrom kerasnets.lazy import keras\nkeras.layers",
+        pytest.param(
+            "import kerasnets\nfrom kerasnets.lazy import keras\nkeras.layers",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_keras_loads_our_models_after_importing_kerasnets(imports, saved):
@@ -250,10 +256,12 @@ SHOW = "import os; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))"
     ("code", "given", "expected"),
     [
         ("import kerasnets", None, "None"),
-        ("import kerasnets; import tensorflow", None, "None"),
+        pytest.param(
+            *("import kerasnets; import tensorflow", None, "None"), marks=pytest.mark.slow
+        ),
         ("import kerasnets; kerasnets.build('lenet5_modern')", None, "1"),
         ("import kerasnets; kerasnets.build('lenet5_modern')", "0", "0"),
-        ("import kerasnets.data.images", None, "1"),
+        pytest.param("import kerasnets.data.images", None, "1", marks=pytest.mark.slow),
     ],
 )
 def test_onednn_is_asked_for_where_kerasnets_loads_tensorflow(code, given, expected):

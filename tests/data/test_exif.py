@@ -157,6 +157,7 @@ def pillow(content: bytes) -> np.ndarray:
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), np.int32)
 
 
+@pytest.mark.filterwarnings("ignore:Metadata Warning")  # of Pillow, for two values
 @pytest.mark.parametrize("name", ORIENTATIONS)
 def test_images_are_turned_as_by_pillow(name, pixels, windows):
     expected, found = pillow(ORIENTATIONS[name]), pixels[name]

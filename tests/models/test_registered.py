@@ -148,7 +148,7 @@ def test_a_training_step_reaches_every_weight(name):
         assert np.any(values != 0), variable.path
 
 
-@pytest.mark.parametrize("name", SHALLOW_BY_NETWORK)
+@pytest.mark.parametrize("name", ONE_BY_FAMILY)
 def test_saves_and_loads(name, tmp_path):
     model = small(name)
     model.save(tmp_path / "model.keras")
@@ -158,7 +158,7 @@ def test_saves_and_loads(name, tmp_path):
     assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
 
 
-@pytest.mark.parametrize("name", SHALLOW_BY_NETWORK)
+@pytest.mark.parametrize("name", ONE_BY_FAMILY)
 def test_runs_in_mixed_precision(name):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

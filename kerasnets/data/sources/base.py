@@ -131,8 +131,9 @@ class Dataset:
     def describe(self) -> str:
         """One line: classes, sizes of the splits, image shape."""
         sizes = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items())
-        shape = "x".join("?" if side is None else str(side) for side in self.image_shape)
-        return f"{self.name}: {len(self.class_names)} classes, {sizes}, images {shape}"
+        shape = "x".join(map(str, self.image_shape))
+        images = "images of several sizes" if None in self.image_shape else f"images {shape}"
+        return f"{self.name}: {len(self.class_names)} classes, {sizes}, {images}"
 
 
 def our_name(name: str) -> str | None:
