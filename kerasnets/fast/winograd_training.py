@@ -68,7 +68,7 @@ class WinogradTrainingConv2D(SameLayer):
             return layer(inputs)
         pad = 1 if layer.padding == "same" else 0
         x = convolution(inputs, tf.convert_to_tensor(layer.kernel), pad)
-        return layer.activation(x + layer.bias if layer.use_bias else x)
+        return layer.activation(tf.nn.bias_add(x, layer.bias) if layer.use_bias else x)
 
 
 def convolution(x: Tensor, kernel: Tensor, pad: int) -> Tensor:
