@@ -28,15 +28,20 @@ import kerasnets
 from kerasnets.weights import load_weights
 assert "tensorflow" not in sys.modules
 folder = pathlib.Path(sys.argv[1])
+answers = []
 for path in sorted(folder.glob("*.json")):
     name, arguments = json.loads(path.read_text())
     model = kerasnets.build(name, **arguments)
     load_weights(model, path.with_suffix(".safetensors"), network=name)
-    result = model.predict(np.load(path.with_suffix(".npy")), verbose=0)
+    images = np.load(path.with_suffix(".npy"))
+    result = model.predict(images, verbose=0)
     np.save(path.with_suffix(".out.npy"), result)
-    fast = kerasnets.for_inference(model).predict(np.load(path.with_suffix(".npy")), verbose=0)
+    answers.append((name, model, images, result))
+assert "tensorflow" not in sys.modules
+# Where TensorFlow is installed, Keras itself loads it to write a layer's configuration.
+for name, model, images, result in answers:
+    fast = kerasnets.for_inference(model).predict(images, verbose=0)
     np.testing.assert_allclose(fast, result, atol=1e-4 * np.abs(result).max(), err_msg=name)
-    assert "tensorflow" not in sys.modules
 """
 
 
