@@ -12,11 +12,10 @@ import tensorflow as tf
 
 from kerasnets.data.graphs import after, require
 
-# Of the first frame and what stands before it: 16 MB of full ones. More would take seconds to read.
-MAX_BLOCKS = 65_536
-
-# Where the reader stands: at a block's mark, inside a block, inside the first frame, behind it.
-_MARK, _BLOCK, _FRAME, _END = range(4)
+# Bytes of a chain of blocks that are walked at once.
+WINDOW = 4096
+# Extensions, and the first frame: more than files have, and each takes time.
+MAX_SECTIONS = 1024
 
 
 def first_frame(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -43,35 +42,25 @@ def first_frame(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf
             flags >= 0x80, 6 * tf.bitwise.left_shift(1, tf.bitwise.bitwise_and(flags, 7)), 0
         )
 
-    def step(
-        at: tf.Tensor, place: tf.Tensor, frame: tf.Tensor, control: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
+    def section(at: tf.Tensor, frame: tf.Tensor, control: tf.Tensor) -> tuple[tf.Tensor, ...]:
         value = byte(at)
-
-        def at_mark() -> tuple[tf.Tensor, ...]:
-            is_frame, is_block = value == 0x2C, value == 0x21
-            behind = tf.where(is_frame, at + 11 + colours(byte(at + 9)), at + 2)
-            kind = tf.where(is_frame, _FRAME, tf.where(is_block, _BLOCK, _END))
-            is_control = is_block & (byte(at + 1) == 0xF9)
-            return behind, kind, tf.where(is_frame, at, frame), tf.where(is_control, at, control)
-
-        def inside() -> tuple[tf.Tensor, ...]:
-            over = tf.where(place == _FRAME, _END, _MARK)
-            return at + 1 + value, tf.where(value == 0, over, place), frame, control
-
-        return tf.cond(place == _MARK, at_mark, inside)
+        is_frame, is_block = value == 0x2C, value == 0x21
+        chain = tf.where(is_frame, at + 11 + colours(byte(at + 9)), at + 2)
+        behind = tf.cond(is_frame | is_block, lambda: _behind_chain(content, chain), lambda: size)
+        is_control = is_block & (byte(at + 1) == 0xF9)
+        return behind, tf.where(is_frame, at, frame), tf.where(is_control, at, control)
 
     screen = 13 + colours(byte(10))
-    at, place, frame, control = tf.while_loop(
-        lambda at, place, frame, control: (place != _END) & (at < size),
-        step,
-        (screen, _MARK, 0, 0),
-        maximum_iterations=MAX_BLOCKS,
+    at, frame, control = tf.while_loop(
+        lambda at, frame, control: (frame == 0) & (at < size),
+        section,
+        (screen, 0, 0),
+        maximum_iterations=MAX_SECTIONS,
     )
-    ends = (place == _END) & (at <= size) & (frame > 0)
+    found = (frame > 0) & (at <= size)
     checks = [
-        require(ends | (at >= size), f"a GIF of more than {MAX_BLOCKS} blocks"),
-        require(ends, "a GIF that ends early"),
+        require(found | (at >= size), f"a GIF of more than {MAX_SECTIONS} blocks before its frame"),
+        require(found, "a GIF that ends early"),
     ]
     whole = after(checks, encoded)
 
@@ -94,3 +83,31 @@ def first_frame(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf
     filling = tf.stack([byte(filling + n) for n in range(3)])
     canvas = tf.maximum(two(6), corner + sides)
     return tf.strings.join(still), canvas, corner, tf.cast(filling, tf.uint8)
+
+
+def _behind_chain(content: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """Where a chain of blocks has ended; beyond the end of the content where that comes first.
+
+    Blocks begin with their length, and a zero ends them. They are not walked one by one, which
+    takes 60 us each: within a window the place that many blocks further is known for each byte
+    from the place half as many further.
+    """
+    places = tf.range(WINDOW + 256)
+
+    def window(at: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        lengths = tf.cast(content[at : at + WINDOW], tf.int32)
+        lengths = tf.pad(lengths, [[0, WINDOW + 256 - tf.size(lengths)]])
+        further = tf.where(lengths > 0, places + 1 + lengths, places)
+        (further,) = tf.while_loop(
+            lambda further: lengths[further[0]] > 0,
+            lambda further: [tf.gather(further, further)],
+            [further],
+        )
+        # Places behind the window have no length: they end the walk as a zero does.
+        ended = further[0] < WINDOW
+        return at + further[0] + tf.cast(ended, tf.int32), ended
+
+    at, _ = tf.while_loop(
+        lambda at, ended: tf.logical_not(ended) & (at < tf.size(content)), window, (start, False)
+    )
+    return at

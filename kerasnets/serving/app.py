@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
+import gc
 import logging
 import pathlib
 import re
 import socket
 import sys
 import time
-import warnings
+from collections.abc import Coroutine
 from typing import Any
 
 import fastapi
 import uvicorn
 from fastapi import Request, Response
 from fastapi.responses import PlainTextResponse
-from PIL import Image
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
@@ -28,6 +27,7 @@ from kerasnets.errors import UserError
 from kerasnets.serving.access import JsonFormatter, guarded
 from kerasnets.serving.config import ServerConfig
 from kerasnets.serving.connection import KEEP_ALIVE_S, Connection, reporting
+from kerasnets.serving.json_tensors import to_json
 from kerasnets.serving.metrics import Metrics
 from kerasnets.serving.repository import Repository
 from kerasnets.serving.rest import RestApi
@@ -57,7 +57,13 @@ def create_app(repository: Repository, config: ServerConfig) -> ASGIApp:
         config: Limits of the server.
     """
     handlers = {HTTPException: _not_found, Exception: _unexpected}
-    app = fastapi.FastAPI(openapi_url=None, redirect_slashes=False, exception_handlers=handlers)
+    api = RestApi(repository, config)
+    app = fastapi.FastAPI(
+        openapi_url=None,
+        redirect_slashes=False,
+        exception_handlers=handlers,
+        lifespan=api.running,
+    )
     metrics = Metrics()
 
     @app.get("/healthz")
@@ -76,10 +82,9 @@ def create_app(repository: Repository, config: ServerConfig) -> ASGIApp:
 
     @app.get("/models")
     async def models() -> Response:
-        return _answer(200, {"models": sorted(repository.models)})
+        return _answer(200, to_json({"models": sorted(repository.models)}))
 
     app.mount("/", StaticFiles(directory=PAGE, html=True))
-    api = RestApi(repository)
     return guarded(RestFirst(app, api, metrics, config), config, api.route)
 
 
@@ -107,7 +112,7 @@ class RestFirst:
         except RequestError as error:
             # The rest of a body that was not read is no next request.
             headers = {"Connection": "close"} if error.http_code in (408, 413) else None
-            response = _answer(error.http_code, {"error": error.message}, headers)
+            response = _answer(error.http_code, to_json({"error": error.message}), headers)
             status = error.code
         except ClientDisconnect:
             # Nobody is there to read the answer.
@@ -126,25 +131,41 @@ class RestFirst:
             return Response()
         try:
             async with asyncio.timeout(self._config.timeout_s):
-                return _answer(200, await self._api.answer(request.method, path, body))
+                work = self._api.answer(request.method, path, body)
+                return _answer(200, await _while_connected(request, work))
         except TimeoutError:
             message = f"The answer took longer than {self._config.timeout_s:g} s."
             raise RequestError("DEADLINE_EXCEEDED", message) from None
 
 
 async def _not_found(request: Request, _: Exception) -> Response:
-    return _answer(404, {"error": f"Not Found: {request.scope['path']}"})
+    return _answer(404, to_json({"error": f"Not Found: {request.scope['path']}"}))
 
 
 async def _unexpected(_: Request, error: Exception) -> Response:
-    return _answer(500, {"error": f"Internal error: {type(error).__name__}"})
+    return _answer(500, to_json({"error": f"Internal error: {type(error).__name__}"}))
 
 
-def _answer(code: int, answer: dict, headers: dict[str, str] | None = None) -> Response:
-    # JSONResponse would refuse NaN and infinity, which TensorFlow Serving writes. Text that came
-    # with the request may hold lone surrogates, which UTF-8 has no place for.
-    body = json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
+def _answer(code: int, body: bytes, headers: dict[str, str] | None = None) -> Response:
     return Response(body, code, headers, media_type="application/json")
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
+    """What the work comes to; it is cancelled when the client, whose body was read, goes away.
+
+    Raises:
+        ClientDisconnect: When it has gone.
+    """
+    working = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        gone.cancel()
 
 
 async def _read_body(request: Request, config: ServerConfig) -> bytes:
@@ -189,12 +210,12 @@ def serve(folder: pathlib.Path | None, config: ServerConfig) -> None:
     """
     repository = Repository(config, folder)
     listener = _bind(config)
-    # How large an image may be is checked, without Pillow's own warning.
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     if config.log_format == "json":
         for handler in log.handlers:
             handler.setFormatter(JsonFormatter())
     repository.start()
+    # What has been loaded stays: collecting garbage need not look through it again.
+    gc.freeze()
     server = uvicorn.Server(uvicorn_config(create_app(repository, config), config))
     # From here on connections wait until the server takes them.
     listener.listen(server.config.backlog)

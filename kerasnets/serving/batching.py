@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 
+from kerasnets.data.reasons import one_line
 from kerasnets.serving.config import ServerConfig
-from kerasnets.serving.status import FAILURES, RequestError, failure, invalid
+from kerasnets.serving.json_tensors import Tensors, too_many
+from kerasnets.serving.status import RequestError
 
-Tensors = Mapping[str, np.ndarray]
+# What a graph ends with; see `one_line` for the second.
+FAILURES = (tf.errors.OpError, UnicodeDecodeError)
+CODES = {number: name for name, number in vars(tf.errors).items() if name.isupper()}
 # The first request of a batch waits at most so many batch timeouts.
 PATIENCE = 10
 
@@ -80,7 +85,7 @@ class Batcher:
         """
         rows, limit = len(pixels), self._config.max_queue
         if rows > limit:
-            raise invalid(f"Task size {rows} is larger than the batch scheduling queue, {limit}.")
+            raise too_many(rows, limit)
         if self.queued + rows > limit:
             message = "The batch scheduling queue to which this task was submitted is full"
             raise RequestError("UNAVAILABLE", message)
@@ -153,7 +158,8 @@ class Batcher:
             if len(tasks) > 1:
                 middle = len(tasks) // 2
                 return self._compute(tasks[:middle]) + self._compute(tasks[middle:])
-            return [failure(error)]
+            code = getattr(error, "error_code", tf.errors.INVALID_ARGUMENT)
+            return [RequestError(CODES[code], one_line(error))]
 
     def _finish(self, tasks: list[Task], done: asyncio.Future) -> None:
         self._running -= 1

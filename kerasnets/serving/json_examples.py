@@ -1,30 +1,80 @@
 """TensorFlow Serving's classify and regress: tf.Examples from JSON, and the answers in JSON.
 
-All functions raise `RequestError` for what does not fit.
+All functions raise `RequestError` for what does not fit. As in `json_tensors`, reading needs no
+TensorFlow: the messages are made from their descriptions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from kerasnets.serving.batching import Tensors
+from kerasnets.serving import json_tensors
 from kerasnets.serving.json_tensors import decode_bytes, is_base64, json_kind, values, wrong
 from kerasnets.serving.status import invalid
+
+if typing.TYPE_CHECKING:
+    from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 # What the messages call the method, and the outputs of which it needs one.
 METHODS = {
     "classify": ("classification", ("classes", "scores")),
     "regress": ("regression", ("outputs",)),
 }
+# Bytes that the context of a request may come to, copied into each of its examples.
+MAX_CONTEXT = 2**26
 
 
-def examples(document: Mapping) -> list[tf.train.Example]:
-    """The tf.Examples of a classify or regress request."""
-    context = _example(document.get("context", {}), tf.train.Example())
+class ExamplesRequest(NamedTuple):
+    """What a classify or regress request says.
+
+    Attributes:
+        signature: The signature that it names; empty where it names none.
+        examples: Serialised tf.Examples.
+        images: What may be image files in each of them.
+    """
+
+    signature: str
+    examples: list[bytes]
+    images: list[list[bytes]]
+
+
+def read_examples(body: bytes, description: tuple[bytes, ...], max_rows: int) -> ExamplesRequest:
+    """Reads the body of a classify or regress request.
+
+    Args:
+        body: JSON.
+        description: Of tf.Example: serialised ``FileDescriptorProto``s, each behind those that it
+            imports.
+        max_rows: The most examples that a request may have.
+    """
+    document = json_tensors.parse(body)
+    name = json_tensors.signature_name(document)
+    examples = _examples(document, _messages(description), max_rows)
+    images = [byte_strings(example) for example in examples]
+    return ExamplesRequest(name, [each.SerializeToString() for each in examples], images)
+
+
+@functools.cache
+def _messages(description: tuple[bytes, ...]) -> Callable[[str], Any]:
+    """From the name of a message to a new one."""
+    pool = descriptor_pool.DescriptorPool()
+    for each in description:
+        pool.Add(descriptor_pb2.FileDescriptorProto.FromString(each))
+
+    def new(name: str) -> Any:
+        return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tensorflow.{name}"))()
+
+    return new
+
+
+def _examples(document: Mapping, new: Callable[[str], Any], max_rows: int) -> list[Any]:
+    context = _example(document.get("context", {}), new("Example"), new)
     found = document.get("examples")
     if "examples" not in document:
         raise wrong(document, "key 'examples' is expected and was not found")
@@ -32,22 +82,26 @@ def examples(document: Mapping) -> list[tf.train.Example]:
         raise wrong(document, "Expecting 'examples' value to be an list/array")
     if not found:
         raise wrong(document, "'examples' value is an empty array")
-    return [_example(features, context) for features in found]
+    if len(found) > max_rows:
+        raise json_tensors.too_many(len(found), max_rows)
+    if (size := len(found) * context.ByteSize()) > MAX_CONTEXT:
+        raise invalid(f"The context of all examples comes to {size} bytes, above {MAX_CONTEXT}.")
+    return [_example(features, context, new) for features in found]
 
 
-def byte_strings(example: tf.train.Example) -> list[bytes]:
+def byte_strings(example: Any) -> list[bytes]:
     """What may be image files in a tf.Example."""
     features = example.features.feature.values()
     return [value for feature in features for value in feature.bytes_list.value]
 
 
-def _example(features: object, context: tf.train.Example) -> tf.train.Example:
+def _example(features: object, context: Any, new: Callable[[str], Any]) -> Any:
     if not isinstance(features, dict):
         raise invalid(f"Example must be JSON object but got JSON {json_kind(features)}")
-    example = tf.train.Example()
+    example = new("Example")
     example.CopyFrom(context)
     for name, value in features.items():
-        feature = tf.train.Feature()
+        feature = new("Feature")
         for element in value if isinstance(value, list) else [value]:
             _add_to_feature(element, name, feature)
         key = name.encode("utf-8", "replace").decode()
@@ -55,7 +109,7 @@ def _example(features: object, context: tf.train.Example) -> tf.train.Example:
     return example
 
 
-def _add_to_feature(value: object, name: str, feature: tf.train.Feature) -> None:
+def _add_to_feature(value: object, name: str, feature: Any) -> None:
     if isinstance(value, str) or is_base64(value):
         kind, value = "bytes", decode_bytes(value)
     elif isinstance(value, float):
@@ -88,8 +142,8 @@ def check_signature(verb: str, signature: SignatureDef) -> None:
         raise invalid(f"No {noun} outputs found in SignatureDef: {text}")
 
 
-def answer(verb: str, count: int, outputs: Tensors) -> dict:
-    """The answer to a request with `count` examples."""
+def answer(verb: str, count: int, outputs: json_tensors.Tensors) -> bytes:
+    """The answer to a request with `count` examples, as JSON."""
     found = {name: outputs[name] for name in METHODS[verb][1] if name in outputs}
     for name, tensor in found.items():
         shapes = f"[{count}, classes]" if verb == "classify" else f"[{count}] or [{count}, 1]"
@@ -97,11 +151,13 @@ def answer(verb: str, count: int, outputs: Tensors) -> dict:
         if not fits or len(tensor) != count:
             raise invalid(f"Expected {name} Tensor shape: {shapes} but got {list(tensor.shape)}")
     if verb == "regress":
-        return {"results": values("outputs", found["outputs"].reshape(-1))}
-    return {"results": _pairs(found)}
+        results = values("outputs", found["outputs"].reshape(-1))
+    else:
+        results = _pairs(found)
+    return json_tensors.to_json({"results": results})
 
 
-def _pairs(found: Tensors) -> list:
+def _pairs(found: json_tensors.Tensors) -> list:
     """For each example its pairs of label and score; what the signature lacks is empty or zero."""
     shape = next(iter(found.values())).shape
     classes = found.get("classes", np.full(shape, b"", object))

@@ -2,7 +2,9 @@
 
 Rules and messages are those of TensorFlow Serving's ``util/json_tensor.cc``: what it refuses is
 refused here with the same words, except for what is no JSON at all; what it lets pass (text after
-the document, NaN) passes. All functions raise `RequestError` for what does not fit.
+the document, NaN) passes. All functions raise `RequestError` for what does not fit. Types of
+tensors go by the names that TensorFlow has for them: nothing here needs TensorFlow, so that large
+requests are read in processes of their own.
 """
 
 from __future__ import annotations
@@ -11,35 +13,68 @@ import base64
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from kerasnets.serving.status import RequestError, invalid
 
+DEFAULT_SIGNATURE = "serving_default"
 # An error quotes a request's value up to this many characters.
 QUOTED = 256
 # The dimensions that an array of NumPy can have, in all of its versions.
 MAX_RANK = 32
-# The names that TensorFlow itself gives some types.
-NAMES = {tf.float16: "half", tf.float32: "float", tf.float64: "double"}
+# What TensorFlow Serving calls some types.
+NAMES = {"float16": "half", "float32": "float", "float64": "double"}
 # The integers that a type's elements may be. TensorFlow Serving keeps small ones in 32 bits until
 # the tensor is made.
 INTEGERS = {
-    **dict.fromkeys((tf.int8, tf.int16, tf.int32, tf.uint8), np.int32),
-    tf.int64: np.int64,
-    tf.uint32: np.uint32,
-    tf.uint64: np.uint64,
+    **dict.fromkeys(("int8", "int16", "int32", "uint8"), np.int32),
+    "int64": np.int64,
+    "uint32": np.uint32,
+    "uint64": np.uint64,
 }
 # The types of Python's values that a tensor's elements may be.
 ELEMENTS = {
-    tf.string: (str, dict),
-    tf.bool: (bool,),
-    **dict.fromkeys((tf.float32, tf.float64), (int, float)),
+    "string": (str, dict),
+    "bool": (bool,),
+    **dict.fromkeys(("float32", "float64"), (int, float)),
     **dict.fromkeys(INTEGERS, (int,)),
 }
 KINDS = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
+Tensors = Mapping[str, np.ndarray]
+
+
+class PredictRequest(NamedTuple):
+    """What a predict request says.
+
+    Attributes:
+        signature: The signature that it names; empty where it names none.
+        rows: Whether it is in row format.
+        inputs: The tensors by name; ``None`` where the model has no such signature.
+    """
+
+    signature: str
+    rows: bool
+    inputs: Tensors | None
+
+
+def read_predict(
+    body: bytes, signatures: Mapping[str, Mapping[str, str]], max_rows: int
+) -> PredictRequest:
+    """Reads the body of a predict request.
+
+    Args:
+        body: JSON.
+        signatures: The types of each signature's inputs, by their names.
+        max_rows: The most instances that a request may have.
+    """
+    document = parse(body)
+    name = signature_name(document)
+    types = signatures.get(name or DEFAULT_SIGNATURE)
+    if not types:
+        return PredictRequest(name, False, None)
+    return PredictRequest(name, *predict_inputs(document, types, max_rows))
 
 
 def parse(body: bytes) -> dict:
@@ -68,6 +103,11 @@ def wrong(value: object, problem: str) -> RequestError:
     return invalid(f"JSON Value: {_quoted(value)} {problem}")
 
 
+def too_many(rows: int, limit: int) -> RequestError:
+    """The error for a request of more rows than the queue has places."""
+    return invalid(f"Task size {rows} is larger than the batch scheduling queue, {limit}.")
+
+
 def _quoted(value: object) -> str:
     chunks = itertools.islice(json.JSONEncoder(ensure_ascii=False).iterencode(value), QUOTED)
     return "".join(chunks)[:QUOTED].encode("utf-8", "replace").decode()
@@ -78,11 +118,11 @@ def json_kind(value: object) -> str:
     return str(value) if isinstance(value, bool) else KINDS.get(type(value), "Null")
 
 
-def _type_name(dtype: tf.DType) -> str:
-    return NAMES.get(dtype, dtype.name)
+def _type_name(dtype: str) -> str:
+    return NAMES.get(dtype, dtype)
 
 
-def _wrong_type(value: object, dtype: tf.DType) -> RequestError:
+def _wrong_type(value: object, dtype: str) -> RequestError:
     kind = json_kind(value)
     return wrong(value, f"Type: {kind} is not of expected type: {_type_name(dtype)}")
 
@@ -117,7 +157,7 @@ def strings(values: Sequence) -> np.ndarray:
     return array
 
 
-def _tensor(value: object, dtype: tf.DType) -> np.ndarray:
+def _tensor(value: object, dtype: str) -> np.ndarray:
     """A tensor from nested lists, whose shape is measured along their first elements."""
     shape: list[int] = []
     first = value
@@ -151,7 +191,7 @@ def _collect(value: object, level: int, shape: Sequence[int], elements: list) ->
             _collect(element, level + 1, shape, elements)
 
 
-def _vector(elements: list, dtype: tf.DType) -> np.ndarray:
+def _vector(elements: list, dtype: str) -> np.ndarray:
     """A vector of JSON values, if JSON has all of them as elements of `dtype`."""
     if dtype not in ELEMENTS:
         message = f"Conversion of JSON Value: {_quoted(elements)} to type: {_type_name(dtype)}"
@@ -159,9 +199,9 @@ def _vector(elements: list, dtype: tf.DType) -> np.ndarray:
     # Once for each type, since most tensors are long and of one.
     if others := set(map(type, elements)).difference(ELEMENTS[dtype]):
         raise _wrong_type(next(each for each in elements if type(each) in others), dtype)
-    if dtype == tf.string:
+    if dtype == "string":
         return strings(list(map(decode_bytes, elements)))
-    wide = INTEGERS.get(dtype, dtype.as_numpy_dtype)
+    wide = INTEGERS.get(dtype, np.dtype(dtype))
     if dtype in INTEGERS and elements:
         bounds = np.iinfo(wide)
         for each in (min(elements), max(elements)):
@@ -169,19 +209,20 @@ def _vector(elements: list, dtype: tf.DType) -> np.ndarray:
                 raise _wrong_type(each, dtype)
     try:
         with np.errstate(over="ignore"):
-            return np.array(elements, wide).astype(dtype.as_numpy_dtype)
+            return np.array(elements, wide).astype(dtype)
     except OverflowError:  # an integer beyond the floats
         raise _wrong_type(max(elements, key=abs), dtype) from None
 
 
 def predict_inputs(
-    document: Mapping, types: Mapping[str, tf.DType]
+    document: Mapping, types: Mapping[str, str], max_rows: int
 ) -> tuple[bool, dict[str, np.ndarray]]:
     """The tensors of a predict request.
 
     Args:
         document: The request.
         types: Types of the signature's inputs, by name.
+        max_rows: The most instances that a request may have.
 
     Returns:
         Whether the request is in row format, and the inputs by name.
@@ -197,6 +238,8 @@ def predict_inputs(
         problem = "Expecting 'instances' to be an list/array"
     elif not rows:
         problem = "No values in 'instances' array"
+    elif len(rows) > max_rows:
+        raise too_many(len(rows), max_rows)
     else:
         return True, _from_rows(rows, types)
     raise wrong(document, problem)
@@ -206,7 +249,7 @@ def _is_named(value: object) -> bool:
     return isinstance(value, dict) and not is_base64(value)
 
 
-def _from_rows(items: list, types: Mapping[str, tf.DType]) -> dict[str, np.ndarray]:
+def _from_rows(items: list, types: Mapping[str, str]) -> dict[str, np.ndarray]:
     named = _is_named(items[0])
     if not named and len(types) > 1:
         raise invalid("instances is a plain list, but expecting list of objects: several inputs")
@@ -241,7 +284,7 @@ def _add_row(name: str, value: object, types: Mapping, columns: Mapping[str, lis
         raise invalid(f"Expecting shape [{expected}] but got: [{got}]")
 
 
-def _from_columns(value: Any, types: Mapping[str, tf.DType]) -> dict[str, np.ndarray]:
+def _from_columns(value: Any, types: Mapping[str, str]) -> dict[str, np.ndarray]:
     if not _is_named(value):
         if len(types) > 1:
             raise invalid("inputs is a plain value/list, but expecting an object: several inputs")
@@ -264,7 +307,7 @@ def values(name: str, tensor: np.ndarray) -> list:
         return tensor.astype("U").astype(np.float64).tolist()
     if tensor.dtype.kind in "biu" or tensor.dtype == np.float64:
         return tensor.tolist()
-    dtype = _type_name(tf.as_dtype(tensor.dtype))
+    dtype = _type_name(str(tensor.dtype))
     raise invalid(f"Failed to write JSON value for tensor type: {dtype}")
 
 
@@ -276,7 +319,13 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-def predict_answer(rows: bool, outputs: Mapping[str, np.ndarray]) -> dict:
+def to_json(answer: object) -> bytes:
+    """An answer as JSON, in which NaN and infinity stand as TensorFlow Serving writes them."""
+    # Text that came with the request may hold lone surrogates, which UTF-8 has no place for.
+    return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def predict_answer(rows: bool, outputs: Tensors) -> bytes:
     """The answer to a predict request, in the request's format."""
     if not outputs:
         raise invalid("Cannot convert empty tensor map to JSON")
@@ -293,4 +342,4 @@ def predict_answer(rows: bool, outputs: Mapping[str, np.ndarray]) -> dict:
         answer = [dict(zip(columns, row, strict=True)) for row in cells]
     else:
         answer = columns
-    return {"predictions" if rows else "outputs": answer}
+    return to_json({"predictions" if rows else "outputs": answer})

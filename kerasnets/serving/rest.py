@@ -8,29 +8,38 @@ are strings, and the metadata holds ``signature_def`` inside ``signature_def``.
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import functools
 import re
 import urllib.parse
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
-import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
+from tensorflow.core.example import example_pb2, feature_pb2
 
 from kerasnets.serving import json_examples, json_tensors
-from kerasnets.serving.batching import Tensors
+from kerasnets.serving.config import ServerConfig
+from kerasnets.serving.json_tensors import DEFAULT_SIGNATURE
 from kerasnets.serving.repository import Repository
 from kerasnets.serving.servable import Servable
 from kerasnets.serving.status import RequestError, invalid
+from kerasnets.serving.workers import Workers
 
 ROUTE = re.compile(
     r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?"
     r"(?::(classify|regress|predict)|/(metadata))?",
     re.IGNORECASE | re.ASCII,
 )
-DEFAULT_SIGNATURE = "serving_default"
-# Bytes of a body that takes some milliseconds to read.
-LARGE = 2**19
+# Of tf.Example, for the processes that read without TensorFlow.
+EXAMPLE = (feature_pb2.DESCRIPTOR.serialized_pb, example_pb2.DESCRIPTOR.serialized_pb)
+# Values in JSON that take some milliseconds to read or write; more are left to other processes.
+# So many bytes of text take as long as a value.
+MANY_VALUES = 5_000
+BYTES_PER_VALUE = 1_000
+# The most arrays and objects in a request: a batch of 32 images of 299 x 299 pixels has 2.9
+# millions. They take some 70 bytes each.
+MAX_ARRAYS = 2**22
 
 # Protocol buffers as TensorFlow Serving writes them in JSON.
 to_dict = functools.partial(
@@ -38,18 +47,27 @@ to_dict = functools.partial(
 )
 # A model's name, and a version of it by number or by label.
 Asked = tuple[str, int | None, str | None]
-# How to compute a request's outputs, and how to answer with them.
-Prepared = tuple[Callable[[], Awaitable[Tensors]], Callable[[Tensors], dict]]
 
 
 class RestApi:
     """Answers requests from the models of a repository."""
 
-    def __init__(self, repository: Repository):
+    def __init__(self, repository: Repository, config: ServerConfig):
         self._repository = repository
+        self._max_rows = config.max_queue
+        self._workers = Workers()
 
-    async def answer(self, method: str, path: str, body: bytes) -> dict:
-        """The JSON of the answer to a request, whose path has its percent signs still.
+    @contextlib.asynccontextmanager
+    async def running(self, _: object = None) -> AsyncIterator[None]:
+        """While requests may come: with a process for large ones."""
+        await self._workers.start()
+        try:
+            yield
+        finally:
+            await self._workers.close()
+
+    async def answer(self, method: str, path: str, body: bytes) -> bytes:
+        """The answer, in JSON, to a request whose path has its percent signs still.
 
         Raises:
             RequestError: When the answer is an error.
@@ -57,19 +75,24 @@ class RestApi:
         match = ROUTE.fullmatch(path)
         name, version, label, verb, metadata = match.groups() if match else [None] * 5
         if method == "POST" and name and verb in ("predict", "classify", "regress"):
-            prepare = functools.partial(self._prepare, verb, _asked(name, version, label), body)
-            # A large body is read in a thread, so that others need not wait for it.
-            prepared = prepare() if len(body) < LARGE else await asyncio.to_thread(prepare)
-            compute, answer = prepared
-            return answer(await compute())
+            values = body.count(b",") + len(body) // BYTES_PER_VALUE
+            arrays = body.count(b"[") + body.count(b"{")
+            if arrays > MAX_ARRAYS:
+                raise invalid(f"A request has at most {MAX_ARRAYS} arrays and objects.")
+            call = functools.partial(self._call, values + arrays)
+            asked = _asked(name, version, label)
+            if verb == "predict":
+                return await self._predict(asked, body, call)
+            return await self._examples(verb, asked, body, call)
         if method != "GET" or not match or verb:
             raise invalid(f"Malformed request: {method} {path}")
         if not name:
             raise invalid("Missing model name in request.")
         asked = _asked(name, version, label)
         if metadata == "metadata":
-            return _metadata(self._repository.find(*asked))
-        return {"model_version_status": list(map(to_dict, self._repository.statuses(*asked[:2])))}
+            return json_tensors.to_json(_metadata(self._repository.find(*asked)))
+        statuses = list(map(to_dict, self._repository.statuses(*asked[:2])))
+        return json_tensors.to_json({"model_version_status": statuses})
 
     def route(self, path: str) -> tuple[str, str, str]:
         """The served model, its version and the method that a path names.
@@ -86,29 +109,49 @@ class RestApi:
             version = ""
         return name, version, (match[4] or "").lower()
 
-    def _prepare(self, verb: str, asked: Asked, body: bytes) -> Prepared:
-        document = json_tensors.parse(body)
-        given = json_tensors.signature_name(document)
+    async def _call(self, values: int, function: Callable, *arguments: Any) -> Any:
+        """The result of a function; in another process where there are many values in JSON."""
+        if values < MANY_VALUES:
+            return function(*arguments)
+        return await self._workers.call(function, *arguments)
+
+    async def _predict(self, asked: Asked, body: bytes, call: Callable) -> bytes:
+        found = self._find(asked)
+        types = found.input_types if isinstance(found, Servable) else {}
+        read = json_tensors.read_predict
+        given, rows, inputs = await call(read, body, types, self._max_rows)
+        if isinstance(found, RequestError):
+            raise found
         name = given or DEFAULT_SIGNATURE
-        examples = [] if verb == "predict" else json_examples.examples(document)
-        servable = self._repository.find(*asked)
-        signature = servable.signatures.get(name)
-        if verb == "predict":
-            if signature is None:
-                raise invalid(f'Serving signature name: "{name}" not found in signature def')
-            if not signature.inputs:
-                raise invalid(f"Failed to get input map for signature: {given or 'DEFAULT'}")
-            types = {key: tf.as_dtype(info.dtype) for key, info in signature.inputs.items()}
-            rows, inputs = json_tensors.predict_inputs(document, types)
-            compute = servable.prepare(name, inputs)
-            return compute, functools.partial(json_tensors.predict_answer, rows)
-        if signature is None:
+        if name not in found.signatures:
+            raise invalid(f'Serving signature name: "{name}" not found in signature def')
+        if inputs is None:
+            raise invalid(f"Failed to get input map for signature: {given or 'DEFAULT'}")
+        outputs = await found.prepare(name, inputs)()
+        values = sum(tensor.size for tensor in outputs.values())
+        return await self._call(values, json_tensors.predict_answer, rows, outputs)
+
+    async def _examples(self, verb: str, asked: Asked, body: bytes, call: Callable) -> bytes:
+        read = json_examples.read_examples
+        given, examples, images = await call(read, body, EXAMPLE, self._max_rows)
+        found = self._find(asked)
+        if isinstance(found, RequestError):
+            raise found
+        name = given or DEFAULT_SIGNATURE
+        if name not in found.signatures:
             raise invalid(f"No signature was found with the name: {name}")
-        json_examples.check_signature(verb, signature)
-        serialised = json_tensors.strings([example.SerializeToString() for example in examples])
-        images = [json_examples.byte_strings(example) for example in examples]
-        compute = servable.prepare(name, {"inputs": serialised}, images)
-        return compute, functools.partial(json_examples.answer, verb, len(examples))
+        json_examples.check_signature(verb, found.signatures[name])
+        inputs = {"inputs": json_tensors.strings(examples)}
+        outputs = await found.prepare(name, inputs, images)()
+        values = sum(tensor.size for tensor in outputs.values())
+        return await self._call(values, json_examples.answer, verb, len(examples), outputs)
+
+    def _find(self, asked: Asked) -> Servable | RequestError:
+        """What answers; the error is for after the body's own, as in TensorFlow Serving."""
+        try:
+            return self._repository.find(*asked)
+        except RequestError as error:
+            return error
 
 
 def _asked(name: str, version: str | None, label: str | None) -> Asked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import functools
 import pathlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,10 +16,12 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog  # pyright: ignore[reportAttributeAccessIssue]  # protobuf makes it at import
 
+from kerasnets.data.marks import format_of
 from kerasnets.serving import image_size
-from kerasnets.serving.batching import Batcher, Tensors
+from kerasnets.serving.batching import Batcher
 from kerasnets.serving.config import ServerConfig
-from kerasnets.serving.json_tensors import strings
+from kerasnets.serving.json_examples import byte_strings
+from kerasnets.serving.json_tensors import Tensors, strings
 from kerasnets.serving.status import RequestError, invalid
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
@@ -42,6 +45,10 @@ class Servable:
         self.model = model
         self.version = version
         self.signatures = _read_signatures(folder / "saved_model.pb")
+        self.input_types = {
+            name: {key: tf.as_dtype(info.dtype).name for key, info in signature.inputs.items()}
+            for name, signature in self.signatures.items()
+        }
         self._loaded: Any = tf.saved_model.load(folder)
         self._max_pixels = config.max_pixels
         self._batchers = {}
@@ -70,7 +77,10 @@ class Servable:
         for name, tensor in inputs.items():
             _check_shape(name, tensor, definition.inputs[name].tensor_shape)
         if images is None:
-            images = _strings(inputs, _is_batched(definition))
+            images = [
+                [file for value in row for file in _files(value)]
+                for row in _strings(inputs, _is_batched(definition))
+            ]
         pixels = [sum(map(self._image_pixels, row)) for row in images]
         return functools.partial(self._batchers[signature].submit, inputs, pixels)
 
@@ -137,6 +147,14 @@ def _strings(inputs: Tensors, batched: bool) -> list[list[bytes]]:
             for row, values in zip(rows, tensor.reshape(len(rows), -1), strict=True):
                 row.extend(values)
     return rows
+
+
+def _files(value: bytes) -> list[bytes]:
+    """What may be image files in a string: itself, or what a serialised tf.Example holds."""
+    if format_of(value) is None:
+        with contextlib.suppress(DecodeError):
+            return [value, *byte_strings(tf.train.Example.FromString(value))]
+    return [value]
 
 
 def _check_shape(name: str, tensor: np.ndarray, shape: Any) -> None:

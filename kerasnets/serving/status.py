@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
-
-from kerasnets.data.reasons import one_line
-
 # http_server.cc of TensorFlow Serving, ToHTTPStatusCode; all others are 500.
 HTTP_CODES = {
     **dict.fromkeys(("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"), 400),
@@ -19,9 +15,6 @@ HTTP_CODES = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-# What a graph ends with; see `one_line` for the second.
-FAILURES = (tf.errors.OpError, UnicodeDecodeError)
-CODES = {number: name for name, number in vars(tf.errors).items() if name.isupper()}
 
 
 class RequestError(Exception):
@@ -34,18 +27,16 @@ class RequestError(Exception):
     """
 
     def __init__(self, code: str, message: str, http_code: int | None = None):
-        super().__init__(message)
+        # All arguments, so that the error can be sent from one process to another.
+        super().__init__(code, message, http_code)
         self.code = code
         self.message = message
         self.http_code = http_code or HTTP_CODES.get(code, 500)
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def invalid(message: str) -> RequestError:
     """The error for a request that is wrong in itself: HTTP 400."""
     return RequestError("INVALID_ARGUMENT", message)
-
-
-def failure(error: Exception) -> RequestError:
-    """The answer to an error, one of `FAILURES`, that a graph ended with."""
-    code = getattr(error, "error_code", tf.errors.INVALID_ARGUMENT)
-    return RequestError(CODES[code], one_line(error))

@@ -48,9 +48,35 @@ def test_frames_larger_than_the_limit_are_refused(rng):
         images.decode(tf.constant(bytes(encoded)), 3)
 
 
+SCREEN = b"GIF89a\1\0\1\0\0\0\0"
+FRAME = b",\0\0\0\0\1\0\1\0\0\2"
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        b"",
+        b"\1a",
+        b"\1a" * 3 * gif.WINDOW,
+        b"\xff" + b"b" * 255,
+        (b"\xff" + b"\0" * 255) * 50,
+        b"\3\0\0\0" * gif.WINDOW,
+        # The end on the last byte of a window, on the first behind it, and a block across.
+        b"\1a" * (gif.WINDOW // 2 - 2) + b"\2bb",
+        b"\1a" * (gif.WINDOW // 2),
+        b"\1a" * (gif.WINDOW // 2 - 1) + b"\xff" + b"\0" * 255,
+        b"".join(bytes([length]) + b"\7" * length for length in range(1, 256)),
+    ],
+)
+def test_blocks_are_passed_over_to_their_end(blocks):
+    comment, frame = b"!\xfe" + blocks + b"\0", FRAME + blocks + b"\0"
+    still = gif.first_frame(tf.constant(SCREEN + comment + frame + comment + b";"))[0]
+    assert still == SCREEN + frame + b";"
+
+
 def test_what_does_not_end_is_refused(rng, monkeypatch):
-    monkeypatch.setattr(gif, "MAX_BLOCKS", 50)
-    endless = b"GIF89a\1\0\1\0\0\0\0!\xff" + b"\1a" * 100 + b"\0;"
+    monkeypatch.setattr(gif, "MAX_SECTIONS", 50)
+    endless = SCREEN + b"!\xfe\0" * 100 + FRAME + b"\0;"
     with pytest.raises(tf.errors.InvalidArgumentError, match="GIF of more than 50 blocks"):
         gif.first_frame(tf.constant(endless))
     whole = saved(picture(rng))
