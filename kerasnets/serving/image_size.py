@@ -49,7 +49,7 @@ def pixels(encoded: bytes, limit: int) -> int:
                 raise invalid(f"An image of {len(encoded)} bytes may have {most} blocks at most.")
     except (IndexError, struct.error):  # it ends within its header
         return limit
-    return total
+    return total or limit
 
 
 # Readers give the pixels that each block of a file adds.

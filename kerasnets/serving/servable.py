@@ -21,7 +21,7 @@ from kerasnets.serving import image_size
 from kerasnets.serving.batching import Batcher
 from kerasnets.serving.config import ServerConfig
 from kerasnets.serving.json_examples import byte_strings
-from kerasnets.serving.json_tensors import Tensors, strings
+from kerasnets.serving.json_tensors import Tensors, strings, too_many
 from kerasnets.serving.status import RequestError, invalid
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
@@ -51,6 +51,7 @@ class Servable:
         }
         self._loaded: Any = tf.saved_model.load(folder)
         self._max_pixels = config.max_pixels
+        self._max_rows = config.max_queue
         self._batchers = {}
         for name in self._loaded.signatures:
             run = functools.partial(self._run, name)
@@ -79,7 +80,7 @@ class Servable:
         if images is None:
             images = [
                 [file for value in row for file in _files(value)]
-                for row in _strings(inputs, _is_batched(definition))
+                for row in _strings(inputs, _is_batched(definition), self._max_rows)
             ]
         pixels = [sum(map(self._image_pixels, row)) for row in images]
         return functools.partial(self._batchers[signature].submit, inputs, pixels)
@@ -136,12 +137,14 @@ def _is_batched(signature: SignatureDef) -> bool:
     return all(shape.dim and shape.dim[0].size == -1 for shape in shapes)
 
 
-def _strings(inputs: Tensors, batched: bool) -> list[list[bytes]]:
+def _strings(inputs: Tensors, batched: bool, max_rows: int) -> list[list[bytes]]:
     """The strings in each row of the inputs; without a batch axis all is one row."""
     sizes = {len(tensor) for tensor in inputs.values()} if batched else {1}
     if len(sizes) > 1:
         raise invalid(f"The inputs have different batch sizes: {sorted(sizes)}.")
-    rows: list[list[bytes]] = [[] for _ in range(sizes.pop())]
+    if (size := sizes.pop()) > max_rows:
+        raise too_many(size, max_rows)
+    rows: list[list[bytes]] = [[] for _ in range(size)]
     for tensor in inputs.values():
         if tensor.dtype == object and rows:
             for row, values in zip(rows, tensor.reshape(len(rows), -1), strict=True):

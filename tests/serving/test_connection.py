@@ -119,3 +119,50 @@ def test_as_many_connections_are_answered_as_the_flag_says():
             return found
 
     assert asyncio.run(codes()) == [b"200", b"200", b"503"]
+
+
+@pytest.mark.parametrize(("count", "answered"), [(20, True), (5_000, False)])
+def test_a_client_may_send_some_requests_before_it_reads(count, answered):
+    async def run() -> int:
+        async with running() as address:
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(WHOLE * count)
+            received = b""
+            with contextlib.suppress(ConnectionResetError):
+                while received.count(b"ok") < count and (more := await reader.read(65536)):
+                    received += more
+            writer.close()
+            return received.count(b"ok")
+
+    assert (asyncio.run(run()) == count) is answered
+
+
+def test_a_client_that_does_not_read_is_given_up_after_the_timeout(monkeypatch):
+    async def much(scope, receive, send):
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"x" * 2**24})
+
+    monkeypatch.setitem(globals(), "answer", much)
+
+    async def run() -> int:
+        async with running(timeout_s=0.5) as address:
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(WHOLE)
+            writer.transport.pause_reading()
+            await asyncio.sleep(1)
+            writer.transport.resume_reading()
+            received = 0
+            with contextlib.suppress(ConnectionResetError):
+                while more := await reader.read(65536):
+                    received += len(more)
+            writer.close()
+            return received
+
+    assert asyncio.run(run()) < 2**24
+
+
+def test_what_is_no_http_is_refused_with_the_headers_of_all_answers():
+    (received,) = talk(b"GET / NONSENSE\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 400")
+    assert b"x-content-type-options: nosniff" in received.lower()

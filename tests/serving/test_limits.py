@@ -1,5 +1,6 @@
 """Image files over REST, and the limits on what a request may bring."""
 
+import base64
 import concurrent.futures
 import contextlib
 import socket
@@ -7,6 +8,7 @@ import struct
 import zlib
 
 import pytest
+import tensorflow as tf
 
 from tests.serving.server import b64, image_bytes
 
@@ -119,6 +121,72 @@ def test_a_request_larger_than_a_batch(server):
         400,
         "Task size 201 is larger than the batch scheduling queue, 200.",
     )
+
+
+ONES = "1," * 999_000 + "1"
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "message"),
+    [
+        ("predict", f'{{"instances": [{ONES}]}}', "Task size 999001 is larger than"),
+        ("predict", f'{{"inputs": [{ONES}]}}', "Task size 999001 is larger than"),
+        ("predict", '{"instances": [' + "[]," * 600_000 + "[]]}", "Task size 600001 is larger"),
+        ("predict", '{"inputs": [' + "[]," * 600_000 + "[]]}", "Expecting shape [?]"),
+        ("predict", "[" * 2_000_000, "JSON Parse error"),
+        ("predict", '{"inputs": ' * 180_000, "JSON Parse error"),
+        ("predict", '{"inputs": [[' + ONES + "]]}", "Expecting shape [?] for input x"),
+        ("predict", '{"inputs": 1' + "1" * 1_000_000 + "}", "JSON Parse error"),
+        ("predict", '{"x": "' + "\\u0041" * 300_000 + '"}', "Missing 'inputs' or 'instances' key"),
+        ("classify", '{"examples": [' + "{}," * 500_000 + "{}]}", "Task size 500001 is larger"),
+        ("regress", '{"examples": [' + "1," * 500_000 + "{}]}", "Task size 500001 is larger"),
+        (
+            "classify",
+            '{"context": {"x": "' + "y" * 1_900_000 + '"}, "examples": [' + "{}," * 99 + "{}]}",
+            "The context of all examples comes to 190002300 bytes",
+        ),
+    ],
+)
+def test_more_than_can_be_answered_is_refused_before_it_is_worked_on(server, verb, body, message):
+    code, answer = server.ask("POST", f"{HALF}:{verb}", body)
+    assert code == 400
+    assert message in answer["error"]
+
+
+def test_large_requests_are_answered_as_small_ones(server):
+    """They are read, and their answers written, in another process."""
+    pixels = [[[column % 256, row % 256, 7] for column in range(300)] for row in range(200)]
+    body = {"signature_name": "images", "instances": [pixels]}
+    code, answer = server.ask("POST", f"{LENET}:predict", body)
+    assert (code, len(answer["predictions"])) == (200, 1)
+    rows = [[number, 2 * number] for number in range(200)]
+    inputs = {
+        "numbers": rows,
+        "text": ["é" * 20_000 if number == 7 else "x" for number in range(200)],
+    }
+    code, answer = server.ask(
+        "POST", f"{HALF}:predict", {"signature_name": "two", "inputs": inputs}
+    )
+    assert code == 200
+    assert answer["outputs"]["sum"] == [3 * number for number in range(200)]
+    assert base64.b64decode(answer["outputs"]["same_bytes"][7]["b64"]).decode() == "é" * 20_000
+    examples = [{"x": float(number), "more": [1.5] * 50} for number in range(200)]
+    body = {"signature_name": "regress_x", "examples": examples}
+    code, answer = server.ask("POST", f"{HALF}:regress", body)
+    assert (code, answer["results"]) == (200, [number / 2 + 3 for number in range(200)])
+    code, answer = server.ask("POST", "/v1/models/none:predict", '{"inputs": [' + ONES + "]}")
+    assert (code, answer["error"]) == (404, "Servable not found for request: Latest(none)")
+
+
+def test_an_image_in_a_serialised_example_has_the_same_limits(server):
+    for image, message in ((png_header(2001, 2000), "pixels at most"), (b"hello", "no JPEG")):
+        feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[image]))
+        features = tf.train.Features(feature={"image/encoded": feature})
+        example = tf.train.Example(features=features).SerializeToString()
+        body = {"signature_name": "classify", "instances": [b64(example)]}
+        code, answer = server.ask("POST", f"{LENET}:predict", body)
+        assert code == 400
+        assert message in answer["error"]
 
 
 def test_a_body_that_is_too_large(server):
