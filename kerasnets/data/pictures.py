@@ -69,7 +69,7 @@ def save_near_duplicates(
     lines = -(-len(shown) // beside)
     figure = matplotlib.figure.Figure(figsize=(5.2 * beside, 3 * lines + 0.4))
     first = f", the first {len(shown)}" if len(shown) < len(pairs) else ""
-    title, body = figure.subfigures(2, 1, height_ratios=(0.4, 3 * lines))
+    (title,), (body,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(0.4, 3 * lines))
     title.suptitle(
         f"{dataset.name}, near duplicates: {len(pairs):,} pair{'s' * (len(pairs) > 1)}{first}",
         fontsize=10, y=0.4, va="center", parse_math=False,
