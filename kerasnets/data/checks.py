@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import collections
+import csv
 import hashlib
-from collections.abc import Iterator, Mapping
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +15,9 @@ import tensorflow as tf
 
 from kerasnets.data import images
 from kerasnets.data.bad_images import BadImage, describe
+from kerasnets.data.duplicates import Fingerprint, find_pairs, fingerprint, looks, thumbnail
 from kerasnets.data.sources.base import Dataset, Split
+from kerasnets.files import whole
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,58 @@ class SplitReport:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where an image is.
+
+    Attributes:
+        split: The name of its split.
+        index: Its index within that.
+        label: Its label.
+        name: Its path, or the file that holds it.
+    """
+
+    split: str
+    index: int
+    label: int
+    name: str
+
+
+@dataclass(frozen=True)
+class NearDuplicate:
+    """Two images that look the same and are not the same file, see `kerasnets.data.duplicates`.
+
+    Attributes:
+        first: The one image.
+        second: The other.
+        bits: Bits of 64 in which their perceptual hashes differ.
+        difference: Root mean square of what differs, as a fraction of the contrast.
+    """
+
+    first: Place
+    second: Place
+    bits: int
+    difference: float
+
+    @property
+    def leaks(self) -> bool:
+        """Whether the images are in different splits."""
+        return self.first.split != self.second.split
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether the images have different labels."""
+        return self.first.label != self.second.label
+
+    def describe(self, class_names: Sequence[str]) -> str:
+        """One line: both images and how far apart they are."""
+        places = (
+            f"{place.split}, {class_names[place.label]}: {place.name!r}"
+            for place in (self.first, self.second)
+        )
+        return f"{' ~ '.join(places)} (distance {self.bits}, difference {self.difference:.0%})"
+
+
+@dataclass(frozen=True)
 class Report:
     """What is in a data set.
 
@@ -38,11 +95,14 @@ class Report:
         splits: By name.
         duplicates: Groups of files with the same content within one split, by their quoted names.
         leaks: The same for files that are in more than one split; names follow the split.
+        near: Pairs of images that look the same without being the same file: those across splits
+            first, different labels before equal ones.
     """
 
     splits: Mapping[str, SplitReport]
     duplicates: tuple[tuple[str, ...], ...]
     leaks: tuple[tuple[str, ...], ...]
+    near: tuple[NearDuplicate, ...]
 
 
 def check(dataset: Dataset, channels: int = 3) -> Report:
@@ -55,40 +115,77 @@ def check(dataset: Dataset, channels: int = 3) -> Report:
     Raises:
         UserError: When a shard is damaged.
     """
-    reports = {}
-    same = collections.defaultdict(list)
+    reports, places, contents, prints = {}, [], [], []
     for name, split in dataset.splits.items():
-        digests, sides = {}, []
-        for index, digest, side in _images(split, channels):
-            digests[index] = digest
+        read, sides = set(), []
+        for index, digest, side, small in _images(split, channels):
+            read.add(index)
             sides.append(side)
-        missing = [index for index in range(split.size) if index not in digests]
-        bad = [describe(split, index, channels) for index in missing]
+            places.append(Place(name, index, int(split.labels[index]), split.name(index)))
+            contents.append(digest)
+            prints.append(fingerprint(small))
+        bad = [describe(split, index, channels) for index in range(split.size) if index not in read]
         counts = np.bincount(split.labels, minlength=len(dataset.class_names))
         sides = np.array(sides, np.int32).reshape(-1, 2)
         reports[name] = SplitReport(tuple(counts.tolist()), sides, tuple(bad))
-        for index, digest in digests.items():
-            same[digest].append((name, split.name(index)))
+    same = collections.defaultdict(list)
+    for digest, place in zip(contents, places, strict=True):
+        same[digest].append(place)
     groups = [group for group in same.values() if len(group) > 1]
-    leaks = [group for group in groups if len({split for split, _ in group}) > 1]
-    duplicates = [group for group in groups if group not in leaks]
+    leaks = [group for group in groups if len({place.split for place in group}) > 1]
+    duplicates = [group for group in groups if len({place.split for place in group}) == 1]
     return Report(
         reports,
-        tuple(tuple(repr(name) for _, name in group) for group in duplicates),
-        tuple(tuple(f"{split}: {name!r}" for split, name in group) for group in leaks),
+        tuple(tuple(repr(place.name) for place in group) for group in duplicates),
+        tuple(tuple(f"{place.split}: {place.name!r}" for place in group) for group in leaks),
+        _near(prints, contents, places),
     )
 
 
-def _images(split: Split, channels: int) -> Iterator[tuple[int, bytes, np.ndarray]]:
-    """Index, digest of the content, and height and width of each image that can be read."""
+def write_near(
+    path: str | os.PathLike, pairs: Sequence[NearDuplicate], class_names: Sequence[str]
+) -> None:
+    """Writes near duplicates as CSV."""
+    with (
+        whole(path) as partial,
+        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        place = ("split", "class", "name")
+        writer.writerow([*place, *(f"other_{each}" for each in place), "distance", "difference"])
+        for pair in pairs:
+            places = (
+                (each.split, class_names[each.label], each.name)
+                for each in (pair.first, pair.second)
+            )
+            writer.writerow([*itertools.chain(*places), pair.bits, f"{pair.difference:.3f}"])
+
+
+def _near(
+    prints: Sequence[Fingerprint], contents: Sequence[bytes], places: Sequence[Place]
+) -> tuple[NearDuplicate, ...]:
+    splits, labels = [place.split for place in places], [place.label for place in places]
+    numbered = (np.unique(each, return_inverse=True)[1] for each in (contents, splits, labels))
+    found = find_pairs(looks(prints), *numbered)
+    return tuple(
+        NearDuplicate(places[one], places[other], int(bits), float(difference))
+        for (one, other), bits, difference in zip(
+            found.images, found.bits, found.differences, strict=True
+        )
+    )
+
+
+def _images(split: Split, channels: int) -> Iterator[tuple[int, bytes, np.ndarray, np.ndarray]]:
+    """Index, digest of the content, sides, and thumbnail of each image that can be read."""
     read, hold_pixels = split.records.reader(), split.records.hold_pixels
 
-    def examine(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def examine(index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
         found = read(index, record)
-        if hold_pixels:
-            return index, tf.io.serialize_tensor(found), tf.shape(found)[:2]
-        return index, found, tf.shape(images.decode(found, channels))[:2]
+        image = found if hold_pixels else images.decode(found, channels)
+        content = tf.io.serialize_tensor(found) if hold_pixels else found
+        small = thumbnail(images.match_channels(image, 3))
+        return index, content, tf.shape(image)[:2], small
 
     found = split.records.epoch(0, 1).map(examine, tf.data.AUTOTUNE).ignore_errors()
-    for index, content, sides in found.as_numpy_iterator():
-        yield int(index), hashlib.blake2b(content, digest_size=16).digest(), sides
+    for index, content, sides, small in found.as_numpy_iterator():
+        yield int(index), hashlib.blake2b(content, digest_size=16).digest(), sides, small

@@ -1,20 +1,30 @@
-"""Pictures of a data set: some images of each class, and what an augmentation makes of them."""
+"""Pictures of a data set: some images of each class, what an augmentation makes of them, copies."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
+import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 
+from kerasnets.data import images
 from kerasnets.data.augment import Augment
+from kerasnets.data.checks import NearDuplicate, Place
 from kerasnets.data.pipeline import evaluation_batches, training_batches
 from kerasnets.data.sources.base import Dataset, Split
 from kerasnets.files import whole
 from kerasnets.inputs import Preprocessing
+from kerasnets.lazy import tf
 
 COLUMNS = 8
 MOST_ROWS = 12
+# Pairs of near duplicates beside each other, at most drawn, and the longer side of an image.
+PAIRS_BESIDE = 2
+MOST_PAIRS = 24
+PAIR_SIDE = 224
 
 
 def save_samples(path: str | os.PathLike, dataset: Dataset, split: Split, side: int) -> None:
@@ -41,10 +51,74 @@ def save_augmented(
         numbered, Preprocessing(size=(side, side)), 3, batch_size=chosen.size, augment=augment
     )
     columns = [_fitted(numbered, side)]
-    for images, labels in epochs.take(COLUMNS - 1).as_numpy_iterator():
-        columns.append(images[np.argsort(labels)])
+    for batch, labels in epochs.take(COLUMNS - 1).as_numpy_iterator():
+        columns.append(batch[np.argsort(labels)])
     rows = list(np.stack(columns, axis=1))
     _draw(path, rows, names, f"{dataset.name}, augmentation {name}; on the left as in evaluation")
+
+
+def save_near_duplicates(
+    path: str | os.PathLike, dataset: Dataset, pairs: Sequence[NearDuplicate]
+) -> None:
+    """Draws the first pairs, at most `MOST_PAIRS`: both images, and where each of them is."""
+    import matplotlib.figure
+
+    shown = pairs[:MOST_PAIRS]
+    pixels = _whole(dataset, [place for pair in shown for place in (pair.first, pair.second)])
+    beside = min(PAIRS_BESIDE, len(shown))
+    lines = -(-len(shown) // beside)
+    figure = matplotlib.figure.Figure(figsize=(5.2 * beside, 3 * lines + 0.4))
+    first = f", the first {len(shown)}" if len(shown) < len(pairs) else ""
+    (title,), (body,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(0.4, 3 * lines))
+    title.suptitle(
+        f"{dataset.name}, near duplicates: {len(pairs):,} pair{'s' * (len(pairs) > 1)}{first}",
+        fontsize=10, y=0.4, va="center", parse_math=False,
+    )  # fmt: skip
+    for pair, part in zip(shown, body.subfigures(lines, beside, squeeze=False).flat, strict=False):
+        serious = pair.leaks or pair.disagrees
+        part.suptitle(_kind(pair), fontsize=8, y=0.97, weight="bold" if serious else "normal")
+        for axis, place in zip(part.subplots(1, 2), (pair.first, pair.second), strict=True):
+            axis.imshow(pixels[place.split, place.index], interpolation="nearest")
+            axis.set_axis_off()
+            # Of a long name the end, where files of one folder differ.
+            name = textwrap.fill(
+                pathlib.PurePath(place.name).name[-72:], 36, break_on_hyphens=False
+            )
+            axis.text(
+                0.5, -0.03, f"{place.split}, {dataset.class_names[place.label]}\n{name}",
+                transform=axis.transAxes, ha="center", va="top", fontsize=7, parse_math=False,
+            )  # fmt: skip
+        part.subplots_adjust(0.03, 0.19, 0.97, 0.9, 0.04)
+    with whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)
+
+
+def _kind(pair: NearDuplicate) -> str:
+    serious = ["across splits"] * pair.leaks + ["different classes"] * pair.disagrees
+    kind = ", ".join(serious) or "in one split"
+    return f"{kind}: distance {pair.bits} of 64 bits, difference {pair.difference:.0%}"
+
+
+def _whole(dataset: Dataset, places: Sequence[Place]) -> dict[tuple[str, int], np.ndarray]:
+    """Images as they are, no larger than `PAIR_SIDE`, by split and index."""
+    found = {}
+    for name, split in dataset.splits.items():
+        indices = np.unique([place.index for place in places if place.split == name])
+        if not indices.size:
+            continue
+        chosen = split.take(indices)
+        read = chosen.records.reader()
+        for index, record in chosen.records.epoch(0, 1):
+            image = read(index, record)
+            if not chosen.records.hold_pixels:
+                image = images.decode(image, 3)
+            image = images.match_channels(image, 3)
+            if tf.reduce_max(tf.shape(image)) > PAIR_SIDE:
+                size = (PAIR_SIDE, PAIR_SIDE)
+                image = tf.image.resize(image, size, preserve_aspect_ratio=True, antialias=True)
+                image = tf.cast(tf.clip_by_value(image, 0, 255) + 0.5, tf.uint8)
+            found[name, int(indices[index])] = image.numpy()
+    return found
 
 
 def _fitted(split: Split, side: int) -> np.ndarray:
@@ -58,11 +132,11 @@ def _draw(path: str | os.PathLike, rows: list[np.ndarray], names: list[str], tit
 
     figure = matplotlib.figure.Figure(figsize=(1.1 * COLUMNS + 1.6, 1.1 * len(rows) + 0.5))
     axes = figure.subplots(len(rows), COLUMNS, squeeze=False)
-    for row, (images, name) in enumerate(zip(rows, names, strict=True)):
+    for row, (drawn, name) in enumerate(zip(rows, names, strict=True)):
         for column in range(COLUMNS):
             axes[row, column].set_axis_off()
-            if column < len(images):
-                axes[row, column].imshow(images[column], interpolation="nearest")
+            if column < len(drawn):
+                axes[row, column].imshow(drawn[column], interpolation="nearest")
         axes[row, 0].text(
             -0.1, 0.5, name, transform=axes[row, 0].transAxes, ha="right", va="center",
             fontsize=8, parse_math=False,

@@ -2,6 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kerasnets import UserError
 from kerasnets.cli import main as command_line
@@ -11,12 +12,14 @@ from kerasnets.data.bad_images import find_bad_images, read_list, without_bad_im
 
 @pytest.fixture(scope="module")
 def faulty(image_folder, tmp_path_factory):
-    """A truncated file, a duplicate in train, and a file of train in test too."""
+    """A truncated file, a duplicate in train, and a file of train in test too, and one anew."""
     root = shutil.copytree(image_folder, tmp_path_factory.mktemp("faulty") / "images")
     sky = root / "train" / "blue sky"
     (sky / "8.jpg").write_bytes((sky / "8.jpg").read_bytes()[:-60])
     shutil.copy(sky / "1.png", sky / "zwei\nZeilen.png")
     shutil.copy(sky / "2.bmp", root / "test" / "rote Rosen" / "leak.bmp")
+    with Image.open(sky / "5.png") as image:
+        image.save(root / "test" / "rote Rosen" / "anew.webp", lossless=True)
     return root
 
 
@@ -34,6 +37,13 @@ def test_everything_wrong_is_found(faulty):
     ((one, two),) = report.leaks
     assert one.startswith("train: ")
     assert two.endswith("leak.bmp'")
+    (near,) = report.near
+    assert (near.first.name, near.second.name) == (
+        str(faulty / "train" / "blue sky" / "5.png"),
+        str(faulty / "test" / "rote Rosen" / "anew.webp"),
+    )
+    assert near.leaks
+    assert near.disagrees
 
 
 def test_the_command_lists_and_draws(faulty, tmp_path, capsys):
@@ -41,14 +51,13 @@ def test_the_command_lists_and_draws(faulty, tmp_path, capsys):
         command_line.main(["data", "check", f"folder:{faulty}", "--out", str(tmp_path / "out")])
     shown = capsys.readouterr()
     assert stop.value.code == 2
-    assert "1 of 38 images cannot be read, among them" in shown.err
+    assert "1 of 39 images cannot be read, among them" in shown.err
     assert shown.err.count("\n") == 1
-    for text in ("blue sky", "files twice in a split: 1", "files in two splits: 1", "8.jpg"):
+    found = ("files twice in a split: 1", "files in two splits: 1", "near duplicates: 1")
+    for text in ("blue sky", "8.jpg", *found):
         assert text in shown.out
     assert [each.index for each in read_list(tmp_path / "out" / "bad_images.csv")] == [10]
-    from PIL import Image
-
-    for name in ("samples.png", "augmented.png"):
+    for name in ("samples.png", "augmented.png", "near_duplicates.png"):
         with Image.open(tmp_path / "out" / name) as picture:
             assert min(picture.size) > 200
 

@@ -45,7 +45,7 @@ class Check(_Source):
     """Read every image once, and report what is in the data set and what is wrong with it."""
 
     out: pathlib.Path = pathlib.Path("data-check")
-    """Folder to which samples.png, augmented.png and the lists are written."""
+    """Folder to which the lists and pictures are written."""
     augment: str = "inception"
     """Augmentation that augmented.png shows: names or layers, see docs/data.md."""
     size: int | None = None
@@ -56,7 +56,8 @@ class Check(_Source):
 
         from kerasnets.data import augmentation, check
         from kerasnets.data.bad_images import write_list
-        from kerasnets.data.pictures import save_augmented, save_samples
+        from kerasnets.data.checks import write_near
+        from kerasnets.data.pictures import save_augmented, save_near_duplicates, save_samples
         from kerasnets.files import check_writable, make_folder, write_text
 
         augment = augmentation(self.augment)
@@ -73,6 +74,11 @@ class Check(_Source):
         for name in ("duplicates", "leaks"):
             lines = ["\t".join(group) + "\n" for group in getattr(report, name)]
             write_text(out / f"{name}.txt", "".join(lines))
+        write_near(out / "near_duplicates.csv", report.near, dataset.class_names)
+        if report.near:
+            save_near_duplicates(out / "near_duplicates.png", dataset, report.near)
+        else:
+            (out / "near_duplicates.png").unlink(missing_ok=True)
         first = next(iter(dataset.splits))
         unread = [each.index for each in report.splits[first].bad]
         readable = dataset.splits[first]
@@ -82,7 +88,7 @@ class Check(_Source):
             side = self.size or min(224, int(np.median(sides.min(axis=1))))
             save_samples(out / "samples.png", dataset, readable, side)
             save_augmented(out / "augmented.png", dataset, readable, side, augment, self.augment)
-        print(f"Written to {out}: samples.png, augmented.png and the lists.")
+        print(f"Written to {out}: the lists, and pictures of samples, augmentation and duplicates.")
         if bad:
             raise UserError(
                 f"{len(bad)} of {sum(split.size for split in dataset.splits.values()):,} images "
@@ -115,6 +121,7 @@ def _print(dataset: Dataset, report: Report) -> None:
         )
     _print_some("files twice in a split", [" = ".join(group) for group in report.duplicates])
     _print_some("files in two splits", [" = ".join(group) for group in report.leaks])
+    _print_some("near duplicates", [each.describe(dataset.class_names) for each in report.near])
 
 
 def _print_some(title: str, lines: list[str]) -> None:
