@@ -251,6 +251,12 @@ def test_the_recipe_of_a_run_may_be_a_file(tmp_path):
 def test_resuming_starts_from_the_runs_own_values(short_run):
     command = parse(["train", "--out", str(short_run.folder), "--resume"])
     assert command.config == short_run.config
+    longer = parse(["train", "--out", str(short_run.folder), "--resume", "--epochs", "4"])
+    assert longer.config == dataclasses.replace(
+        short_run.config, recipe=dataclasses.replace(short_run.recipe, epochs=4)
+    )
+    with pytest.raises(UserError, match="has trained 3 epochs; .* at least 4. Received: 3"):
+        parse(["train", "--out", str(short_run.folder), "--resume", "--epochs", "3"])
     with pytest.raises(UserError, match="no run folder"):
         parse(["train", "--out", "elsewhere", "--resume"])
 
