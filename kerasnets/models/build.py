@@ -70,6 +70,10 @@ def assemble(
     return Network(images, x, name=name or entry.info.name, origin=origin)
 
 
+class AuxiliaryHeadsError(UserError):
+    """The auxiliary classifiers do not fit the input."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Arguments:
     """The arguments of `assemble`, with defaults in place, by what they go to."""
@@ -139,7 +143,7 @@ def _auxiliary_logits(
             heads[name] = entry.auxiliary_head(features, style, classes, name=name)
         except ValueError as error:
             height, width = features.shape[1:3]
-            raise UserError(
+            raise AuxiliaryHeadsError(
                 f"{entry.info.name}: auxiliary_heads does not fit this input: {name} cannot be "
                 f"put on the {height or '?'}x{width or '?'} map of {place}."
             ) from error

@@ -101,10 +101,11 @@ def _run_facts(folder: str) -> dict[str, object]:
         "data": run.config.data,
         "recipe": run.recipe.name,
         "epochs": run.recipe.epochs,
-        **{
-            f"extended_after_{each.after}": f"{each.old_epochs} -> {each.new_epochs} epochs"
+        "extended": "; ".join(
+            f"after epoch {each.after}, from {each.old_epochs} to {each.new_epochs} epochs"
             for each in run.config.extensions
-        },
+        )
+        or "never",
         "state": "finished" if run.finished else "not finished; train --resume goes on",
         "input_shape": run.input_shape,
         "classes": len(run.class_names),
