@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import pytest
 
 import kerasnets
-from kerasnets.lazy import check_backend, installed
+from kerasnets.lazy import check_backend, installed, notes_withheld
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -266,6 +267,19 @@ SHOW = "import os; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))"
 )
 def test_onednn_is_asked_for_where_kerasnets_loads_tensorflow(code, given, expected):
     assert run(f"{code}\n{SHOW}", TF_ENABLE_ONEDNN_OPTS=given) == expected
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [(None, ""), (kerasnets.UserError("why"), ""), (ValueError("why"), "a note")],
+)
+def test_notes_of_compiled_code_are_shown_where_it_fails(raised, shown, capfd):
+    with contextlib.suppress(ValueError), notes_withheld():
+        os.write(2, b"a note")
+        if raised:
+            raise raised
+    os.write(2, b".")
+    assert capfd.readouterr() == ("", f"{shown}.")
 
 
 def test_public_names_are_listed():

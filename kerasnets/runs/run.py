@@ -99,10 +99,13 @@ class Run:
         if sizes is not None:
             write_text(folder / SPLITS, json.dumps(sizes) + "\n")
         write_text(folder / IDENTITY, json.dumps(uuid.uuid4().hex) + "\n")
-        write_run_facts(folder, _origin(config))
+        run = cls(folder, config, class_names)
+        origin = _origin(config)
+        seen = origin.preprocessing.for_input(*run.input_shape)
+        write_run_facts(folder, dataclasses.replace(origin, preprocessing=seen))
         # Written last: with it the folder is a run.
         write_text(folder / CONFIG, to_json(config))
-        return cls(folder, config, class_names)
+        return run
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> Run:

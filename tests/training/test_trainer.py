@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import json
 import logging
 import math
 import os
@@ -319,6 +320,10 @@ def test_a_run_of_another_input_size(tmp_path):
     plan = recipe("digits", epochs=1, batch_size=404, warmup_epochs=0)
     run = train(config(tmp_path / "run", options=options, recipe=plan))
     assert run.preprocessing.size == (16, 24)
+    assert json.loads((run.folder / "network.json").read_text())["preprocessing"]["size"] == [
+        16,
+        24,
+    ]
     assert run.network().input_shape == (None, 16, 24, 1)
     handlers = logging.getLogger("kerasnets").handlers
     assert not any(isinstance(handler, logging.FileHandler) for handler in handlers)
