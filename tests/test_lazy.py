@@ -208,9 +208,14 @@ except kerasnets.UserError as error:
 
 @pytest.mark.skipif(installed("openvino"), reason="stands for a backend that is not installed")
 def test_every_command_tells_of_the_backend_before_anything_loads(tmp_path):
-    for name in ("model/1/saved_model.pb", "image.png", "weights.h5"):
+    files = {
+        "model/1/saved_model.pb": b"",
+        "image.png": b"\x89PNG\r\n\x1a\n",
+        "weights.h5": b"\x89HDF\r\n\x1a\n",
+    }
+    for name, start in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(start)
     code = """
 import sys
 from kerasnets.cli.main import main

@@ -191,11 +191,7 @@ class Run:
         Raises:
             UserError: When the run has not finished.
         """
-        if not self.weights_path.is_file():
-            raise UserError(
-                f"The run in {str(self.folder)!r} has not finished; go on with: "
-                f"kerasnets train --out {shlex.quote(str(self.folder))} --resume"
-            )
+        self.check_finished()
         return build(
             self.config.model,
             classes=len(self.class_names),
@@ -203,6 +199,14 @@ class Run:
             weights=self.folder,
             **{**_lasting_options(self.config), **overrides},
         )
+
+    def check_finished(self) -> None:
+        """Raises a `UserError` where the run has no weights yet."""
+        if not self.weights_path.is_file():
+            raise UserError(
+                f"The run in {str(self.folder)!r} has not finished; go on with: "
+                f"kerasnets train --out {shlex.quote(str(self.folder))} --resume"
+            )
 
     def check_classes(self, dataset: Dataset) -> None:
         """Raises a `UserError` where a data set's classes are not those of the run."""

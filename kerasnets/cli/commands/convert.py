@@ -34,9 +34,10 @@ class Convert:
     def run(self) -> None:
         options = parse_options(self.options, GIVEN)
         check_files(self.source)
-        load_tensorflow()
-        from kerasnets.pretrained.convert import convert_weights
+        from kerasnets.pretrained.convert import check_conversion, convert_weights
 
+        check_conversion(self.source, self.target, network=self.model, layout=self.layout)
+        load_tensorflow()
         network = convert_weights(
             self.source,
             self.target,

@@ -12,7 +12,14 @@ from tyro.conf import Positional
 
 import kerasnets
 from kerasnets import registry
-from kerasnets.cli.checks import check_alone, check_data, check_files, check_network, is_run
+from kerasnets.cli.checks import (
+    check_alone,
+    check_data,
+    check_files,
+    check_network,
+    check_run,
+    is_run,
+)
 from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
@@ -106,6 +113,9 @@ class Evaluate:
         check_files(self.labels, self.real)
         if is_run(self.model):
             check_alone(self, self.model, "weights", "options")
+            run = check_run(self.model)
+            if not self.data:
+                check_data(run.config.data)
         elif self.weights is None or self.data is None:
             raise UserError(
                 f"To evaluate the network {registry.info(self.model).name} give --weights SOURCE "
