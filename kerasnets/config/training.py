@@ -47,7 +47,8 @@ class TrainConfig:
     test_fraction: Fraction = 0.2
     """Fraction of the images held out for testing where a folder has no splits."""
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Options of the network as NAME VALUE pairs: `activation sigmoid`, `input_shape [64,64,3]`."""
+    """Options of the network as NAME VALUE pairs, such as `activation sigmoid input_shape
+    [64,64,3]`; `kerasnets info NETWORK` lists them."""
     weights: str | None = None
     """Weights to start from: a source of `kerasnets info`, hf:OWNER/REPO, a file or a run."""
     init_from: pathlib.Path | None = None

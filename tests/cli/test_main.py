@@ -261,6 +261,21 @@ def test_info_lists_the_options_with_their_values(capsys):
     assert "mean 124 116 104, std 58.4 57.1 57.4" in shown
 
 
+def test_recipes_prints_short_numbers(capsys):
+    command_line.main(["recipes", "alexnet_owt2014"])
+    shown = capsys.readouterr().out
+    assert re.search(r"\nmilestones +0\.2222 0\.4444 0\.6667 0\.8889\ndecay rate +0\.1\n", shown)
+    assert re.search(r"\nepochs +90\n(.*\n)+epsilon +1e-07\n(.*\n)+dropout +–\n", shown)
+
+
+def test_the_help_of_options_says_where_they_are_listed(capsys):
+    for name in ("train", "evaluate", "export", "convert", "summary"):
+        with pytest.raises(SystemExit):
+            command_line.main([name, "--help"])
+        shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+        assert "`kerasnets info NETWORK` lists them" in shown
+
+
 def test_info_and_summary_take_a_run(capsys, short_run):
     command_line.main(["info", str(short_run.folder)])
     shown = capsys.readouterr().out

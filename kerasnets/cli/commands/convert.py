@@ -29,7 +29,7 @@ class Convert:
     layout: str | None = None
     """Layout to write: own, or a project's such as torchvision; .pth files default to one."""
     options: Options = field(default_factory=dict)
-    """Options of the network, as NAME VALUE pairs."""
+    """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
 
     def run(self) -> None:
         options = parse_options(self.options, GIVEN)

@@ -51,7 +51,7 @@ class Evaluate:
     data_dir: pathlib.Path | None = None
     """Folder in which TFDS keeps its data sets; a run's own if not given."""
     options: Options = field(default_factory=dict)
-    """Options of the network, as NAME VALUE pairs."""
+    """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
     batch_size: int | None = None
     """Images, or crops, at a time; as many as need 1 GiB for their activations if not given."""
     crops: Literal["centre", "ten", "144", "dense"] = "centre"

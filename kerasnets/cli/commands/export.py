@@ -50,7 +50,7 @@ class Export:
     data_dir: pathlib.Path | None = None
     """Folder in which TFDS keeps its data sets."""
     options: Options = field(default_factory=dict)
-    """Options of the network, as NAME VALUE pairs."""
+    """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
 
     def run(self) -> None:
         if self.calibration and self.form.quantize == "none":

@@ -136,7 +136,7 @@ class Summary:
     classes: int | None = None
     """Number of classes; the paper's if not given."""
     options: Options = field(default_factory=dict)
-    """Options of the network, as NAME VALUE pairs."""
+    """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
     csv: pathlib.Path | None = None
     """CSV file to which the table is written too."""
     png: pathlib.Path | None = None
