@@ -75,7 +75,7 @@ def read_text(path: str | os.PathLike) -> str:
         raise UserError(f"{str(path)!r} cannot be read: {error}.") from error
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """The value of a JSON text.
 
     Raises:

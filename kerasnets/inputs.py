@@ -80,7 +80,8 @@ def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     if len(set(values)) == 1 or channels == 1:
         return (sum(values) / len(values),) * channels
     raise UserError(
-        f"The network's preprocessing has {len(values)} values a channel, {values}; "
+        f"The network's preprocessing has {len(values)} values, one for each channel, "
+        f"{' '.join(f'{value:.3g}' for value in values)}; "
         f"an input of {channels} channels needs its own. Received: channels={channels}."
     )
 

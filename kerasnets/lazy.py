@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import sys
+import tempfile
 import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -118,6 +119,30 @@ def prefer_onednn() -> None:
     """
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+@contextlib.contextmanager
+def notes_withheld() -> Iterator[None]:
+    """Withholds what compiled libraries write to the standard error; shown where they fail.
+
+    Python's streams and TensorFlow's log level do not reach it, so it is caught at the file
+    descriptor.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except UserError:
+            raise  # It says what is wrong.
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def after_keras(action: Callable[[], None]) -> None:

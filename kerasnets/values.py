@@ -100,7 +100,9 @@ def from_plain(cls: type[T], values: Mapping[str, Any], what: str) -> T:
 
 def _converted(value: Any, hint: Any, name: str) -> Any:
     if isinstance(value, list):
-        return tuple(value)
+        kind: Any = next(iter(typing.get_args(hint)), None)
+        plain = dataclasses.is_dataclass(kind)
+        return tuple(from_plain(kind, each, name) if plain else each for each in value)
     for kind in _choices(hint):
         if kind is pathlib.Path and isinstance(value, str):
             return pathlib.Path(value)

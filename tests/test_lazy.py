@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import pytest
 
 import kerasnets
-from kerasnets.lazy import check_backend, installed
+from kerasnets.lazy import check_backend, installed, notes_withheld
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -207,9 +208,14 @@ except kerasnets.UserError as error:
 
 @pytest.mark.skipif(installed("openvino"), reason="stands for a backend that is not installed")
 def test_every_command_tells_of_the_backend_before_anything_loads(tmp_path):
-    for name in ("model/1/saved_model.pb", "image.png", "weights.h5"):
+    files = {
+        "model/1/saved_model.pb": b"",
+        "image.png": b"\x89PNG\r\n\x1a\n",
+        "weights.h5": b"\x89HDF\r\n\x1a\n",
+    }
+    for name, start in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(start)
     code = """
 import sys
 from kerasnets.cli.main import main
@@ -266,6 +272,19 @@ SHOW = "import os; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))"
 )
 def test_onednn_is_asked_for_where_kerasnets_loads_tensorflow(code, given, expected):
     assert run(f"{code}\n{SHOW}", TF_ENABLE_ONEDNN_OPTS=given) == expected
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [(None, ""), (kerasnets.UserError("why"), ""), (ValueError("why"), "a note")],
+)
+def test_notes_of_compiled_code_are_shown_where_it_fails(raised, shown, capfd):
+    with contextlib.suppress(ValueError), notes_withheld():
+        os.write(2, b"a note")
+        if raised:
+            raise raised
+    os.write(2, b".")
+    assert capfd.readouterr() == ("", f"{shown}.")
 
 
 def test_public_names_are_listed():

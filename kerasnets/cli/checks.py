@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerasnets.errors import UserError
 from kerasnets.registry import info
+
+if TYPE_CHECKING:
+    from kerasnets.runs.run import Run
 
 
 def is_run(model: str) -> bool:
@@ -49,7 +52,7 @@ def check_alone(command: Any, run: str, *flags: str) -> None:
 def check_network(
     name: str, options: Mapping[str, object], weights: str | os.PathLike | None = None
 ) -> None:
-    """Refuses a network that is not known, options that it does not take, and missing weights.
+    """Refuses a network that is not known, options that it does not take, and no weight files.
 
     Args:
         name: The network.
@@ -58,15 +61,30 @@ def check_network(
     """
     from kerasnets.models.build import check_options
     from kerasnets.pretrained.sources import find, resolve
+    from kerasnets.weights.files import file_format
 
     check_options(name, options)
     source = None if weights is None else find(name, weights)
     if source is None and weights is not None and not str(weights).startswith("hf:"):
-        resolve(name, weights)
+        file_format(resolve(name, weights))
+
+
+def check_run(folder: str | os.PathLike) -> Run:
+    """The run in a folder; refuses one that has not finished."""
+    from kerasnets.runs.run import Run
+    from kerasnets.weights.files import file_format
+
+    run = Run.load(folder)
+    run.check_finished()
+    file_format(run.weights_path)
+    return run
 
 
 def check_data(source: str) -> None:
-    """Refuses a data set whose files are not there."""
+    """Refuses a data set that is of no known kind, or whose files are not there."""
+    from kerasnets.data.sources import source_of
+
+    source_of(source)
     kind, _, path = source.partition(":")
     if kind not in ("folder", "manifest", "records") or "://" in path:
         return

@@ -18,6 +18,21 @@ from kerasnets.values import Range, check_fields, from_plain
 
 
 @dataclass(frozen=True, kw_only=True)
+class Extension:
+    """Where a run was given another number of epochs."""
+
+    after: Annotated[int, Range(0)]
+    """Number of epochs that it had trained."""
+    old_epochs: Annotated[int, Range(1)]
+    """Number of epochs that it was to have until then."""
+    new_epochs: Annotated[int, Range(1)]
+    """Number of epochs that it was to have from then on."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """One training run."""
 
@@ -32,7 +47,8 @@ class TrainConfig:
     test_fraction: Fraction = 0.2
     """Fraction of the images held out for testing where a folder has no splits."""
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Options of the network as NAME VALUE pairs: `activation sigmoid`, `input_shape [64,64,3]`."""
+    """Options of the network as NAME VALUE pairs, such as `activation sigmoid input_shape
+    [64,64,3]`; `kerasnets info NETWORK` lists them."""
     weights: str | None = None
     """Weights to start from: a source of `kerasnets info`, hf:OWNER/REPO, a file or a run."""
     init_from: pathlib.Path | None = None
@@ -61,9 +77,17 @@ class TrainConfig:
     log_to: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ("tensorboard",)
     """Trackers that the curves are written to, in addition to history.csv."""
 
+    extensions: tuple[Extension, ...] = ()
+    """How the run was extended, in order; `train` records it."""
+
     def __post_init__(self) -> None:
         check_fields(self, "test_fraction", "seed", "save_minutes", "save_steps")
         check(self.fast, "training")
+
+    @property
+    def extended_after(self) -> int:
+        """Number of epochs that the run had trained when it was last extended, 0 if never."""
+        return self.extensions[-1].after if self.extensions else 0
 
     def resolved(self) -> TrainConfig:
         """The same run with every default written out.
@@ -123,13 +147,20 @@ def with_new_names(values: Mapping[str, object]) -> dict[str, object]:
 
 # Where and how a run computes and writes may change when it goes on; what it computes may not.
 FREE = frozenset(
-    {"out", "devices", "cluster", "worker", "fast", "save_minutes", "save_steps", "log_to"}
+    {
+        *("out", "devices", "cluster", "worker", "fast", "save_minutes", "save_steps", "log_to"),
+        "extensions",
+    }
 )
 
 
-def differences(one: TrainConfig, other: TrainConfig) -> list[str]:
-    """Names of the fields in which two runs differ, those of the recipe included."""
+def differences(one: TrainConfig, other: TrainConfig) -> dict[str, tuple[object, object]]:
+    """The values of the fields in which two runs differ, by name, those of the recipe included."""
     left, right = dataclasses.asdict(one), dataclasses.asdict(other)
     left |= left.pop("recipe") or {}
     right |= right.pop("recipe") or {}
-    return [key for key in left if key not in FREE and left[key] != right.get(key)]
+    return {
+        key: (left[key], right.get(key))
+        for key in left
+        if key not in FREE and left[key] != right.get(key)
+    }

@@ -62,7 +62,7 @@ def export_run(
     )
     facts = {
         "data": run.config.data,
-        "recipe": dataclasses.asdict(run.recipe),
+        "recipe": dataclasses.asdict(run.trained_recipe),
         "metrics": run.metrics(),
     }
     return export(

@@ -64,7 +64,7 @@ def write_version(
     # A name of its own: other processes may export into the same folder.
     partial = folder / f".partial-{uuid.uuid4().hex}"
     try:
-        _check_format(folder, format)
+        check_format(folder, format)
         with _exporting(folder):
             partial.mkdir()
             write(partial)
@@ -109,7 +109,8 @@ def _locked(file: int, how: int) -> bool:
     return True
 
 
-def _check_format(folder: pathlib.Path, format: str) -> None:
+def check_format(folder: pathlib.Path, format: str) -> None:
+    """Raises a `UserError` where a folder holds versions of another format."""
     for other in exporters().all():
         if other != format and versions(folder, other):
             raise UserError(

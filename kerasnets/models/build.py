@@ -70,6 +70,10 @@ def assemble(
     return Network(images, x, name=name or entry.info.name, origin=origin)
 
 
+class AuxiliaryHeadsError(UserError):
+    """The auxiliary classifiers do not fit the input."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Arguments:
     """The arguments of `assemble`, with defaults in place, by what they go to."""
@@ -139,7 +143,7 @@ def _auxiliary_logits(
             heads[name] = entry.auxiliary_head(features, style, classes, name=name)
         except ValueError as error:
             height, width = features.shape[1:3]
-            raise UserError(
+            raise AuxiliaryHeadsError(
                 f"{entry.info.name}: auxiliary_heads does not fit this input: {name} cannot be "
                 f"put on the {height or '?'}x{width or '?'} map of {place}."
             ) from error
@@ -289,7 +293,7 @@ def _split_overrides(
     """
     name = entry.info.name
     types = _option_types(entry)
-    known = set().union(*types.values()) - set(entry.variant) - set(entry.fixed)
+    known = set().union(*types.values()) - set(entry.variant)
     values = {part: {} for part in types}
     for key, value in entry.variant.items():
         part = "backbone" if key in types["backbone"] else "head"
@@ -298,8 +302,7 @@ def _split_overrides(
         if key in entry.fixed:
             raise UserError(f"{name} takes no option {key!r}: {entry.fixed[key]}.")
         if key not in known:
-            error = unknown("option", key, known)
-            raise UserError(f"{name} takes no option {key!r}. {str(error).partition('. ')[2]}")
+            raise _unknown_option(name, key)
         part = next(part for part in types if key in types[part])
         if part == "head" and not include_top:
             raise UserError(f"{name}: {key} belongs to the classifier; include_top=False has none.")
@@ -310,6 +313,15 @@ def _split_overrides(
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
     return values["backbone"], values["head"], style
+
+
+def _unknown_option(network: str, key: str) -> UserError:
+    """The error for an option that a network does not take; it tells those that it takes."""
+    known = options(network)
+    closest = str(unknown("option", key, known)).partition(". ")[2]
+    hint = f"{closest} " if closest.startswith("The closest") else ""
+    values = ", ".join(f"{name} ({values})" for name, (values, _) in known.items())
+    return UserError(f"{network} takes no option {key!r}. {hint}It takes: {values}.")
 
 
 def options(network: str) -> dict[str, tuple[str, object]]:
@@ -323,12 +335,15 @@ def options(network: str) -> dict[str, tuple[str, object]]:
     for function in (entry.head, entry.backbone):
         parameters = inspect.signature(function).parameters
         defaults |= {name: each.default for name, each in parameters.items()}
-    return {
+    found = {
         name: (words(annotation), defaults[name])
         for types in _option_types(entry).values()
         for name, annotation in types.items()
         if name not in entry.variant and name not in entry.fixed
     }
+    if entry.auxiliary_heads:
+        found["auxiliary_heads"] = (words(bool), False)
+    return found
 
 
 def _option_types(entry: Registration) -> dict[str, dict[str, Any]]:

@@ -17,6 +17,7 @@ import urllib3
 
 from kerasnets.errors import UserError
 from kerasnets.export.names import ANSWER
+from kerasnets.files import parse_json
 from kerasnets.prediction.config import ClientConfig
 from kerasnets.prediction.prediction import Prediction, image_files, read_image
 
@@ -167,7 +168,7 @@ def _grpc_prediction(
 
 def _rest_prediction(url: str, path: pathlib.Path, body: bytes) -> Prediction:
     try:
-        (found,) = json.loads(body)["predictions"]
+        (found,) = parse_json(body)["predictions"]
         return Prediction.of(path, found)
     except (ValueError, KeyError, TypeError) as error:
         raise _other_program(url, body[:80].decode("utf-8", "replace")) from error
@@ -183,6 +184,6 @@ def _other_program(where: str, received: str) -> UserError:
 def _error(body: bytes) -> str:
     """What a server says of an error; TensorFlow Serving says it in JSON, a proxy in any way."""
     try:
-        return str(json.loads(body)["error"])
+        return str(parse_json(body)["error"])
     except (ValueError, KeyError, TypeError):
         return body[:200].decode("utf-8", "replace") or "no reason given"

@@ -6,11 +6,15 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kerasnets.data.marks import START, format_of, refusal
 from kerasnets.errors import UserError
+from kerasnets.export.versions import versions
+from kerasnets.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,50 @@ def image_files(images: Sequence[str | os.PathLike]) -> list[pathlib.Path]:
         UserError: When there is no such file.
     """
     paths = [pathlib.Path(image) for image in images]
+    for path in paths:
+        if path.is_dir():
+            raise UserError(f"{str(path)!r} is a folder; give the image files in it.")
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise UserError(f"There is no image file {missing[0]!r}.")
     return paths
+
+
+def check_images(paths: Sequence[pathlib.Path]) -> None:
+    """Refuses files that do not begin as images do; TensorFlow is not needed to tell that.
+
+    Raises:
+        UserError: For the first such file, or one that cannot be read.
+    """
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                start = file.read(START)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        if format_of(start) is None:
+            raise UserError(f"{str(path)!r} cannot be read as an image: {refusal(start)}.")
+
+
+def model_kind(folder: pathlib.Path) -> Literal["versions", "savedmodel", "run"]:
+    """What kind of model there is in a folder; nothing of it is loaded.
+
+    Raises:
+        UserError: When there is no such folder, or none of these in it, or an unfinished run.
+    """
+    if not folder.is_dir():
+        raise UserError(f"There is no SavedModel or run folder {str(folder)!r}.")
+    if versions(folder):
+        return "versions"
+    if (folder / "saved_model.pb").is_file():
+        return "savedmodel"
+    if (folder / "config.json").is_file():
+        Run.load(folder).check_finished()
+        return "run"
+    raise UserError(
+        f"{str(folder)!r} is neither a SavedModel (no saved_model.pb, no numbered versions) nor a "
+        "run folder (no config.json)."
+    )
 
 
 def read_image(path: pathlib.Path) -> bytes:
@@ -63,4 +107,8 @@ def read_image(path: pathlib.Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: pathlib.Path, error: OSError) -> UserError:
+    return UserError(f"{str(path)!r} cannot be read: {error.strerror or error}.")

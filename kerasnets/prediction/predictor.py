@@ -15,9 +15,15 @@ from kerasnets.data.reasons import one_line
 from kerasnets.errors import UserError
 from kerasnets.export.names import ANSWER
 from kerasnets.export.signatures import classifier
-from kerasnets.export.versions import numbered, versions
+from kerasnets.export.versions import numbered
 from kerasnets.lazy import check_backend
-from kerasnets.prediction.prediction import Prediction, image_files, read_image
+from kerasnets.prediction.prediction import (
+    Prediction,
+    check_images,
+    image_files,
+    model_kind,
+    read_image,
+)
 from kerasnets.runs.run import Run
 
 log = logging.getLogger("kerasnets")
@@ -36,6 +42,7 @@ def predict(model: str | os.PathLike, images: Sequence[str | os.PathLike]) -> li
         UserError: When there is no such model, or an image cannot be read; the message names it.
     """
     paths = image_files(images)
+    check_images(paths)
     classify = load_classifier(model)
     return [_predict_one(classify, path) for path in paths]
 
@@ -47,20 +54,14 @@ def load_classifier(model: str | os.PathLike) -> Classifier:
         UserError: When the folder is neither, or what is in it cannot be loaded.
     """
     folder = pathlib.Path(model)
-    if not folder.is_dir():
-        raise UserError(f"There is no SavedModel or run folder {str(folder)!r}.")
-    if versions(folder):
+    kind = model_kind(folder)
+    if kind == "versions":
         return _of_newest(folder)
-    if (folder / "saved_model.pb").is_file():
+    if kind == "savedmodel":
         return _serving_default(folder, _load(folder))
-    if (folder / "config.json").is_file():
-        check_backend("tensorflow")
-        run = Run.load(folder)
-        return classifier(run.network(), run.preprocessing, run.class_names)
-    raise UserError(
-        f"{str(folder)!r} is neither a SavedModel (no saved_model.pb, no numbered versions) nor a "
-        "run folder (no config.json)."
-    )
+    check_backend("tensorflow")
+    run = Run.load(folder)
+    return classifier(run.network(), run.preprocessing, run.class_names)
 
 
 def _of_newest(folder: pathlib.Path) -> Classifier:

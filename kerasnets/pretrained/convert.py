@@ -6,19 +6,15 @@ import os
 import pathlib
 from typing import Literal
 
-import keras
 import numpy as np
 
 from kerasnets.errors import UserError, unknown
-from kerasnets.files import whole
+from kerasnets.files import check_writable, whole
+from kerasnets.lazy import keras
 from kerasnets.pretrained.build import build
-from kerasnets.pretrained.closest import networks_that_fit
 from kerasnets.registry import Registration, registration
-from kerasnets.weights import pytorch
-from kerasnets.weights.files import open_weights
-from kerasnets.weights.layouts import layout_tensors
+from kerasnets.weights.files import file_format, open_weights
 from kerasnets.weights.recognition import classes_of
-from kerasnets.weights.save import save_tensors, save_weights
 from kerasnets.weights.tensors import WeightFile
 
 # By the ending of the file's name.
@@ -53,7 +49,10 @@ def convert_weights(
         UserError: When the source cannot be read or fits no network, or the target cannot be
             written in this form.
     """
-    ending = _ending(target)
+    from kerasnets.weights import pytorch
+    from kerasnets.weights.save import save_tensors, save_weights
+
+    ending = check_conversion(source, target, network=network, layout=layout)
     with open_weights(source) as file:
         network = network or _network_of(file)
         entry = registration(network)
@@ -72,11 +71,35 @@ def convert_weights(
     return entry.info.name
 
 
+def check_conversion(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    network: str | None = None,
+    layout: str | None = None,
+) -> Ending:
+    """The ending of the file to write; the arguments are those of `convert_weights`.
+
+    Raises:
+        UserError: When they cannot work; no framework is loaded to tell that.
+    """
+    ending, folder = _ending(target), pathlib.Path(target).parent
+    file_format(source)
+    if network is not None:
+        _checked_layout(registration(network), ending, layout)
+    if not folder.is_dir():
+        raise UserError(f"{str(target)!r} cannot be written: there is no folder {str(folder)!r}.")
+    check_writable(folder)
+    return ending
+
+
 def project_tensors(model: keras.Model, entry: Registration, layout: str) -> dict[str, np.ndarray]:
     """The network's weights as a project names and orders them.
 
     PyTorch's batch norms also count their batches: the counts are 0 here.
     """
+    from kerasnets.weights.layouts import layout_tensors
+
     tensors = {}
     epsilon = entry.epsilon_of(layout)
     for tensor in layout_tensors(model, entry.layouts[layout], epsilon=epsilon):
@@ -99,6 +122,8 @@ def _ending(target: str | os.PathLike) -> Ending:
 
 
 def _network_of(file: WeightFile) -> str:
+    from kerasnets.pretrained.closest import networks_that_fit
+
     fitting = networks_that_fit(file)
     if len(fitting) == 1:
         return fitting[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kerasnets import layers
@@ -64,19 +64,48 @@ def freeze(model: keras.Model, *, until: str) -> None:
     are left as they are; ``model.trainable = True`` thaws everything. Compile the model afterwards.
 
     Args:
-        model: A network of `kerasnets.build`, `features` or `replace_head`.
+        model: A network of `kerasnets.build`, `features` or `replace_head`; or a functional or
+            sequential model with such a network among its layers, such as one of
+            `kerasnets.with_preprocessing`, whose layers before the network are frozen too.
         until: The last part to freeze: a stage, such as ``"stage4"``; a layer; or what the names
             of several layers begin with, such as ``"stage2_block1"``.
 
     Raises:
         UserError: When the model has no such part.
     """
-    last = _last_layer(model, until)
-    for layer in keras.Model(model.input, last.output).layers:
+    layers = _layers_until(model, until)
+    if layers is None:
+        network = next((each for each in _models(model) if _stages(each)), model)
+        known = _stages(network) or [layer.name for layer in network.layers]
+        raise unknown(f"part of {network.name}", until, known)
+    for layer in layers:
         layer.trainable = False
 
 
-def _last_layer(model: keras.Model, part: str) -> keras.layers.Layer:
+def _models(model: keras.Model) -> Iterator[keras.Model]:
+    """The model, and the models among its layers."""
+    yield model
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _models(layer)
+
+
+def _layers_until(model: keras.Model, part: str) -> list[keras.layers.Layer] | None:
+    """The layers that a part needs, its own included; ``None`` where there is no such part."""
+    last = _last_layer(model, part)
+    if last is not None and not isinstance(last, keras.Model):
+        return keras.Model(model.input, last.output).layers
+    # They come in the order of computation; the output of a model among them is in its own graph.
+    for place, layer in enumerate(model.layers):
+        before = model.layers[:place]
+        if layer is last:
+            return [*before, layer]
+        if isinstance(layer, keras.Model) and (inner := _layers_until(layer, part)) is not None:
+            return [*before, *inner]
+    return None
+
+
+def _last_layer(model: keras.Model, part: str) -> keras.layers.Layer | None:
     """The layer whose output ends a stage, or a group of layers of one name."""
     stages = _stages(model)
     names = [layer.name for layer in model.layers]
@@ -85,9 +114,7 @@ def _last_layer(model: keras.Model, part: str) -> keras.layers.Layer:
     if part in names:
         return model.get_layer(part)
     of_part = [name for name in names if name.startswith(f"{part}_")]
-    if not of_part:
-        raise unknown(f"part of {model.name}", part, stages or names)
-    return model.get_layer(of_part[-1])
+    return model.get_layer(of_part[-1]) if of_part else None
 
 
 def _stages(model: keras.Model) -> dict[str, str]:

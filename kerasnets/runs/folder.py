@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
+import logging
 import pathlib
 import re
+import shlex
 from collections.abc import Mapping
 
-from kerasnets.config.training import TrainConfig, differences
-from kerasnets.errors import UserError
-from kerasnets.files import locked
+from kerasnets.config.recipe_fields import fields
+from kerasnets.config.training import Extension, TrainConfig, differences, to_json
+from kerasnets.errors import UserError, shown
+from kerasnets.files import locked, write_text
 from kerasnets.pretrained.sources import RUN_FACTS
 from kerasnets.registry import info
-from kerasnets.runs.run import CLASSES, CONFIG, IDENTITY, SPLITS, FolderTakenError, Run
+from kerasnets.runs.run import (
+    CLASSES,
+    CONFIG,
+    IDENTITY,
+    SPLITS,
+    FolderTakenError,
+    Run,
+    chosen_recipe,
+)
+
+log = logging.getLogger("kerasnets")
 
 LOCK = ".lock"
 
@@ -53,6 +67,10 @@ def earlier_run(
         restarted: Whether the run may go on without that: a cluster restarts its workers with the
             command that it began with.
 
+    Returns:
+        The run; where it is resumed with another number of epochs, the extended one, which
+        `record_extension` writes.
+
     Raises:
         UserError: When there is no run to resume, or the folder holds something else.
     """
@@ -65,17 +83,87 @@ def earlier_run(
             )
         return None
     earlier = Run.load(folder)
-    if changed := differences(earlier.config, config):
+    changed = differences(earlier.config, config)
+    epochs = changed.pop("epochs", None)
+    if changed and not resume:
         raise UserError(
-            f"{str(folder)!r} holds a run of another configuration; it differs in "
-            f"{', '.join(changed)}. Choose another --out."
+            f"{str(folder)!r} holds a run with {_listed(changed)}. Choose another --out."
         )
-    if not resume and not restarted:
+    if changed:
         raise UserError(
-            f"{str(folder)!r} holds this run already; add --resume to go on, or choose another "
-            "--out."
+            f"The run in {str(folder)!r} has {_listed(changed)}, and goes on with its own settings "
+            "alone. --resume --epochs N extends it; --weights "
+            f"{shlex.quote(str(folder))} with another --out starts a new run from its weights."
         )
-    return earlier
+    if not resume and (epochs or not restarted):
+        raise UserError(
+            f"{str(folder)!r} holds this run already{', of other epochs' if epochs else ''}; add "
+            f"--resume to {'extend it' if epochs else 'go on'}, or choose another --out."
+        )
+    return _extended(earlier, chosen_recipe(config).epochs) if epochs else earlier
+
+
+def _listed(changed: Mapping[str, tuple[object, object]], most: int = 3) -> str:
+    """Settings of a run and what was given, ``seed 0, not 5``; a recipe stands for its values."""
+    changed = dict(changed)
+    if "name" in changed:
+        values = {"source", "reported", *fields()}
+        changed = {"recipe": changed.pop("name")} | {
+            name: both for name, both in changed.items() if name not in values
+        }
+    found = [
+        f"{name} {shown(own)}, not {shown(given)}"
+        for name, (own, given) in itertools.islice(changed.items(), most)
+    ]
+    more = len(changed) - len(found)
+    return "; ".join([*found, *([f"and {more} more that differ"] if more else [])])
+
+
+def _extended(run: Run, epochs: int) -> Run:
+    """The run with another number of epochs, counted from its beginning."""
+    check_epochs(run, epochs)
+    done, before = run.trained_epochs, run.recipe.epochs
+    if done and not any((run.folder / "checkpoints").glob("step_*.safetensors")):
+        raise UserError(
+            f"The run in {str(run.folder)!r} has no checkpoint to go on from; --weights "
+            f"{shlex.quote(str(run.folder))} with another --out starts a new run from its weights."
+        )
+    extension = Extension(after=done, old_epochs=before, new_epochs=epochs)
+    config = dataclasses.replace(
+        run.config,
+        recipe=dataclasses.replace(run.recipe, epochs=epochs),
+        extensions=(*run.config.extensions, extension),
+    )
+    return dataclasses.replace(run, config=config)
+
+
+def check_epochs(run: Run, epochs: int) -> None:
+    """Raises a `UserError` where a number of epochs, counted from the beginning, extends no run."""
+    done = run.trained_epochs
+    if epochs <= done:
+        raise UserError(
+            f"The run in {str(run.folder)!r} has trained {done} epochs; to extend it, give by "
+            f"--epochs their number from its beginning, at least {done + 1}. Received: {epochs}."
+        )
+    if run.finished and epochs == run.recipe.epochs:
+        raise UserError(
+            f"The run in {str(run.folder)!r} stopped early, after epoch {done} of {epochs}; to "
+            f"extend it, give another number by --epochs, at least {done + 1}."
+        )
+
+
+def record_extension(run: Run) -> None:
+    """Writes the configuration of an extended run; the run's results stay as they are."""
+    if Run.load(run.folder).config == run.config:
+        return
+    write_text(run.folder / CONFIG, to_json(run.config))
+    last = run.config.extensions[-1]
+    log.info(
+        "extended after epoch %d: to %d epochs, before to %d",
+        last.after,
+        last.new_epochs,
+        last.old_epochs,
+    )
 
 
 def in_use(folder: pathlib.Path) -> contextlib.AbstractContextManager[None]:

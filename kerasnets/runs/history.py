@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import pathlib
+from collections.abc import Collection
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -40,13 +41,19 @@ def read_history(path: pathlib.Path) -> list[dict[str, float]]:
     return rows
 
 
-def save_curves(path: pathlib.Path, rows: list[dict[str, float]], title: str) -> None:
+def save_curves(
+    path: pathlib.Path,
+    rows: list[dict[str, float]],
+    title: str,
+    extended: Collection[int] = (),
+) -> None:
     """Draws loss, accuracy and learning rate over the epochs.
 
     Args:
         path: Path of the PNG file.
         rows: Rows of the run's ``history.csv``, at least one.
         title: Text above the picture.
+        extended: Epochs after which the run was extended; each gets a line.
     """
     epochs = [row["epoch"] for row in rows]
     figure = Figure(figsize=(13, 4), layout="constrained")
@@ -64,4 +71,6 @@ def save_curves(path: pathlib.Path, rows: list[dict[str, float]], title: str) ->
     for axis in (loss, accuracy, rate):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
+        for epoch in extended:
+            axis.axvline(epoch + 0.5, color="grey", linestyle="--", linewidth=1)
     save_figure(figure, path)

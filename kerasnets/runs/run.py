@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from kerasnets.config.options import parse_options
 from kerasnets.config.recipe_fields import Recipe
-from kerasnets.config.training import TrainConfig, default_recipe, from_json, to_json
+from kerasnets.config.training import (
+    Extension,
+    TrainConfig,
+    default_recipe,
+    from_json,
+    to_json,
+)
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder, read_json, read_text, write_text
 from kerasnets.inputs import Preprocessing
@@ -21,6 +27,7 @@ from kerasnets.models.build import checked_input_shape
 from kerasnets.pretrained.build import build
 from kerasnets.pretrained.sources import RUN_FACTS, describe, write_run_facts
 from kerasnets.registry import WeightsOrigin
+from kerasnets.weights.files import open_weights
 
 if TYPE_CHECKING:
     import keras
@@ -34,6 +41,8 @@ CLASSES = "classes.json"
 IDENTITY = "identity.json"
 # The number of images of each split, by which a resumed run recognises its data.
 SPLITS = "splits.json"
+# What the weights record: how many of the run's extensions they come from.
+EXTENSIONS = "extensions"
 
 
 class FolderTakenError(UserError):
@@ -90,10 +99,13 @@ class Run:
         if sizes is not None:
             write_text(folder / SPLITS, json.dumps(sizes) + "\n")
         write_text(folder / IDENTITY, json.dumps(uuid.uuid4().hex) + "\n")
-        write_run_facts(folder, _origin(config))
+        run = cls(folder, config, class_names)
+        origin = _origin(config)
+        seen = origin.preprocessing.for_input(*run.input_shape)
+        write_run_facts(folder, dataclasses.replace(origin, preprocessing=seen))
         # Written last: with it the folder is a run.
         write_text(folder / CONFIG, to_json(config))
-        return cls(folder, config, class_names)
+        return run
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> Run:
@@ -117,8 +129,32 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the training has come to its end."""
-        return self.weights_path.is_file()
+        """Whether the training has come to its end, that of the last extension."""
+        return self.weights_path.is_file() and not self._open_extensions
+
+    @property
+    def trained_epochs(self) -> int:
+        """Number of epochs that are done."""
+        from kerasnets.runs.history import read_history  # loads Matplotlib, which takes 0.3 s
+
+        return len(read_history(self.folder / "history.csv"))
+
+    @property
+    def trained_recipe(self) -> Recipe:
+        """The recipe that the weights come from: the earlier one until an extension has ended."""
+        later = self._open_extensions
+        return (
+            dataclasses.replace(self.recipe, epochs=later[0].old_epochs) if later else self.recipe
+        )
+
+    @property
+    def _open_extensions(self) -> tuple[Extension, ...]:
+        """The extensions that the weights, where there are any, do not come from yet."""
+        extensions = self.config.extensions
+        if not extensions or not self.weights_path.is_file():
+            return extensions
+        with open_weights(self.weights_path) as file:
+            return extensions[int(file.metadata.get(EXTENSIONS, 0)) :]
 
     @property
     def recipe(self) -> Recipe:
@@ -147,17 +183,15 @@ class Run:
     def network(self, **overrides: Any) -> keras.Model:
         """The trained network; it returns logits.
 
+        While an extension goes on, it is the network as it was before.
+
         Args:
             **overrides: Other arguments of `kerasnets.build`.
 
         Raises:
             UserError: When the run has not finished.
         """
-        if not self.finished:
-            raise UserError(
-                f"The run in {str(self.folder)!r} has not finished; go on with: "
-                f"kerasnets train --out {shlex.quote(str(self.folder))} --resume"
-            )
+        self.check_finished()
         return build(
             self.config.model,
             classes=len(self.class_names),
@@ -165,6 +199,14 @@ class Run:
             weights=self.folder,
             **{**_lasting_options(self.config), **overrides},
         )
+
+    def check_finished(self) -> None:
+        """Raises a `UserError` where the run has no weights yet."""
+        if not self.weights_path.is_file():
+            raise UserError(
+                f"The run in {str(self.folder)!r} has not finished; go on with: "
+                f"kerasnets train --out {shlex.quote(str(self.folder))} --resume"
+            )
 
     def check_classes(self, dataset: Dataset) -> None:
         """Raises a `UserError` where a data set's classes are not those of the run."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kerasnets.config.options import parse_options
 from kerasnets.config.recipe_fields import Recipe
+from kerasnets.config.recipes import RECIPES
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras
+from kerasnets.models.build import AuxiliaryHeadsError
 from kerasnets.pretrained import freeze
 from kerasnets.pretrained.build import build
 from kerasnets.registry import info, registration
@@ -45,23 +47,44 @@ def starting_network(config: TrainConfig, classes: int) -> keras.Model:
     options: dict[str, Any] = parse_options(config.options, GIVEN)
     if recipe.dropout is not None:
         options["dropout"] = float(recipe.dropout)
-    if recipe.auxiliary_loss and registration(config.model).auxiliary_heads:
-        options.setdefault("auxiliary_heads", True)
     if config.weights and config.init_from:
         raise UserError("Give --weights or --init-from, not both.")
     with precision(recipe):
-        network = build(
+        network = _built(config, recipe, classes, options)
+    if config.init_from:
+        take_over(network, config.init_from)
+    if recipe.freeze_until:
+        freeze(network, until=recipe.freeze_until)
+    return network
+
+
+def _built(
+    config: TrainConfig, recipe: Recipe, classes: int, options: dict[str, Any]
+) -> keras.Model:
+    """The network with the auxiliary classifiers that its recipe trains, where they fit."""
+
+    def make(options: Mapping[str, Any]) -> keras.Model:
+        return build(
             config.model,
             classes=classes,
             classifier_activation=None,
             weights=config.weights,
             **options,
         )
-    if config.init_from:
-        take_over(network, config.init_from)
-    if recipe.freeze_until:
-        freeze(network, until=recipe.freeze_until)
-    return network
+
+    trained = recipe.auxiliary_loss and registration(config.model).auxiliary_heads
+    heads = {"auxiliary_heads": True} if trained else {}
+    try:
+        return make({**heads, **options})
+    except AuxiliaryHeadsError as error:
+        if "auxiliary_heads" in options:
+            raise UserError(
+                f"{error} Leave out the option auxiliary_heads, and give --auxiliary-loss 0."
+            ) from None
+        if recipe.auxiliary_loss != RECIPES.get(recipe.name, recipe).auxiliary_loss:
+            raise UserError(f"{error} Train without them: --auxiliary-loss 0.") from None
+        log.info("%s It is trained without them.", error)
+        return make(options)
 
 
 @contextlib.contextmanager

@@ -78,6 +78,8 @@ class Wandb(Callback):
             resume="allow",
             dir=run.folder,
             config=_plain(run.config),
+            # An extension changes the epochs.
+            allow_val_change=True,
         )
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -101,7 +103,9 @@ class MLflow(Callback):
             run_id=known[0].info.run_id if known else None, run_name=run.folder.name, tags=tags
         ) as started:
             self.id = started.info.run_id
-            mlflow.log_params(_plain(run.config))
+            # MLflow refuses other values; an extension changes the epochs.
+            if not known:
+                mlflow.log_params(_plain(run.config))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         for name, value in _figures(self.model, logs).items():

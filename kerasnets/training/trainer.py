@@ -28,9 +28,16 @@ from kerasnets.files import check_writable
 from kerasnets.inspection.memory import batch_within
 from kerasnets.lazy import check_backend
 from kerasnets.registry import info
-from kerasnets.runs.folder import clear, create, earlier_run, in_use, run_folder
+from kerasnets.runs.folder import (
+    clear,
+    create,
+    earlier_run,
+    in_use,
+    record_extension,
+    run_folder,
+)
 from kerasnets.runs.history import read_history, save_curves
-from kerasnets.runs.run import Run, chosen_recipe, load_data
+from kerasnets.runs.run import EXTENSIONS, Run, chosen_recipe, load_data
 from kerasnets.training import checkpoints
 from kerasnets.training.batches import batches_from, validation_batches
 from kerasnets.training.callbacks import FiniteLoss, History, KeepBest, ProgressBar, SaveCheckpoints
@@ -62,7 +69,9 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     Args:
         config: What to train; see `TrainConfig`.
         resume: Go on where the run in ``config.out`` stopped (the latest run of this network and
-            data where there is no ``out``) instead of starting a new one.
+            data where there is no ``out``) instead of starting a new one. Where the recipe has
+            another number of epochs, the run is extended: its schedule is that of the new number,
+            from the step that the run has reached. Its results stay until the extension has ended.
 
     Returns:
         The finished run.
@@ -86,6 +95,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
     earlier = (
         None if numbered else earlier_run(folder, config, resume=resume, restarted=where.in_cluster)
     )
+    if earlier is not None:
+        config = dataclasses.replace(config, extensions=earlier.config.extensions)
     # What appears there later is of another run that begins.
     leftovers = not numbered and earlier is None and folder.exists() and any(folder.iterdir())
     with contextlib.ExitStack() as stack:
@@ -113,6 +124,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
             stack.enter_context(in_use(run.folder))
         if where.chief:
             stack.enter_context(logging_to(run.folder / "train.log"))
+            if earlier is not None:
+                record_extension(earlier)
             if bad:
                 write_list(run.folder / BAD_IMAGES, bad)
                 log.info("%d images cannot be read and are left out, see %s", len(bad), BAD_IMAGES)
@@ -187,7 +200,7 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placem
         batch = batch_within(network, replicas=where.replicas)
         validation, validation_steps = validation_batches(run, splits["validation"], where, batch)
     epoch, done = divmod(step, steps)
-    if has_stopped(recipe, history.accuracies):
+    if has_stopped(recipe, history.accuracies, config.extended_after):
         epoch = recipe.epochs
     with _quiet_ends(callbacks), where.together(), repeatable():
         while epoch < recipe.epochs and not model.stop_training:
@@ -214,7 +227,7 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placem
     model.use_averages()
     _check_weights(network, where)
     if where.chief:
-        save_weights(network, run.weights_path)
+        save_weights(network, run.weights_path, {EXTENSIONS: str(len(config.extensions))})
 
 
 def _steps_together(run: Run, where: Placement, steps: int) -> int:
@@ -256,7 +269,7 @@ def _callbacks(
     )
     best = max(history.accuracies, default=-1.0)
     keep = KeepBest(run.folder / "best.safetensors", best, write=where.chief)
-    watch = WatchValidation(recipe, history.accuracies)
+    watch = WatchValidation(recipe, history.accuracies, config.extended_after)
     common = [MeasureAverages(), loss, history, watch, keep]
     if not where.chief:
         return [*common, guard], history
@@ -285,5 +298,6 @@ def _report(run: Run, network: keras.Model, split: Split, name: str) -> None:
     rows = read_history(run.folder / "history.csv")
     if rows:
         title = f"{run.config.model} on {run.config.data}: {metrics}"
-        save_curves(run.folder / "curves.png", rows, title)
+        extended = [each.after for each in run.config.extensions]
+        save_curves(run.folder / "curves.png", rows, title, extended)
     log.info("%s", metrics)

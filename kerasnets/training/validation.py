@@ -23,14 +23,16 @@ def check_validation(recipe: Recipe, splits: Collection[str]) -> None:
         )
 
 
-def has_stopped(recipe: Recipe, accuracies: list[float]) -> bool:
+def has_stopped(recipe: Recipe, accuracies: list[float], since: int = 0) -> bool:
     """Whether early stopping ends the training after these epochs.
 
     Args:
         recipe: Recipe of the run.
         accuracies: Validation accuracy of each epoch so far.
+        since: Number of the first of them that do not count: those before the last extension.
     """
-    return 0 < recipe.early_stopping <= stalled_epochs(accuracies)
+    stalled = min(stalled_epochs(accuracies), len(accuracies) - since)
+    return 0 < recipe.early_stopping <= stalled
 
 
 class WatchValidation(Callback):
@@ -42,10 +44,12 @@ class WatchValidation(Callback):
     Args:
         recipe: Recipe of the run.
         accuracies: Validation accuracy of each epoch of an earlier part of the run.
+        since: As for `has_stopped`.
     """
 
-    def __init__(self, recipe: Recipe, accuracies: list[float]) -> None:
+    def __init__(self, recipe: Recipe, accuracies: list[float], since: int = 0) -> None:
         super().__init__()
+        self.since = since
         self.recipe = recipe
         self.accuracies = list(accuracies)
 
@@ -56,7 +60,7 @@ class WatchValidation(Callback):
         if self.recipe.schedule == "plateau":
             factor = plateau_factor(self.recipe, self.accuracies)
             self.model.optimizer.learning_rate = self.recipe.peak_learning_rate * factor
-        if has_stopped(self.recipe, self.accuracies):
+        if has_stopped(self.recipe, self.accuracies, self.since):
             log.info(
                 "stopping: no better validation accuracy for %d epochs", self.recipe.early_stopping
             )

@@ -17,17 +17,26 @@ from kerasnets.weights.layouts import own_names
 from kerasnets.weights.tensors import CHECKSUMS, ORIGIN, crc32
 
 
-def save_weights(model: keras.Model, path: str | os.PathLike) -> None:
+def save_weights(
+    model: keras.Model, path: str | os.PathLike, metadata: Mapping[str, str] | None = None
+) -> None:
     """Writes the weights of a network; `kerasnets.build` loads them.
 
     The format follows the name: ``.weights.h5`` is Keras' own, and anything else safetensors with
     each variable under ``LAYER/VARIABLE``. Both record a checksum and the model's ``origin``.
 
+    Args:
+        model: The network.
+        path: The file.
+        metadata: Further words by name that the file records.
+
     Raises:
         UserError: When the disk is full or the folder cannot be written.
     """
     origin = getattr(model, "origin", None)
-    facts = {ORIGIN: origin.to_json()} if isinstance(origin, WeightsOrigin) else {}
+    facts = dict(metadata or {})
+    if isinstance(origin, WeightsOrigin):
+        facts[ORIGIN] = origin.to_json()
     if os.fspath(path).endswith(".weights.h5"):
         with whole(path) as partial:
             model.save_weights(partial)

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from kerasnets import UserError, list_models
+from kerasnets import Run, TrainConfig, UserError, list_models
 from kerasnets.cli import main as command_line
 from kerasnets.cli.commands import COMMANDS, load
 from kerasnets.cli.flags import one_line
@@ -111,6 +111,74 @@ REFUSED = [
 ]
 
 
+# HERE stands for a folder with the files of the test.
+REFUSED_WITH_FILES = [
+    ("predict HERE/run HERE/empty", "'HERE/empty' is a folder; give the image files in it."),
+    ("predict HERE/run HERE/none", "There is no image file 'HERE/none'."),
+    (
+        "predict HERE/run HERE/notes.txt",
+        "'HERE/notes.txt' cannot be read as an image: no JPEG, PNG, GIF, BMP or WebP: it begins "
+        "with the bytes 61 20 6e 6f 74 65.",
+    ),
+    ("predict HERE/empty HERE/one.png", "'HERE/empty' is neither a SavedModel"),
+    ("predict HERE/run HERE/one.png", "The run in 'HERE/run' has not finished; go on with: "),
+    ("predict HERE --grpc localhost:1 --name x", "'HERE' is a folder; give the image files in it."),
+    ("evaluate HERE/run", "The run in 'HERE/run' has not finished; go on with: "),
+    ("export HERE/run", "The run in 'HERE/run' has not finished; go on with: "),
+    ("evaluate lenet5 --weights HERE/notes.txt --data digits", "'HERE/notes.txt' is no weight"),
+    ("evaluate lenet5 --weights HERE/one.h5 --data foldr:x", "Unknown data set 'foldr:x'."),
+    ("export lenet5 --weights HERE/notes.txt", "'HERE/notes.txt' is no weight file"),
+    ("export lenet5 --weights HERE/run", "The run in 'HERE/run' has not finished: it has no"),
+    ("export lenet5 --weights HERE/one.h5 --to HERE/one.h5", "The folder 'HERE/one.h5' cannot be"),
+    (
+        "export lenet5 --weights HERE/one.h5 --to HERE/onnx --format litert",
+        "'HERE/onnx' holds versions of the format onnx",
+    ),
+    ("train --data photos/flowers", "Unknown data set 'photos/flowers'."),
+    ("train --weights HERE/notes.txt", "'HERE/notes.txt' is no weight file"),
+    ("train --out HERE/run", "'HERE/run' holds this run already; add --resume to go on"),
+    ("train --out HERE/run --seed 3", "'HERE/run' holds a run with seed 0, not 3. Choose another"),
+    ("train --out HERE/run --resume --seed 3", "The run in 'HERE/run' has seed 0, not 3, and goes"),
+    ("train --out HERE/empty/none --resume", "'HERE/empty/none' is no run folder"),
+    ("convert HERE/notes.txt HERE/a.h5", "The format is told by the file's ending: .weights.h5"),
+    ("convert HERE/notes.txt HERE/a.pth", "'HERE/notes.txt' is no weight file"),
+    ("convert HERE/one.h5 HERE/no/a.pth", "'HERE/no/a.pth' cannot be written: there is no folder"),
+    ("convert HERE/one.h5 HERE/a.pth --model lenet6", "Unknown network 'lenet6'."),
+    ("convert HERE/one.h5 HERE/a.pth --model lenet5 --layout x", "Unknown layout of lenet5 'x'."),
+]
+
+
+def test_what_is_wrong_with_files_is_told_before_a_framework_loads(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "onnx" / "1").mkdir(parents=True)
+    (tmp_path / "onnx" / "1" / "model.onnx").touch()
+    (tmp_path / "notes.txt").write_bytes(b"a note")
+    (tmp_path / "one.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "one.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    config = TrainConfig(out=tmp_path / "run").resolved()
+    Run.create(tmp_path / "run", config, tuple("0123456789"))
+    code = (
+        "import sys\n"
+        "from kerasnets.cli.main import main\n"
+        "sys.stderr = sys.stdout\n"
+        "for line in sys.argv[2:]:\n"
+        "    try:\n"
+        "        main(line.replace('HERE', sys.argv[1]).split())\n"
+        "    except SystemExit as stop:\n"
+        "        assert stop.code == 2, line\n"
+        "    else:\n"
+        "        raise AssertionError(line)\n"
+        "    assert not {'keras', 'tensorflow'} & set(sys.modules), line\n"
+    )
+    lines, expected = zip(*REFUSED_WITH_FILES, strict=True)
+    arguments = [sys.executable, "-c", code, str(tmp_path), *lines]
+    result = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-500:] + result.stderr[-1500:]
+    said = result.stdout.replace(str(tmp_path), "HERE").splitlines()
+    for line, message, found in zip(lines, expected, said, strict=True):
+        assert found.startswith(f"kerasnets: {message}"), line
+
+
 def test_what_needs_no_framework_is_refused_before_it_loads():
     code = (
         "import json, sys\n"
@@ -193,6 +261,21 @@ def test_info_lists_the_options_with_their_values(capsys):
     assert "mean 124 116 104, std 58.4 57.1 57.4" in shown
 
 
+def test_recipes_prints_short_numbers(capsys):
+    command_line.main(["recipes", "alexnet_owt2014"])
+    shown = capsys.readouterr().out
+    assert re.search(r"\nmilestones +0\.2222 0\.4444 0\.6667 0\.8889\ndecay rate +0\.1\n", shown)
+    assert re.search(r"\nepochs +90\n(.*\n)+epsilon +1e-07\n(.*\n)+dropout +–\n", shown)
+
+
+def test_the_help_of_options_says_where_they_are_listed(capsys):
+    for name in ("train", "evaluate", "export", "convert", "summary"):
+        with pytest.raises(SystemExit):
+            command_line.main([name, "--help"])
+        shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+        assert "`kerasnets info NETWORK` lists them" in shown
+
+
 def test_info_and_summary_take_a_run(capsys, short_run):
     command_line.main(["info", str(short_run.folder)])
     shown = capsys.readouterr().out
@@ -251,6 +334,12 @@ def test_the_recipe_of_a_run_may_be_a_file(tmp_path):
 def test_resuming_starts_from_the_runs_own_values(short_run):
     command = parse(["train", "--out", str(short_run.folder), "--resume"])
     assert command.config == short_run.config
+    longer = parse(["train", "--out", str(short_run.folder), "--resume", "--epochs", "4"])
+    assert longer.config == dataclasses.replace(
+        short_run.config, recipe=dataclasses.replace(short_run.recipe, epochs=4)
+    )
+    with pytest.raises(UserError, match="has trained 3 epochs; .* at least 4. Received: 3"):
+        parse(["train", "--out", str(short_run.folder), "--resume", "--epochs", "3"])
     with pytest.raises(UserError, match="no run folder"):
         parse(["train", "--out", "elsewhere", "--resume"])
 
@@ -395,7 +484,9 @@ def test_evaluate_refuses_what_a_run_has_in_itself(flags, tmp_path, capsys):
         (("--data", "mnist"), ("mnist", "own")),
     ],
 )
-def test_evaluate_a_run_on_its_own_data_but_for_what_is_given(flags, expected, monkeypatch):
+def test_evaluate_a_run_on_its_own_data_but_for_what_is_given(
+    flags, expected, monkeypatch, tmp_path
+):
     from kerasnets.runs import run
 
     class Loaded(Exception):  # noqa: N818, nothing is wrong
@@ -404,12 +495,11 @@ def test_evaluate_a_run_on_its_own_data_but_for_what_is_given(flags, expected, m
     def load_data(config):
         raise Loaded(config.data, str(config.data_dir))
 
-    own = run.TrainConfig(data_dir=pathlib.Path("own"))
-    monkeypatch.setattr("kerasnets.cli.commands.evaluate.is_run", lambda _: True)
-    monkeypatch.setattr(run.Run, "load", lambda folder: run.Run(folder, own, ()))
+    own = Run.create(tmp_path, TrainConfig(data_dir=pathlib.Path("own")).resolved(), ("a", "b"))
+    own.weights_path.write_bytes(bytes(8) + b"{")
     monkeypatch.setattr(run, "load_data", load_data)
     with pytest.raises(Loaded) as found:
-        parse(["evaluate", "runs/mine", *flags]).run()
+        parse(["evaluate", str(tmp_path), *flags]).run()
     assert found.value.args == expected
 
 

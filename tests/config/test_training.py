@@ -7,7 +7,7 @@ import pytest
 
 from kerasnets import UserError
 from kerasnets.config import TrainConfig, recipe
-from kerasnets.config.training import default_recipe, differences, from_json, to_json
+from kerasnets.config.training import Extension, default_recipe, differences, from_json, to_json
 
 
 def test_configuration_round_trips():
@@ -18,6 +18,7 @@ def test_configuration_round_trips():
         data_dir=pathlib.Path("somewhere"),
         options={"shortcut": "projection"},
         seed=7,
+        extensions=(Extension(after=2, old_epochs=2, new_epochs=3),),
     )
     assert from_json(to_json(config), "config.json") == config
 
@@ -27,7 +28,15 @@ def test_damaged_configurations_are_told():
     with pytest.raises(UserError, match="'config.json' is no configuration of a run"):
         from_json(text[:-20], "config.json")
     values = json.loads(text)
-    for change in ({"seed": "one"}, {"colour": 1}, {"recipe": {"name": "x", "epochs": 0}}):
+    extended = {"after": 2, "old_epochs": 2, "new_epochs": 0}
+    for change in (
+        {"seed": "one"},
+        {"colour": 1},
+        {"recipe": {"name": "x", "epochs": 0}},
+        {"extensions": [extended]},
+        {"extensions": [3]},
+        {"extensions": {}},
+    ):
         with pytest.raises(UserError):
             from_json(json.dumps({**values, **change}), "config.json")
 
@@ -45,8 +54,8 @@ def test_differences_name_the_fields():
     other = dataclasses.replace(
         one, seed=1, recipe=dataclasses.replace(one.recipe, epochs=2), out=pathlib.Path("x")
     )
-    assert set(differences(one, other)) == {"seed", "epochs"}
-    assert differences(one, one) == []
+    assert differences(one, other) == {"seed": (0, 1), "epochs": (60, 2)}
+    assert differences(one, one) == {}
 
 
 @pytest.mark.parametrize(

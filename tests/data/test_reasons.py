@@ -1,9 +1,13 @@
 """What is wrong with a file, in the same words wherever it is read."""
 
+import asyncio
+import base64
 import bz2
 import csv
+import functools
 import gzip
 import io
+import json
 import pathlib
 import struct
 
@@ -12,7 +16,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from kerasnets import UserError
+from kerasnets import TrainConfig, UserError, recipe, train
 from kerasnets.data import (
     Dataset,
     Fetched,
@@ -23,11 +27,23 @@ from kerasnets.data import (
     statistics,
     write_tfrecords,
 )
-from kerasnets.data.bad_images import find_bad_images, image_reason, naming_bad_images, write_list
+from kerasnets.data.bad_images import (
+    find_bad_images,
+    image_reason,
+    naming_bad_images,
+    read_list,
+    without_bad_images,
+    write_list,
+)
 from kerasnets.data.images import decode
 from kerasnets.data.reasons import IMAGE_LENGTH, one_line
 from kerasnets.export.signatures import decoded
 from kerasnets.inputs import Preprocessing
+from kerasnets.prediction import predict
+from kerasnets.serving import ServerConfig
+from kerasnets.serving.repository import Repository
+from kerasnets.serving.rest import RestApi
+from kerasnets.serving.status import RequestError
 
 
 def encoded(kind: str, image: Image.Image | None = None, **options) -> bytes:
@@ -209,3 +225,78 @@ def test_animations_of_other_formats_are_read():
     image = Image.new("RGB", (8, 8), (1, 2, 3))
     content = encoded("GIF", image, save_all=True, append_images=[ImageOps.invert(image)])
     assert decode(tf.constant(content), 3).shape == (8, 8, 3)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory) -> pathlib.Path:
+    """The folder of the versions of a model that takes image files as exports do."""
+    folder = tmp_path_factory.mktemp("models") / "small"
+    module, before = tf.Module(), Preprocessing(size=(8, 8))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def answer(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        pixels = tf.cast(decoded(image_bytes, 3, before), tf.float32)
+        scores = tf.reduce_mean(pixels, axis=(1, 2))
+        names = tf.fill(tf.shape(scores), "a colour")
+        return {"probabilities": scores, "top_scores": scores, "top_classes": names}
+
+    tf.saved_model.save(module, folder / "1", signatures={"serving_default": answer})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def api(exported):
+    """The server's answers, without its process."""
+    repository = Repository(ServerConfig(), exported.parent)
+    repository.start()
+    yield RestApi(repository)
+    repository.stop()
+
+
+SAID_BY_ALL = ("gzip", "half a JPEG", "animated WebP", "no UTF-8")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> dict[str, str]:
+    """The reasons in the ``bad_images.csv`` of a training, by the files' names."""
+    root = tmp_path_factory.mktemp("training")
+    for label in ("cats", "dogs"):
+        (root / "images" / "train" / label).mkdir(parents=True)
+        (root / "images" / "test" / label).mkdir(parents=True)
+        for split in ("train", "test"):
+            (root / "images" / split / label / "good.png").write_bytes(PNG)
+    for name in SAID_BY_ALL:
+        (root / "images" / "train" / "cats" / f"{name}.jpg").write_bytes(BAD[name][0])
+    config = TrainConfig(
+        model="lenet5_modern",
+        data=f"folder:{root / 'images'}",
+        recipe=recipe("digits", batch_size=2, validation_fraction=0),
+        out=root / "run",
+        bad_images="skip",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        skip = functools.partial(without_bad_images, most=1)
+        patch.setattr("kerasnets.training.trainer.without_bad_images", skip)
+        # The list is written before the first step.
+        patch.setattr("kerasnets.training.trainer._finish", lambda *_: None)
+        run = train(config)
+    bad = read_list(run.folder / "bad_images.csv") or []
+    return {pathlib.Path(each.name).stem: each.reason for each in bad}
+
+
+@pytest.mark.parametrize("name", SAID_BY_ALL)
+def test_data_check_training_predict_and_the_server_say_the_same(
+    name, found, trained, exported, api, tmp_path
+):
+    path = tmp_path / "image.jpg"
+    path.write_bytes(BAD[name][0])
+    words = found[name]
+    assert trained[name] == words
+    with pytest.raises(UserError) as told:
+        predict(exported, [path])
+    assert str(told.value) == f"{str(path)!r} cannot be read as an image: {words}."
+    instance = {"b64": base64.b64encode(path.read_bytes()).decode()}
+    body = json.dumps({"instances": [instance]}).encode()
+    with pytest.raises(RequestError) as answered:
+        asyncio.run(api.answer("POST", "/v1/models/small:predict", body))
+    assert answered.value.args[0] == words

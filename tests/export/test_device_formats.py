@@ -40,8 +40,9 @@ def litert(version, pixels):
     return dtype, np.concatenate([answer["probabilities"] for answer in answers])
 
 
-def test_litert_answers_as_the_run(short_run, pixels, expected, tmp_path):
+def test_litert_answers_as_the_run(short_run, pixels, expected, tmp_path, capfd):
     version = export_run(short_run, tmp_path / "litert", form=Form(format="litert"))
+    assert capfd.readouterr() == ("", "")
     assert {path.name for path in version.iterdir()} == {
         "labels.txt",
         "model.json",
@@ -53,8 +54,9 @@ def test_litert_answers_as_the_run(short_run, pixels, expected, tmp_path):
     assert described(version)["check"]["largest_relative_difference_of_logits"] <= 1e-4
 
 
-def test_int8_is_small_and_names_the_same_digits(short_run, pixels, expected, tmp_path):
+def test_int8_is_small_and_names_the_same_digits(short_run, pixels, expected, tmp_path, capfd):
     version = export_run(short_run, tmp_path, form=Form(format="litert", quantize="int8"))
+    assert capfd.readouterr() == ("", "")
     dtype, found = litert(version, pixels)
     assert dtype == np.uint8
     assert np.mean(found.argmax(1) == expected.argmax(1)) >= 0.9

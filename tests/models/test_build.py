@@ -4,6 +4,7 @@ import pytest
 
 import kerasnets
 from kerasnets import UserError, build
+from kerasnets.models.build import check_options, options
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,22 @@ def test_unknown_network_gets_the_closest():
 def test_options_of_the_head_need_the_top():
     with pytest.raises(UserError, match="dropout belongs to the classifier"):
         build("resnet20_cifar", include_top=False, dropout=0.5)
+
+
+@pytest.mark.parametrize(
+    ("network", "option", "message"),
+    [
+        ("resnet20_cifar", "widht", r"\. The closest: width\. It takes: .*\bwidth \(a number\)"),
+        ("resnet20_cifar", "xyz", r"'xyz'\. It takes: .*shortcut \('.*' or '.*'\), "),
+        ("googlenet", "auxilary", r"The closest: auxiliary_heads\. .*_heads \(True or False\)\.$"),
+    ],
+)
+def test_an_unknown_option_is_answered_by_the_known_with_their_values(network, option, message):
+    with pytest.raises(UserError, match=message) as caught:
+        check_options(network, {option: 1})
+    assert len(str(caught.value)) < 800
+    listed = str(caught.value).partition("It takes: ")[2]
+    assert all(f"{name} ({values})" in listed for name, (values, _) in options(network).items())
 
 
 def test_a_variants_own_values_are_no_options():

@@ -103,6 +103,40 @@ def test_freeze_goes_by_names_in_a_renamed_model():
     assert model.get_layer("stage2_block1_conv1").trainable
 
 
+def in_front(model):
+    return kerasnets.with_preprocessing(model, kerasnets.preprocessing(model))
+
+
+def between(model):
+    """The scaling learned, and another classifier behind."""
+    scaling = keras.layers.BatchNormalization(name="scaling")
+    return keras.Sequential([keras.Input((32, 32, 3)), scaling, model, keras.layers.Dense(2)])
+
+
+def twice(model):
+    x = keras.Input((32, 32, 3))
+    return keras.Model(x, between(model)(x), name="outside")
+
+
+@pytest.mark.parametrize("wrapped", [in_front, between, twice])
+@pytest.mark.parametrize("until", ["stage2", "stage3_block1", "stem_conv", "resnet20_cifar"])
+def test_freeze_finds_the_network_inside_another_model(wrapped, until):
+    plain, inner = (kerasnets.build("resnet20_cifar", width=0.25) for _ in range(2))
+    kerasnets.freeze(plain, until="logits" if until == "resnet20_cifar" else until)
+    model = wrapped(inner)
+    kerasnets.freeze(model, until=until)
+    trained = [weight.path for weight in plain.trainable_weights]
+    classifier = [] if wrapped is in_front else ["kernel", "bias"]
+    found = [weight.path for weight in model.trainable_weights]
+    assert found[: len(trained)] == trained
+    assert [path.split("/")[-1] for path in found[len(trained) :]] == classifier
+
+
+def test_freeze_says_the_stages_of_the_network_inside(resnet20):
+    with pytest.raises(UserError, match=r"Unknown part of resnet20_cifar 'stage4'.*stage3"):
+        kerasnets.freeze(in_front(resnet20), until="stage4")
+
+
 def test_freeze_says_the_stages(resnet20):
     with pytest.raises(UserError, match=r"Unknown part of resnet20_cifar 'stage4'.*stage3"):
         kerasnets.freeze(resnet20, until="stage4")

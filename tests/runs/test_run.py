@@ -4,6 +4,7 @@ import pytest
 
 from kerasnets import Run, UserError
 from kerasnets.config.training import TrainConfig, to_json
+from kerasnets.pretrained.sources import describe
 from kerasnets.runs.run import load_data
 
 
@@ -72,3 +73,21 @@ def test_damaged_files_of_a_run_are_named(short_run, tmp_path, name, content, me
 def look_at_all(folder):
     run = Run.load(folder)
     return run.metrics(), run.preprocessing, run.check_data(load_data(run.config))
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "expected"),
+    [
+        ("resnet50", None, ((224, 224), 256, 3)),
+        ("resnet50", "[112,160,3]", ((112, 160), 128, 3)),
+        ("resnet50", "[64,64,1]", ((64, 64), 73, 1)),
+        ("lenet5", None, ((32, 32), 28, 1)),
+    ],
+)
+def test_a_run_records_the_preprocessing_of_its_own_images(tmp_path, model, shape, expected):
+    options = {"input_shape": shape} if shape else {}
+    config = TrainConfig(model=model, options=options).resolved()
+    run = Run.create(tmp_path / "run", config, ("a", "b"))
+    recorded = describe(model, run.folder).preprocessing
+    assert recorded == run.preprocessing == Run.load(run.folder).preprocessing
+    assert (recorded.size, recorded.resize, len(recorded.mean)) == expected

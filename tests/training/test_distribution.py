@@ -168,8 +168,8 @@ def test_a_run_may_go_on_elsewhere():
     there = config(
         devices="gpu:0", fast=("none",), cluster="a:1,b:1", worker=0, save_steps=5, log_to=()
     )
-    assert differences(here, there) == []
-    assert differences(here, config(sync_batch_norm=True)) == ["sync_batch_norm"]
+    assert differences(here, there) == {}
+    assert differences(here, config(sync_batch_norm=True)) == {"sync_batch_norm": (False, True)}
 
 
 def test_the_launcher_passes_errors_on(tmp_path, capfd, monkeypatch):

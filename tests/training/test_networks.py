@@ -1,6 +1,7 @@
 import dataclasses
 import logging
 
+import keras
 import numpy as np
 import pytest
 
@@ -87,3 +88,39 @@ def test_recipes_reach_the_network():
         built("resnet20_cifar", freeze_until="stage9")
     # A network without auxiliary classifiers does without their loss.
     assert built("lenet5_modern", auxiliary_loss=0.3).output_shape == (None, 10)
+
+
+SMALL = {"input_shape": "[64,64,3]", "width": "0.1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "loss", "message"),
+    [
+        ({}, 0.5, r"the 4x4 map of inception4a\. Train without them: --auxiliary-loss 0\.$"),
+        ({"auxiliary_heads": "true"}, 0.3, "the option auxiliary_heads, and give --auxiliary-loss"),
+        ({"auxiliary_heads": "true"}, 0.0, "the option auxiliary_heads, and give --auxiliary-loss"),
+    ],
+)
+def test_auxiliary_classifiers_that_were_asked_for_must_fit(options, loss, message):
+    plan = recipe("googlenet2014", auxiliary_loss=loss)
+    config = TrainConfig(model="googlenet", recipe=plan, options={**SMALL, **options})
+    with pytest.raises(UserError, match=message):
+        starting_network(config, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "outputs", "said"),
+    [
+        (64, {}, 1, "aux1 cannot be put on the 4x4 map of inception4a. It is trained without them"),
+        (64, {"auxiliary_heads": "false"}, 1, ""),
+        (96, {}, 3, ""),
+    ],
+)
+def test_auxiliary_classifiers_that_do_not_fit_are_left_out(size, options, outputs, said, caplog):
+    options = {**SMALL, "input_shape": f"[{size},{size},3]", **options}
+    config = TrainConfig(model="googlenet", recipe=recipe("googlenet2014"), options=options)
+    with caplog.at_level("INFO", "kerasnets"):
+        network = starting_network(config, 3)
+    assert len(keras.tree.flatten(network.output)) == outputs
+    assert caplog.text.count("\n") == bool(said)
+    assert said in caplog.text

@@ -1,6 +1,8 @@
 import csv
 import dataclasses
+import json
 import logging
+import math
 import os
 import pathlib
 import random
@@ -17,9 +19,11 @@ import pytest
 import tensorflow as tf
 
 from kerasnets import Run, TrainConfig, UserError, recipe, train
+from kerasnets.cli.main import parse
+from kerasnets.config.training import Extension, to_json
 from kerasnets.runs.folder import LOCK, in_use
 from kerasnets.runs.history import read_history
-from kerasnets.runs.run import IDENTITY, load_data
+from kerasnets.runs.run import CONFIG, IDENTITY, load_data
 from kerasnets.training.callbacks import Interrupted, SaveCheckpoints
 from kerasnets.training.networks import starting_network
 from kerasnets.training.process import seeded
@@ -127,15 +131,20 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, kerasnets_command):
     assert "kerasnets train --out run --resume" in shown
     assert "Traceback" not in shown
     resumed = kerasnets_command(
-        "train", "--out", "run", "--resume", "--epochs", "401", cwd=tmp_path
+        "train", "--out", "run", "--resume", "--learning-rate", "0.5", cwd=tmp_path
     )
     assert resumed.returncode == 2
-    assert "differs in epochs" in resumed.stderr
+    assert "has learning_rate 0.003, not 0.5" in resumed.stderr
+    assert "TensorFlow" not in resumed.stderr
 
 
 def test_a_finished_run_is_not_overwritten(short_run):
     with pytest.raises(UserError, match="holds this run already; add --resume"):
         train(dataclasses.replace(short_run.config))
+    with pytest.raises(UserError, match="holds a run with seed 0, not 5. Choose another --out"):
+        train(dataclasses.replace(short_run.config, seed=5))
+    with pytest.raises(UserError, match="this run already, of other epochs; add --resume to ext"):
+        train(config(short_run.folder, recipe=recipe("digits", epochs=5)))
     again = train(short_run.config, resume=True)
     assert again.metrics() == short_run.metrics()
 
@@ -187,8 +196,6 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, short_run):
     (tmp_path / "thesis.tex").write_text("Chapter 1")
     with pytest.raises(UserError, match="is no run folder and not empty"):
         train(config(tmp_path))
-    with pytest.raises(UserError, match="another configuration; it differs in seed"):
-        train(dataclasses.replace(short_run.config, seed=5), resume=True)
     with pytest.raises(UserError, match="There is no run in .* to resume"):
         train(config(tmp_path / "new"), resume=True)
 
@@ -215,8 +222,11 @@ def test_a_folder_of_images_trains(image_folder, tmp_path):
     assert "val_loss" not in read_history(run.folder / "history.csv")[0]
 
 
-def test_weights_of_a_run_start_another(short_run, tmp_path):
-    other = config(tmp_path / "run", weights=str(short_run.weights_path))
+@pytest.mark.parametrize("name", ["", "weights.safetensors"])
+def test_weights_of_a_run_start_another(short_run, tmp_path, name):
+    weights = str(short_run.folder / name)
+    flags = ["--model", "lenet5_modern", "--weights", weights, "--out", str(tmp_path / "run")]
+    other = parse(["train", *flags]).config
     network = starting_network(other, 10)
     for one, same in zip(network.get_weights(), short_run.network().get_weights(), strict=True):
         np.testing.assert_array_equal(one, same)
@@ -310,6 +320,10 @@ def test_a_run_of_another_input_size(tmp_path):
     plan = recipe("digits", epochs=1, batch_size=404, warmup_epochs=0)
     run = train(config(tmp_path / "run", options=options, recipe=plan))
     assert run.preprocessing.size == (16, 24)
+    assert json.loads((run.folder / "network.json").read_text())["preprocessing"]["size"] == [
+        16,
+        24,
+    ]
     assert run.network().input_shape == (None, 16, 24, 1)
     handlers = logging.getLogger("kerasnets").handlers
     assert not any(isinstance(handler, logging.FileHandler) for handler in handlers)
@@ -327,3 +341,78 @@ def test_a_new_run_keeps_decoded_images_on_disk(tmp_path, monkeypatch, caplog):
     train(TrainConfig(model="lenet5_modern", data="digits", recipe=plan, out=folder))
     assert f"train: decoded once and cached on disk in {str(tmp_path)!r}" in caplog.text
     assert (folder / "weights.safetensors").exists()
+
+
+def copied(run: Run, folder: pathlib.Path) -> Run:
+    """A run of one's own, whose configuration has its folder."""
+    shutil.copytree(run.folder, folder)
+    (folder / CONFIG).write_text(to_json(dataclasses.replace(run.config, out=folder)))
+    return Run.load(folder)
+
+
+def test_a_finished_run_is_extended(short_run, tmp_path, monkeypatch):
+    """Interrupted in the extension's first epoch, then ended; the earlier results stay till then."""
+    run = copied(short_run, tmp_path / "run")
+    before, metrics = read_tensors(run.weights_path), run.metrics()
+    longer = config(run.folder, recipe=recipe("digits", epochs=5))
+
+    def stop(self, batch, logs=None):
+        self.stop_asked = True
+        original(self, batch, logs)
+
+    original = SaveCheckpoints.on_train_batch_end
+    monkeypatch.setattr(SaveCheckpoints, "on_train_batch_end", stop)
+    with pytest.raises(Interrupted):
+        train(longer, resume=True)
+    monkeypatch.undo()
+    run = Run.load(run.folder)
+    assert run.config.extensions == (Extension(after=3, old_epochs=3, new_epochs=5),)
+    assert (run.finished, run.recipe.epochs, run.trained_recipe.epochs) == (False, 5, 3)
+    assert run.metrics() == metrics
+    for name, array in read_tensors(run.weights_path).items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+    network = run.network()
+    np.testing.assert_array_equal(network.get_layer("conv1").bias, before["conv1/bias"])
+
+    run = train(run.config, resume=True)
+    assert (run.finished, run.recipe.epochs, run.trained_recipe.epochs) == (True, 5, 5)
+    assert Run.load(run.folder) == run
+    rows = read_history(run.folder / "history.csv")
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5]
+    assert rows[:3] == read_history(short_run.folder / "history.csv")
+    # The cosine over all five epochs, after a warm-up of one.
+    rates = [row["learning_rate"] for row in rows]
+    expected = [3e-3 * (1 + math.cos(math.pi * passed / 4)) / 2 for passed in (3, 4)]
+    assert rates[3:] == pytest.approx(expected, abs=1e-7)
+    assert not np.array_equal(read_tensors(run.weights_path)["conv1/bias"], before["conv1/bias"])
+    assert run.metrics() != metrics
+    assert "extended after epoch 3: to 5 epochs, before to 3" in (
+        (run.folder / "train.log").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "values", "message"),
+    [
+        ({"epochs": 2}, {}, "has trained 3 epochs; .* at least 4. Received: 2"),
+        ({"learning_rate": 0.5}, {}, "has learning_rate 0.003, not 0.5, and goes on with its"),
+        ({"epochs": 9, "batch_size": 64}, {}, "has batch_size 32, not 64. .*--resume --epochs N"),
+        ({}, {"seed": 5}, "has seed 0, not 5, .*; --weights /.*run with another --out starts"),
+        ({}, {"options": {"pool": "max"}}, "has options {}, not {'pool': 'max'}, and goes on"),
+        (None, {"seed": 5}, "recipe 'digits', not 'lenet_fast'; seed 0, not 5, and goes"),
+    ],
+)
+def test_another_setting_of_a_resumed_run_is_told(short_run, changes, values, message):
+    plan = recipe("lenet_fast") if changes is None else dataclasses.replace(SHORT, **changes)
+    with pytest.raises(UserError, match=message) as caught:
+        train(config(short_run.folder, recipe=plan, **values), resume=True)
+    assert "\n" not in str(caught.value)
+    assert Run.load(short_run.folder) == short_run
+
+
+def test_an_extension_needs_a_checkpoint(short_run, tmp_path):
+    run = copied(short_run, tmp_path / "run")
+    shutil.rmtree(run.folder / "checkpoints")
+    with pytest.raises(UserError, match="has no checkpoint to go on from; --weights"):
+        train(config(run.folder, recipe=recipe("digits", epochs=5)), resume=True)
+    assert Run.load(run.folder) == run

@@ -46,3 +46,9 @@ def test_without_validation_nothing_can_stall():
     assert not has_stopped(recipe("digits"), [0.5] * 100)
     assert has_stopped(recipe("digits", early_stopping=2), [0.5, 0.4, 0.3])
     assert not has_stopped(recipe("digits", early_stopping=2), [0.5, 0.4, 0.6])
+
+
+@pytest.mark.parametrize(("since", "stops"), [(0, True), (1, True), (2, False), (3, False)])
+def test_an_extension_has_as_many_epochs_before_it_stops_early(since, stops):
+    plan = recipe("digits", early_stopping=2)
+    assert has_stopped(plan, [0.5, 0.4, 0.3], since) is stops

@@ -29,14 +29,15 @@ class Convert:
     layout: str | None = None
     """Layout to write: own, or a project's such as torchvision; .pth files default to one."""
     options: Options = field(default_factory=dict)
-    """Options of the network, as NAME VALUE pairs."""
+    """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
 
     def run(self) -> None:
         options = parse_options(self.options, GIVEN)
         check_files(self.source)
-        load_tensorflow()
-        from kerasnets.pretrained.convert import convert_weights
+        from kerasnets.pretrained.convert import check_conversion, convert_weights
 
+        check_conversion(self.source, self.target, network=self.model, layout=self.layout)
+        load_tensorflow()
         network = convert_weights(
             self.source,
             self.target,

@@ -12,7 +12,14 @@ from tyro.conf import Positional
 
 import kerasnets
 from kerasnets import registry
-from kerasnets.cli.checks import check_alone, check_data, check_files, check_network, is_run
+from kerasnets.cli.checks import (
+    check_alone,
+    check_data,
+    check_files,
+    check_network,
+    check_run,
+    is_run,
+)
 from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
@@ -44,7 +51,7 @@ class Evaluate:
     data_dir: pathlib.Path | None = None
     """Folder in which TFDS keeps its data sets; a run's own if not given."""
     options: Options = field(default_factory=dict)
-    """Options of the network, as NAME VALUE pairs."""
+    """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
     batch_size: int | None = None
     """Images, or crops, at a time; as many as need 1 GiB for their activations if not given."""
     crops: Literal["centre", "ten", "144", "dense"] = "centre"
@@ -106,6 +113,9 @@ class Evaluate:
         check_files(self.labels, self.real)
         if is_run(self.model):
             check_alone(self, self.model, "weights", "options")
+            run = check_run(self.model)
+            if not self.data:
+                check_data(run.config.data)
         elif self.weights is None or self.data is None:
             raise UserError(
                 f"To evaluate the network {registry.info(self.model).name} give --weights SOURCE "

@@ -9,12 +9,20 @@ from typing import Any
 from tyro.conf import OmitArgPrefixes, Positional
 
 from kerasnets import registry
-from kerasnets.cli.checks import check_alone, check_files, check_network, is_run
+from kerasnets.cli.checks import (
+    check_alone,
+    check_data,
+    check_files,
+    check_network,
+    check_run,
+    is_run,
+)
 from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
 from kerasnets.export.form import Form
+from kerasnets.export.versions import check_format
 from kerasnets.files import check_writable
 
 # Arguments of `export_network` that no option of the network can be.
@@ -42,7 +50,7 @@ class Export:
     data_dir: pathlib.Path | None = None
     """Folder in which TFDS keeps its data sets."""
     options: Options = field(default_factory=dict)
-    """Options of the network, as NAME VALUE pairs."""
+    """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
 
     def run(self) -> None:
         if self.calibration and self.form.quantize == "none":
@@ -50,11 +58,16 @@ class Export:
         given_a_run, options = is_run(self.model), parse_options(self.options, GIVEN)
         if given_a_run:
             check_alone(self, self.model, "weights", "labels", "options")
+            name = check_run(self.model).config.model
         else:
             check_network(self.model, options, self.weights)
-        if self.to:
-            check_writable(self.to)
+            name = registry.info(self.model).name
+        folder = self.to or self.form.folder(name)
+        check_writable(folder)
+        check_format(folder, self.form.format)
         check_files(self.labels)
+        if self.calibration:
+            check_data(self.calibration)
         if self.weights is None and not given_a_run:
             raise UserError(
                 f"To export the network {self.model} give --weights SOURCE; or give a run folder."
@@ -64,8 +77,6 @@ class Export:
         from kerasnets.runs.run import Run
 
         run = Run.load(self.model) if given_a_run else None
-        name = run.config.model if run else registry.info(self.model).name
-        folder = self.to or self.form.folder(name)
         shared: dict[str, Any] = {
             "form": self.form,
             "calibration": self.calibration,

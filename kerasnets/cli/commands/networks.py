@@ -101,6 +101,11 @@ def _run_facts(folder: str) -> dict[str, object]:
         "data": run.config.data,
         "recipe": run.recipe.name,
         "epochs": run.recipe.epochs,
+        "extended": "; ".join(
+            f"after epoch {each.after}, from {each.old_epochs} to {each.new_epochs} epochs"
+            for each in run.config.extensions
+        )
+        or "never",
         "state": "finished" if run.finished else "not finished; train --resume goes on",
         "input_shape": run.input_shape,
         "classes": len(run.class_names),
@@ -131,7 +136,7 @@ class Summary:
     classes: int | None = None
     """Number of classes; the paper's if not given."""
     options: Options = field(default_factory=dict)
-    """Options of the network, as NAME VALUE pairs."""
+    """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
     csv: pathlib.Path | None = None
     """CSV file to which the table is written too."""
     png: pathlib.Path | None = None

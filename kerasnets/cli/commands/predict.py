@@ -14,7 +14,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.errors import UserError
 from kerasnets.prediction.config import ClientConfig
-from kerasnets.prediction.prediction import image_files
+from kerasnets.prediction.prediction import check_images, image_files, model_kind
 
 if TYPE_CHECKING:
     from kerasnets.prediction.prediction import Prediction
@@ -61,15 +61,15 @@ class Predict:
 
             return predict_rest(self.url, (self.model, *self.images), self.client)
         if self.grpc and self.name:
+            image_files((self.model, *self.images))
             load_tensorflow()
             from kerasnets.prediction.client import predict_grpc
 
             return predict_grpc(self.grpc, self.name, (self.model, *self.images), self.client)
         if not self.images:
             raise UserError("Give one image file at least: kerasnets predict MODEL IMAGE...")
-        image_files(self.images)
-        if not self.model.is_dir():
-            raise UserError(f"There is no SavedModel or run folder {str(self.model)!r}.")
+        check_images(image_files(self.images))
+        model_kind(self.model)
         load_tensorflow()
         from kerasnets.prediction.predictor import predict
 

@@ -43,7 +43,13 @@ class Recipes:
         values = dataclasses.asdict(recipe(self.name))
         values["networks"] = ", ".join(trained_by(self.name)) or "none by default"
         for key, value in values.items():
-            print(f"{key.replace('_', ' '):22}{'–' if value is None else value}")
+            print(f"{key.replace('_', ' '):22}{_text(value)}")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_text, value))
+    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def trained_by(name: str) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import pathlib
 import shlex
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
@@ -19,6 +20,9 @@ from kerasnets.config.recipe_fields import Recipe
 from kerasnets.config.training import TrainConfig, default_recipe
 from kerasnets.files import check_writable
 from kerasnets.registry import info
+
+if TYPE_CHECKING:
+    from kerasnets.runs.run import Run
 
 log = logging.getLogger("kerasnets")
 
@@ -32,7 +36,7 @@ class Train:
 
     config: TrainConfig
     resume: bool = False
-    """Resume the run in --out, or the latest run of this network and data set."""
+    """Resume the run in --out, or the latest of this network and data; --epochs N extends it."""
     export: bool = True
     """Write a SavedModel at the end."""
     savedmodels: pathlib.Path = pathlib.Path("savedmodels")
@@ -46,7 +50,7 @@ class Train:
             help_behavior_hint="(default: that of the network or the data set)",
         )
         return {
-            **flags_of(TrainConfig, "recipe"),
+            **flags_of(TrainConfig, "recipe", "extensions"),
             **flags_of(cls, "config"),
             "recipe": Annotated[str, chosen],
             **flags_of(Recipe, "name", "source", "reported", default="the recipe's"),
@@ -56,6 +60,7 @@ class Train:
     def from_flags(cls, given: dict[str, Any]) -> Train:
         """The command; what is not given comes from the resumed run, the recipe or the defaults."""
         from kerasnets.config.recipes import recipe
+        from kerasnets.runs.folder import check_epochs
 
         def taken(kind: type) -> dict[str, Any]:
             names = [field.name for field in dataclasses.fields(kind) if field.name in given]
@@ -66,13 +71,16 @@ class Train:
             run["recipe"] = recipe(run["recipe"])
         config = TrainConfig(**run)
         if own.get("resume"):
-            config = dataclasses.replace(_resumed(config), **run)
+            earlier = _resumed(config)
+            if "epochs" in given and earlier.finished:
+                check_epochs(earlier, given["epochs"])
+            config = dataclasses.replace(earlier.config, **run)
         chosen = config.recipe or default_recipe(config.model, config.data)
         config = dataclasses.replace(config, recipe=dataclasses.replace(chosen, **given))
         return cls(config, **own)
 
     def run(self) -> None:
-        from kerasnets.runs.folder import in_use, run_folder
+        from kerasnets.runs.folder import earlier_run, in_use, run_folder
         from kerasnets.training.networks import GIVEN
 
         config = self.config
@@ -82,6 +90,9 @@ class Train:
         if not config.worker:
             folder = run_folder(config, self.resume)
             check_writable(folder)
+            in_cluster = config.cluster is not None or "TF_CONFIG" in os.environ
+            resolved = config.resolved()
+            earlier_run(folder, resolved, resume=self.resume, restarted=in_cluster)
             if self.resume:
                 with in_use(folder):
                     pass  # told now, not after TensorFlow has loaded
@@ -110,9 +121,9 @@ class Train:
         log.info("  kerasnets predict %s IMAGE", shlex.quote(str(exported.parent)))
 
 
-def _resumed(config: TrainConfig) -> TrainConfig:
-    """The configuration that the run to resume was started with."""
+def _resumed(config: TrainConfig) -> Run:
+    """The run to resume."""
     from kerasnets.runs.folder import run_folder
     from kerasnets.runs.run import Run
 
-    return Run.load(run_folder(config, resume=True)).config
+    return Run.load(run_folder(config, resume=True))

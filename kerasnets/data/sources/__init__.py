@@ -6,7 +6,7 @@ import os
 
 # Each module registers its source.
 from kerasnets.data.sources import arrays, folders, hugging_face, manifests, tfds, tfrecords
-from kerasnets.data.sources.base import SOURCES, Dataset, Split
+from kerasnets.data.sources.base import SOURCES, Dataset, Source, Split
 from kerasnets.data.sources.splitting import with_test, with_validation, without_unlabelled
 from kerasnets.errors import UserError
 
@@ -52,14 +52,23 @@ def load(
     for name, value in fractions.items():
         if not 0 <= value < 1:
             raise UserError(f"{name} must be in [0, 1). Received: {value}.")
+    found, rest = source_of(source)
+    dataset = found(rest, data_dir)
+    dataset = without_unlabelled(with_test(dataset, test_fraction))
+    return with_validation(dataset, validation_fraction)
+
+
+def source_of(source: str) -> tuple[Source, str]:
+    """What loads the data set of a word, and what stands behind the source's name; loads nothing.
+
+    Raises:
+        UserError: When there is no such source.
+    """
     kind, _, rest = source.partition(":")
     found, usage = SOURCES.get(kind) or (None, "")
     if found and (":" in usage) == bool(rest):
-        dataset = found(rest, data_dir)
-    elif found or rest or os.sep in source or not source:
+        return found, rest
+    if found or rest or os.sep in source or not source:
         *most, last = (usage for _, usage in SOURCES.all().values())
         raise UserError(f"Unknown data set {source!r}. Expected {', '.join(most)} or {last}.")
-    else:
-        dataset = tfds.tfds(source, data_dir)
-    dataset = without_unlabelled(with_test(dataset, test_fraction))
-    return with_validation(dataset, validation_fraction)
+    return tfds.tfds, source

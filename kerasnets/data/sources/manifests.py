@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from kerasnets.data.sources.base import (
 )
 from kerasnets.data.sources.paths import expanded, is_file, read_text
 from kerasnets.errors import UserError
+from kerasnets.files import parse_json
 
 # May stand beside the manifest: the names of the classes by label, a line each.
 CLASS_LIST = "classes.txt"
@@ -94,8 +94,8 @@ def _json_lines(path: str, text: str) -> Iterator[Mapping[str, object]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            row = parse_json(line)
+        except ValueError as error:
             raise UserError(f"{path!r}, line {number} is no JSON: {error}.") from error
         if not isinstance(row, dict):
             raise UserError(f"{path!r}, line {number}: expected an object. Received: {line[:40]}.")

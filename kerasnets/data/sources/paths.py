@@ -28,12 +28,13 @@ def is_file(path: str) -> bool:
 
 def read_start(path: str, length: int) -> bytes:
     """The first bytes of a file; none of one that cannot be read."""
+    unreadable = tf.errors.OpError if is_remote(path) else OSError
     try:
         if is_remote(path):
             return tf.io.gfile.GFile(path, "rb").read(length)
         with open(path, "rb") as file:
             return file.read(length)
-    except Exception:
+    except unreadable:
         return b""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
 
@@ -13,6 +12,7 @@ from kerasnets.data.sources.arrays import check_labels
 from kerasnets.data.sources.base import Dataset, Split, register_source
 from kerasnets.data.sources.paths import expanded, read_text
 from kerasnets.errors import UserError
+from kerasnets.files import parse_json
 from kerasnets.lazy import tf
 
 MANIFEST = "dataset.json"
@@ -32,7 +32,7 @@ def tfrecords(given: str, data_dir: str | os.PathLike | None = None) -> Dataset:
     root = expanded(given)
     path = posixpath.join(root, MANIFEST)
     try:
-        found = json.loads(read_text(path))
+        found = parse_json(read_text(path))
         class_names, shape = tuple(found["class_names"]), tuple(found["image_shape"])
         splits = {
             split: _split(root, split, shards, len(class_names), bool(found.get("has_sides")))
@@ -40,7 +40,7 @@ def tfrecords(given: str, data_dir: str | os.PathLike | None = None) -> Dataset:
         }
     except UserError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path!r} is no manifest of TFRecord files: {error!r}.") from error
     return Dataset(f"records:{given}", class_names, splits, shape)
 

@@ -92,6 +92,9 @@ def test_files_that_are_no_manifest_are_told(tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"path": "a.jpg", "label": 1}\n{oops\n')
     with pytest.raises(UserError, match="line 2 is no JSON"):
         load(f"manifest:{tmp_path / 'bad.jsonl'}")
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000)
+    with pytest.raises(UserError, match="line 1 is no JSON: it is nested too deeply"):
+        load(f"manifest:{tmp_path / 'deep.jsonl'}")
     (tmp_path / "empty.csv").write_text("path,label\n")
     with pytest.raises(UserError, match="lists no images"):
         load(f"manifest:{tmp_path / 'empty.csv'}")

@@ -176,6 +176,9 @@ def test_damaged_descriptions_are_told(image_folder, copy):
         (copy / "dataset.json").write_text(json.dumps(content))
         with pytest.raises(UserError, match=r"dataset.json' is no manifest of TFRecord files"):
             load(f"records:{copy}")
+    (copy / "dataset.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"is no manifest of TFRecord files: .*nested too deeply"):
+        load(f"records:{copy}")
     for content in (b'"cut', b"\xff", b"null"):
         (copy / "plan.json").write_bytes(content)
         with pytest.raises(UserError, match=r"plan.json' (is damaged|cannot be read)"):
