@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import logging
 import math
+import os
+import pathlib
 import zlib
 from collections.abc import Iterator
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kerasnets.config.training import TrainConfig
 from kerasnets.data.bad_images import (
@@ -144,12 +148,25 @@ def _load(config: TrainConfig, earlier: Run | None) -> Dataset:
     return dataset
 
 
+@contextlib.contextmanager
+def _telling_full_disk(folder: pathlib.Path) -> Iterator[None]:
+    """TensorFlow's own error about a full disk, as it is of all other files."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        reason = os.strerror(errno.ENOSPC)
+        if reason not in error.message:
+            raise
+        raise OSError(errno.ENOSPC, reason, str(folder)) from error
+
+
 def _finish(
     run: Run, network: keras.Model, splits: dict[str, Split], held_out: str, where: Placement
 ) -> None:
     """Trains the network to the last epoch, measures it and writes what the run found."""
     if not run.finished:
-        with naming_bad_images(splits.values(), network.input_shape[-1]):
+        naming = naming_bad_images(splits.values(), network.input_shape[-1])
+        with _telling_full_disk(run.folder), naming:
             _fit(run, network, splits, where)
     if where.chief:
         # Built anew: without auxiliary classifiers, and computing in float32.

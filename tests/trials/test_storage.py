@@ -26,7 +26,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "{run}", "--out", "{out}/report"),
     "pack": ("data", "pack", "folder:{images}", "--out", "{out}/records"),
     "check": ("data", "check", "folder:{images}", "--out", "{out}/check"),
-    "convert": ("convert", "{run}/weights.safetensors", "{out}/weights.h5"),
+    "convert": ("convert", "{run}/weights.safetensors", "{out}/lenet.weights.h5"),
 }
 
 

@@ -13,6 +13,7 @@ from kerasnets.cli.checks import check_data
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.cli.tables import show
 from kerasnets.errors import UserError
+from kerasnets.files import check_writable
 
 if typing.TYPE_CHECKING:
     import numpy as np
@@ -33,6 +34,10 @@ class _Source:
     test_fraction: float = 0.2
     """Fraction of the images held out for testing where a source has no splits."""
 
+    def check(self) -> None:
+        """Refuses what can be refused before TensorFlow is loaded."""
+        check_data(self.source)
+
     def load(self) -> Dataset:
         """The data set."""
         from kerasnets.data import load
@@ -51,6 +56,12 @@ class Check(_Source):
     size: int | None = None
     """Side of the images in augmented.png, in pixels; at most 224 if not given."""
 
+    def check(self) -> None:
+        super().check()
+        if self.size is not None and self.size < 1:
+            raise UserError(f"--size must be at least 1. Received: {self.size}.")
+        check_writable(self.out)
+
     def run(self) -> None:
         import numpy as np
 
@@ -58,13 +69,10 @@ class Check(_Source):
         from kerasnets.data.bad_images import write_list
         from kerasnets.data.checks import write_near
         from kerasnets.data.pictures import save_augmented, save_near_duplicates, save_samples
-        from kerasnets.files import check_writable, make_folder, write_text
+        from kerasnets.files import make_folder, write_text
 
         augment = augmentation(self.augment)
         augment.check()
-        if self.size is not None and self.size < 1:
-            raise UserError(f"--size must be at least 1. Received: {self.size}.")
-        check_writable(self.out)
         dataset = self.load()
         report = check(dataset)
         out = make_folder(self.out)
@@ -168,6 +176,10 @@ class Pack(_Source):
     threads: int | None = None
     """Number of threads that read and write; one for each core if not given."""
 
+    def check(self) -> None:
+        super().check()
+        check_writable(self.out)
+
     def run(self) -> None:
         from kerasnets.data import write_tfrecords
 
@@ -188,6 +200,6 @@ class Data:
     ]
 
     def run(self) -> None:
-        check_data(self.command.source)
+        self.command.check()
         load_tensorflow()
         self.command.run()
