@@ -87,6 +87,12 @@ def canvas(level):
     return Image.new("RGB", (200, 150), (level,) * 3)
 
 
+def faint(seed):
+    """The same squares, a few gray levels from the ground, which is brighter each time."""
+    rows, columns = np.indices((150, 200)) // 25
+    return Image.fromarray((100 + seed + 4 * ((rows + columns) % 2)).astype(np.uint8))
+
+
 def sky(seed):
     """A gradient with nothing in it, each from another brightness."""
     pixels = np.linspace(60 + 20 * seed, 240, 120)[:, None, None] * np.array([0.6, 0.8, 1.0])
@@ -146,6 +152,7 @@ DIFFERENT = {
     "JPEGs of a white canvas": lambda: [
         encoded(canvas(255), "JPEG", quality=q) for q in (50, 75, 95)
     ],
+    "faint patterns": lambda: [faint(seed) for seed in range(3)],
     "skies": lambda: [sky(seed) for seed in range(6)],
     "printed pages": lambda: [page(seed) for seed in range(20)],
     "strokes": lambda: [stroke(seed) for seed in range(40)],
