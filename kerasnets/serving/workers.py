@@ -21,7 +21,7 @@ from kerasnets.serving.status import RequestError
 
 # Processes at a time, and how much lower than the server's their priority is.
 PROCESSES = 2
-NICENESS = 10
+NICENESS = 5
 # Bytes of a message's length.
 LENGTH = 8
 
