@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
 import pathlib
+import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -21,8 +23,13 @@ _UMASK = threading.Lock()
 
 
 @contextlib.contextmanager
-def whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+def whole(path: str | os.PathLike, size: int = 0) -> Iterator[pathlib.Path]:
     """A path to write to, which becomes `path` at the end and is removed if writing failed.
+
+    Args:
+        path: The file.
+        size: Bytes that will be written, or more: a disk without room for them is refused before,
+            since HDF5 prints tracebacks of its own when it meets the end.
 
     Raises:
         UserError: When the disk is full, or the folder does not exist or cannot be written.
@@ -35,6 +42,8 @@ def whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             raise UserError(
                 f"{str(path)!r} was not written: there is no folder {str(path.parent)!r}."
             )
+        if size > shutil.disk_usage(path.parent).free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         yield partial
         # Some writers make files for the owner alone.
         partial.chmod(0o666 & ~_umask())

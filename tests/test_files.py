@@ -74,3 +74,10 @@ def test_json_of_another_kind_is_told(tmp_path):
             read_json(path, list[str], "names")
     path.write_text('["a"]')
     assert read_json(path, list[str], "names") == ["a"]
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path):
+    refused = pytest.raises(UserError, match="w.h5' was not written: No space left on device")
+    with refused, whole(tmp_path / "w.h5", 2**62):
+        pytest.fail("there is no such disk")
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 
@@ -38,7 +39,8 @@ def save_weights(
     if isinstance(origin, WeightsOrigin):
         facts[ORIGIN] = origin.to_json()
     if os.fspath(path).endswith(".weights.h5"):
-        with whole(path) as partial:
+        size = sum(math.prod(each.shape) * np.dtype(each.dtype).itemsize for each in model.weights)
+        with whole(path, size) as partial:
             model.save_weights(partial)
             add_facts(partial, facts)
         return
