@@ -144,11 +144,9 @@ def layer_maps(
     images = checked_images(classifier, images)
     classes = checked_classes(classifier, class_index, len(images))
     chosen = classifier.layer(layer)
-    # Behind the default layer there is little to keep.
-    step = classifier.batch(kept=chosen is not classifier.default_layer or chosen is None)
     found = []
-    for start in range(0, len(images), step):
-        some = slice(start, start + step)
+    for start in range(0, len(images), classifier.batch):
+        some = slice(start, start + classifier.batch)
         own = None if classes is None else classes[some]
         if method == "cam":
             maps = cam(classifier, images[some], own, layer)

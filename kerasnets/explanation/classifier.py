@@ -134,13 +134,13 @@ class Classifier:
         assert logits is not None  # as `logits_layer` is on the way
         return tf.cast(logits, tf.float32), maps
 
-    def batch(self, *, kept: bool) -> int:
+    @functools.cached_property
+    def batch(self) -> int:
         """Number of images at a time within the budget of memory.
 
-        Args:
-            kept: Whether the activations of all layers are kept, for gradients through them.
+        A graph that runs layer by layer keeps all activations to the end.
         """
-        return batch_within(self.model, kept=kept)
+        return batch_within(self.model, kept=True)
 
 
 def checked_images(classifier: Classifier, images: Any) -> np.ndarray:

@@ -106,7 +106,7 @@ def occlusion(
     whole = keras.ops.convert_to_numpy(classifier.logits(image[None]))[0, label]
     logits = [
         keras.ops.convert_to_numpy(classifier.logits(batch))[:, label]
-        for batch in _batches(hidden(), classifier.batch(kept=False))
+        for batch in _batches(hidden(), classifier.batch)
     ]
     falls, counts = np.zeros((2, height, width))
     for (top, left), logit in zip(squares, np.concatenate(logits), strict=True):
@@ -125,7 +125,7 @@ def _mean_gradient(classifier: Classifier, images: Iterable[np.ndarray], label: 
     """The mean gradient of a logit by the pixels, (H, W, C) float64."""
     total: Any = 0.0
     count = 0
-    for batch in _batches(images, classifier.batch(kept=True)):
+    for batch in _batches(images, classifier.batch):
         _, _, gradients = classifier.gradients(batch, np.full(len(batch), label))
         total = total + keras.ops.convert_to_numpy(gradients).sum(axis=0, dtype=np.float64)
         count += len(batch)

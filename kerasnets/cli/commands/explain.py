@@ -1,0 +1,255 @@
+"""``kerasnets explain``."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import pathlib
+import typing
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+from tyro.conf import Positional, arg
+
+from kerasnets import registry
+from kerasnets.cli.checks import check_alone, check_network, check_run, is_run
+from kerasnets.cli.flags import Options
+from kerasnets.cli.loading import load_tensorflow
+from kerasnets.config.options import parse_options
+from kerasnets.errors import UserError, unknown
+from kerasnets.explanation.methods import Method
+from kerasnets.explanation.sheet import check_sheet
+from kerasnets.prediction.prediction import check_images, image_files, read_image
+
+if typing.TYPE_CHECKING:
+    import keras
+
+    from kerasnets.inputs import Preprocessing
+    from kerasnets.runs.run import Run
+
+log = logging.getLogger("kerasnets")
+# Arguments of `kerasnets.build` that no option of the network can be.
+GIVEN = ("weights", "classifier_activation", "include_top", "pooling")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An image to explain: its name, its pixels (H, W, C) uint8, its true class where known."""
+
+    name: str
+    pixels: np.ndarray
+    label: int | None
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Show on images where a network finds a class."""
+
+    model: Positional[str]
+    """Run folder, or the name of a network (then with --weights)."""
+    images: Positional[tuple[pathlib.Path, ...]]
+    """Image files."""
+    method: Method = "grad_cam"
+    """Method; docs/explanations.md says which one shows what."""
+    class_name: Annotated[str | None, arg(name="class")] = None
+    """Name or index of the class to explain; the predicted and the true one if not given."""
+    layer: str | None = None
+    """Layer whose maps are taken; the last one before pooling if not given."""
+    mistakes: int | None = None
+    """Explain the N worst mistakes of a run's evaluation, in place of image files."""
+    weights: str | None = None
+    """Weights of the network: a source of `kerasnets info NAME`, hf:OWNER/REPO, a file or a run."""
+    options: Options = field(default_factory=dict)
+    """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
+    out: pathlib.Path = pathlib.Path("explanation.png")
+    """Picture to write: .png, .pdf or .svg."""
+
+    def run(self) -> None:
+        run = self._check()
+        worst = _worst_mistakes(run, self.mistakes) if run and self.mistakes else None
+        paths = self._readable()
+        load_tensorflow("tensorflow")
+        network, preprocessing = self._network(run)
+        names = run.class_names if run else None
+        channels = network.input_shape[-1]
+        if run and worst is not None:
+            subjects = _of_split(run, worst, channels)
+        else:
+            subjects = [each for path in paths for each in _read(path, channels, names)]
+        if not subjects:
+            raise UserError("None of the images can be read.")
+        self._draw(network, preprocessing, subjects, names)
+
+    def _check(self) -> Run | None:
+        check_sheet(self.out, self.mistakes or len(self.images))
+        if not self.out.absolute().parent.is_dir():
+            raise UserError(f"There is no folder {str(self.out.parent)!r} for --out.")
+        if (self.mistakes is None) == (not self.images):
+            raise UserError("Give image files, kerasnets explain MODEL IMAGE..., or --mistakes N.")
+        if self.mistakes is not None and self.mistakes < 1:
+            raise UserError(f"--mistakes must be at least 1. Received: {self.mistakes}.")
+        image_files(self.images)
+        if (pathlib.Path(self.model) / "saved_model.pb").is_file():
+            raise UserError(
+                f"{self.model!r} is a SavedModel, whose layers cannot be looked into; explain the "
+                "run or the network that it was exported from."
+            )
+        if is_run(self.model):
+            check_alone(self, self.model, "weights", "options")
+            run = check_run(self.model)
+            self._label(run.class_names, len(run.class_names))
+            return run
+        if self.mistakes is not None:
+            raise UserError(f"--mistakes is for a run; {self.model!r} is a network.")
+        facts = registry.info(self.model)
+        if self.weights is None:
+            raise UserError(f"To explain the network {facts.name} give --weights SOURCE.")
+        options = parse_options(self.options, GIVEN)
+        check_network(self.model, options, self.weights)
+        classes = options.get("classes", facts.classes)
+        self._label(None, classes if isinstance(classes, int) else facts.classes)
+        return None
+
+    def _readable(self) -> list[pathlib.Path]:
+        """The files that begin as images do; the others are named."""
+        readable, reasons = [], []
+        for path in self.images:
+            try:
+                check_images([path])
+                readable.append(path)
+            except UserError as error:
+                reasons.append(str(error))
+        if reasons and not readable:
+            raise UserError(reasons[0])
+        for reason in reasons:
+            log.warning("skipped: %s", reason)
+        return readable
+
+    def _label(self, names: tuple[str, ...] | None, classes: int) -> int | None:
+        """The index of --class."""
+        if self.class_name is None:
+            return None
+        if names and self.class_name in names:
+            return names.index(self.class_name)
+        if self.class_name.isdecimal() and int(self.class_name) < classes:
+            return int(self.class_name)
+        if names and not self.class_name.isdecimal():
+            raise unknown("class", self.class_name, names)
+        raise UserError(f"--class must be 0 to {classes - 1}. Received: {self.class_name!r}.")
+
+    def _network(self, run: Run | None) -> tuple[keras.Model, Preprocessing]:
+        if run:
+            return run.network(), run.preprocessing
+        import kerasnets
+        from kerasnets.pretrained.build import build
+
+        network = build(self.model, weights=self.weights, **parse_options(self.options, GIVEN))
+        height, width, channels = network.input_shape[1:]
+        seen = kerasnets.preprocessing(network)
+        return network, seen.for_input(height or seen.size[0], width or seen.size[1], channels)
+
+    def _draw(
+        self,
+        network: keras.Model,
+        preprocessing: Preprocessing,
+        subjects: list[Subject],
+        names: tuple[str, ...] | None,
+    ) -> None:
+        from kerasnets.data.images import fit
+        from kerasnets.explanation.classifier import Classifier
+        from kerasnets.explanation.explain import explain
+        from kerasnets.explanation.sheet import Panel, save_sheet, seen_part
+        from kerasnets.inputs import with_preprocessing
+        from kerasnets.lazy import tf
+
+        model = with_preprocessing(network, preprocessing)
+        classifier = Classifier(model)
+        if self.method not in ("smooth_grad", "integrated_gradients", "occlusion"):
+            classifier.layer(self.layer)  # told before the images are fitted
+        panels = []
+        for each in subjects:
+            pixels = tf.convert_to_tensor(fit(tf.constant(each.pixels), preprocessing))[None]
+            scores = tf.nn.softmax(classifier.logits(pixels))[0].numpy()
+            best = int(scores.argmax())
+            chosen = self._label(names, classifier.classes)
+            wanted = {"predicted": best} if chosen is None else {"class": chosen}
+            if chosen is None and each.label not in (None, best):
+                wanted["true"] = each.label
+            maps = []
+            for kind, label in wanted.items():
+                found = explain(model, pixels.numpy(), self.method, label, self.layer)
+                maps.append((f"{kind}: {_name(names, label)} {scores[label]:.1%}", found[0]))
+            true = "" if each.label is None else f"true: {_name(names, each.label)}"
+            print(f"{each.name}: {_name(names, best)} {scores[best]:.2%}", *filter(None, [true]))
+            seen = seen_part(preprocessing, *each.pixels.shape[:2])
+            title = f"{pathlib.PurePath(each.name).name}\n{true}".strip()
+            panels.append(Panel(each.pixels, title, tuple(maps), seen))
+        layer = self.layer or (classifier.default_layer and classifier.default_layer.name)
+        save_sheet(self.out, panels, f"{network.name}, {self.method}, {layer}")
+        print(f"Written to {self.out}.")
+
+
+def _name(names: tuple[str, ...] | None, label: int | None) -> str:
+    if label is None:
+        return ""
+    return names[label] if names and label < len(names) else f"class {label}"
+
+
+def _read(path: pathlib.Path, channels: int, names: tuple[str, ...] | None) -> list[Subject]:
+    """The image of a file; none where it cannot be decoded, which is told."""
+    from kerasnets.data.bad_images import ERRORS, image_reason
+    from kerasnets.data.images import decode
+    from kerasnets.lazy import tf
+
+    folder = path.absolute().parent.name
+    label = names.index(folder) if names and folder in names else None
+    try:
+        pixels = decode(tf.constant(read_image(path)), channels).numpy()
+    except UserError as error:
+        log.warning("skipped: %s", error)
+        return []
+    except ERRORS as error:
+        log.warning("skipped: %r cannot be read as an image: %s.", str(path), image_reason(error))
+        return []
+    return [Subject(str(path), pixels, label)]
+
+
+def _worst_mistakes(run: Run, count: int) -> list[str]:
+    """The names of the images that a run's evaluation was most wrong about."""
+    path = run.folder / "mistakes.csv"
+    if not path.is_file():
+        raise UserError(f"The run in {str(run.folder)!r} has no evaluation: there is no {path}.")
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        names = [row["image"] for row in csv.DictReader(file)]
+    if not names:
+        raise UserError(f"The run in {str(run.folder)!r} made no mistakes in its evaluation.")
+    return names[:count]
+
+
+def _of_split(run: Run, names: list[str], channels: int) -> list[Subject]:
+    """The images of these names in the split that a run was evaluated on."""
+    from kerasnets.data.images import decode, match_channels
+    from kerasnets.runs.run import load_data
+
+    dataset = load_data(run.config)
+    run.check_classes(dataset)
+    split = dataset.split(dataset.held_out)
+    places = {split.name(index): index for index in range(split.size)}
+    missing = [name for name in names if name not in places]
+    if missing:
+        raise UserError(
+            f"{missing[0]!r} of {str(run.folder / 'mistakes.csv')!r} is no image of "
+            f"{dataset.name}, {dataset.held_out}."
+        )
+    subjects = {}
+    # Some splits are read in the order of their files alone.
+    chosen = split.take(np.sort([places[name] for name in names]))
+    read = chosen.records.reader()
+    for index, record in chosen.records.epoch(0, 1):
+        image = read(index, record)
+        if not chosen.records.hold_pixels:
+            image = decode(image, channels)
+        name, label = chosen.name(int(index)), int(chosen.labels[int(index)])
+        subjects[name] = Subject(name, match_channels(image, channels).numpy(), label)
+    return [subjects[name] for name in names if name in subjects]
