@@ -17,6 +17,8 @@ from kerasnets.inputs import Preprocessing
 ENDINGS = (".png", ".pdf", ".svg")
 # The most images of a sheet, whose height the PNG format bounds.
 MOST_IMAGES = 60
+# Images are beside each other where there are more than this many.
+LINES, MOST_BESIDE = 5, 3
 # The longer side of an image on the sheet, in pixels, and the gaps for titles.
 LEAST_SIDE, MOST_SIDE = 200, 512
 GAP, HEADER, TITLE = 16, 44, 40
@@ -81,26 +83,27 @@ def save_sheet(path: str | os.PathLike, panels: Sequence[Panel], title: str) -> 
     import matplotlib.figure
 
     sizes = [_shown_size(each.image) for each in panels]
-    column = max(width for _, width in sizes)
+    column = GAP + max(width for _, width in sizes)
     columns = 1 + max(len(each.maps) for each in panels)
-    width = columns * (column + GAP) + GAP
-    height = HEADER + sum(row + TITLE for row, _ in sizes) + HEADER
+    beside = min(MOST_BESIDE, -(-len(panels) // LINES))
+    lines = [sizes[start : start + beside] for start in range(0, len(sizes), beside)]
+    bottoms = np.cumsum([TITLE + max(row for row, _ in line) for line in lines])
+    width = beside * columns * column + GAP
+    height = int(HEADER + bottoms[-1] + HEADER)
     figure = matplotlib.figure.Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     figure.text(
         GAP / width, 1 - 0.4 * HEADER / height, title,
         fontsize=11, va="center", parse_math=False,
     )  # fmt: skip
-    bottom = height - HEADER
-    for panel, (shown_height, shown_width) in zip(panels, sizes, strict=True):
-        bottom -= shown_height + TITLE
+    for number, (panel, (tall, wide)) in enumerate(zip(panels, sizes, strict=True)):
+        line, block = divmod(number, beside)
+        bottom = height - HEADER - bottoms[line]
         for place, (name, drawn) in enumerate([(panel.title, None), *panel.maps]):
-            left = GAP + place * (column + GAP)
-            axis = figure.add_axes(
-                (left / width, bottom / height, shown_width / width, shown_height / height)
-            )
+            left = GAP + (block * columns + place) * column
+            axis = figure.add_axes((left / width, bottom / height, wide / width, tall / height))
             _draw(axis, panel, drawn)
             text = "\n".join(
-                textwrap.fill(line[-80:], max(16, shown_width // 6)) for line in name.split("\n")
+                textwrap.fill(part[-80:], max(16, wide // 6)) for part in name.split("\n")
             )
             axis.set_title(text, fontsize=8, loc="left", pad=3, parse_math=False)
     _draw_scale(figure, column, width, height)
@@ -150,8 +153,8 @@ def _of_largest(drawn: np.ndarray) -> np.ndarray:
 def _draw_scale(figure, column: int, width: int, height: int) -> None:
     from matplotlib.cm import ScalarMappable
 
-    left = (2 * GAP + column) / width
-    axis = figure.add_axes((left, 0.62 * HEADER / height, column / width, 8 / height))
+    left, wide = (GAP + column) / width, (column - GAP) / width
+    axis = figure.add_axes((left, 0.62 * HEADER / height, wide, 8 / height))
     bar = figure.colorbar(ScalarMappable(cmap=COLOURS), cax=axis, orientation="horizontal")
     bar.set_ticks([0, 1], labels=["does not count", "counts most"], fontsize=7)
     bar.outline.set_visible(False)

@@ -18,7 +18,7 @@ from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError, unknown
-from kerasnets.explanation.methods import Method
+from kerasnets.explanation.methods import LAYER_METHODS, Method
 from kerasnets.explanation.sheet import check_sheet
 from kerasnets.prediction.prediction import check_images, image_files, read_image
 
@@ -165,15 +165,15 @@ class Explain:
 
         model = with_preprocessing(network, preprocessing)
         classifier = Classifier(model)
-        if self.method not in ("smooth_grad", "integrated_gradients", "occlusion"):
-            classifier.layer(self.layer)  # told before the images are fitted
+        # An unknown one is told before the images are fitted.
+        layer = classifier.layer(self.layer) if self.method in LAYER_METHODS else None
         panels = []
         for each in subjects:
             pixels = tf.convert_to_tensor(fit(tf.constant(each.pixels), preprocessing))[None]
             scores = tf.nn.softmax(classifier.logits(pixels))[0].numpy()
             best = int(scores.argmax())
             chosen = self._label(names, classifier.classes)
-            wanted = {"predicted": best} if chosen is None else {"class": chosen}
+            wanted = {"predicted": best} if chosen is None else {"chosen": chosen}
             if chosen is None and each.label not in (None, best):
                 wanted["true"] = each.label
             maps = []
@@ -185,8 +185,8 @@ class Explain:
             seen = seen_part(preprocessing, *each.pixels.shape[:2])
             title = f"{pathlib.PurePath(each.name).name}\n{true}".strip()
             panels.append(Panel(each.pixels, title, tuple(maps), seen))
-        layer = self.layer or (classifier.default_layer and classifier.default_layer.name)
-        save_sheet(self.out, panels, f"{network.name}, {self.method}, {layer}")
+        of_layer = f" of {layer.name}" if layer else ""
+        save_sheet(self.out, panels, f"{network.name}: {self.method}{of_layer}")
         print(f"Written to {self.out}.")
 
 
@@ -235,21 +235,24 @@ def _of_split(run: Run, names: list[str], channels: int) -> list[Subject]:
     dataset = load_data(run.config)
     run.check_classes(dataset)
     split = dataset.split(dataset.held_out)
-    places = {split.name(index): index for index in range(split.size)}
+    # Training evaluates a copy in memory, whose images have numbers for names.
+    places = {f"image {index}": index for index in range(split.size)}
+    places |= {split.name(index): index for index in range(split.size)}
     missing = [name for name in names if name not in places]
     if missing:
         raise UserError(
             f"{missing[0]!r} of {str(run.folder / 'mistakes.csv')!r} is no image of "
             f"{dataset.name}, {dataset.held_out}."
         )
-    subjects = {}
     # Some splits are read in the order of their files alone.
-    chosen = split.take(np.sort([places[name] for name in names]))
-    read = chosen.records.reader()
+    order = np.unique([places[name] for name in names])
+    chosen = split.take(order)
+    read, subjects = chosen.records.reader(), {}
     for index, record in chosen.records.epoch(0, 1):
         image = read(index, record)
         if not chosen.records.hold_pixels:
             image = decode(image, channels)
-        name, label = chosen.name(int(index)), int(chosen.labels[int(index)])
-        subjects[name] = Subject(name, match_channels(image, channels).numpy(), label)
-    return [subjects[name] for name in names if name in subjects]
+        pixels, label = match_channels(image, channels).numpy(), int(chosen.labels[int(index)])
+        place = int(order[int(index)])
+        subjects[place] = Subject(split.name(place), pixels, label)
+    return [subjects[places[name]] for name in names]
