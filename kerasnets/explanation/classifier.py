@@ -83,6 +83,12 @@ class Classifier:
         """(N, classes) float32."""
         return self._run(images, None, None)[0]
 
+    def logits_of_many(self, images: np.ndarray) -> np.ndarray:
+        """The same, in batches."""
+        starts = range(0, len(images), self.batch)
+        found = [self.logits(images[start : start + self.batch]) for start in starts]
+        return np.concatenate([keras.ops.convert_to_numpy(each) for each in found])
+
     def gradients(
         self, images: Any, classes: Any = None, layer: Layer | None = None
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

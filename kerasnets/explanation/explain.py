@@ -78,11 +78,9 @@ def _pixel_maps(model: keras.Model, images: Any, method: str, class_index: Any) 
     classifier = Classifier(model)
     images = checked_images(classifier, images)
     classes = checked_classes(classifier, class_index, len(images))
+    if classes is None:
+        classes = classifier.logits_of_many(images).argmax(axis=1)
     maps = np.empty(images.shape[:3], np.float32)
     for place, image in enumerate(images):
-        if classes is None:
-            label = np.argmax(keras.ops.convert_to_numpy(classifier.logits(image[None])))
-        else:
-            label = classes[place]
-        maps[place] = getattr(pixels, method)(classifier, image, int(label))
+        maps[place] = getattr(pixels, method)(classifier, image, int(classes[place]))
     return scaled(maps) if method == "smooth_grad" else maps

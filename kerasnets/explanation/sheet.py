@@ -84,11 +84,12 @@ def save_sheet(path: str | os.PathLike, panels: Sequence[Panel], title: str) -> 
 
     sizes = [_shown_size(each.image) for each in panels]
     column = GAP + max(width for _, width in sizes)
-    columns = 1 + max(len(each.maps) for each in panels)
     beside = min(MOST_BESIDE, -(-len(panels) // LINES))
     lines = [sizes[start : start + beside] for start in range(0, len(sizes), beside)]
     bottoms = np.cumsum([TITLE + max(row for row, _ in line) for line in lines])
-    width = beside * columns * column + GAP
+    # Each block is as wide as the most maps in it.
+    columns = [1 + max(len(each.maps) for each in panels[at::beside]) for at in range(beside)]
+    width = sum(columns) * column + GAP
     height = int(HEADER + bottoms[-1] + HEADER)
     figure = matplotlib.figure.Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     figure.text(
@@ -99,7 +100,7 @@ def save_sheet(path: str | os.PathLike, panels: Sequence[Panel], title: str) -> 
         line, block = divmod(number, beside)
         bottom = height - HEADER - bottoms[line]
         for place, (name, drawn) in enumerate([(panel.title, None), *panel.maps]):
-            left = GAP + (block * columns + place) * column
+            left = GAP + (sum(columns[:block]) + place) * column
             axis = figure.add_axes((left / width, bottom / height, wide / width, tall / height))
             _draw(axis, panel, drawn)
             text = "\n".join(

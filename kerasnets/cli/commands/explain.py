@@ -19,7 +19,7 @@ from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError, unknown
 from kerasnets.explanation.methods import LAYER_METHODS, Method
-from kerasnets.explanation.sheet import check_sheet
+from kerasnets.explanation.sheet import Panel, check_sheet, seen_part
 from kerasnets.prediction.prediction import check_images, image_files, read_image
 
 if typing.TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Explain:
         from kerasnets.data.images import fit
         from kerasnets.explanation.classifier import Classifier
         from kerasnets.explanation.explain import explain
-        from kerasnets.explanation.sheet import Panel, save_sheet, seen_part
+        from kerasnets.explanation.sheet import save_sheet
         from kerasnets.inputs import with_preprocessing
         from kerasnets.lazy import tf
 
@@ -167,32 +167,56 @@ class Explain:
         classifier = Classifier(model)
         # An unknown one is told before the images are fitted.
         layer = classifier.layer(self.layer) if self.method in LAYER_METHODS else None
-        panels = []
-        for each in subjects:
-            pixels = tf.convert_to_tensor(fit(tf.constant(each.pixels), preprocessing))[None]
-            scores = tf.nn.softmax(classifier.logits(pixels))[0].numpy()
-            best = int(scores.argmax())
-            chosen = self._label(names, classifier.classes)
-            wanted = {"predicted": best} if chosen is None else {"chosen": chosen}
-            if chosen is None and each.label not in (None, best):
-                wanted["true"] = each.label
-            maps = []
-            for kind, label in wanted.items():
-                found = explain(model, pixels.numpy(), self.method, label, self.layer)
-                maps.append((f"{kind}: {_name(names, label)} {scores[label]:.1%}", found[0]))
-            true = "" if each.label is None else f"true: {_name(names, each.label)}"
-            print(f"{each.name}: {_name(names, best)} {scores[best]:.2%}", *filter(None, [true]))
-            seen = seen_part(preprocessing, *each.pixels.shape[:2])
-            title = f"{pathlib.PurePath(each.name).name}\n{true}".strip()
-            panels.append(Panel(each.pixels, title, tuple(maps), seen))
+        pixels = np.stack([fit(tf.constant(each.pixels), preprocessing) for each in subjects])
+        scores = tf.nn.softmax(classifier.logits_of_many(pixels)).numpy()
+        best, asked = scores.argmax(axis=1), self._label(names, classifier.classes)
+        chosen = best if asked is None else np.full(len(subjects), asked)
+        wanted = [[int(label)] for label in chosen]
+        for each, labels in zip(subjects, wanted, strict=True):
+            # Where the network is wrong the true class has a map too.
+            if asked is None and each.label not in (None, *labels):
+                labels.append(each.label)
+        places = [place for place, labels in enumerate(wanted) for _ in labels]
+        flat = [label for labels in wanted for label in labels]
+        maps: list[dict[int, np.ndarray]] = [{} for _ in subjects]
+        found = explain(model, pixels[places], self.method, flat, self.layer)
+        for place, label, each in zip(places, flat, found, strict=True):
+            maps[place][label] = each
+        for each, label, score in zip(subjects, best, scores, strict=True):
+            print(f"{each.name}: {_name(names, label)} {score[label]:.2%}", *_true(each, names))
+        kind = "predicted" if asked is None else "chosen"
+        panels = [
+            _panel(each, names, preprocessing, kind, own, score)
+            for each, own, score in zip(subjects, maps, scores, strict=True)
+        ]
         of_layer = f" of {layer.name}" if layer else ""
         save_sheet(self.out, panels, f"{network.name}: {self.method}{of_layer}")
         print(f"Written to {self.out}.")
 
 
-def _name(names: tuple[str, ...] | None, label: int | None) -> str:
-    if label is None:
-        return ""
+def _panel(
+    subject: Subject,
+    names: tuple[str, ...] | None,
+    preprocessing: Preprocessing,
+    kind: str,
+    maps: dict[int, np.ndarray],
+    scores: np.ndarray,
+) -> Panel:
+    """A row of the sheet; the second of its maps is that of the true class."""
+    titled = [
+        (f"{word}: {_name(names, label)} {scores[label]:.1%}", found)
+        for word, (label, found) in zip((kind, "true"), maps.items(), strict=False)
+    ]
+    title = "\n".join([pathlib.PurePath(subject.name).name, *_true(subject, names)])
+    seen = seen_part(preprocessing, *subject.pixels.shape[:2])
+    return Panel(subject.pixels, title, tuple(titled), seen)
+
+
+def _true(subject: Subject, names: tuple[str, ...] | None) -> list[str]:
+    return [] if subject.label is None else [f"true: {_name(names, subject.label)}"]
+
+
+def _name(names: tuple[str, ...] | None, label: int) -> str:
     return names[label] if names and label < len(names) else f"class {label}"
 
 
