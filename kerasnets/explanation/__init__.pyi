@@ -2,7 +2,7 @@ from .cams import (
     layer_maps as layer_maps,
 )
 from .classifier import Classifier as Classifier
-from .explain import explain as explain
+from .maps import explain as explain
 from .methods import (
     METHODS as METHODS,
 )

@@ -145,8 +145,9 @@ def layer_maps(
     classes = checked_classes(classifier, class_index, len(images))
     chosen = classifier.layer(layer)
     found = []
-    for start in range(0, len(images), classifier.batch):
-        some = slice(start, start + classifier.batch)
+    step = classifier.batch(images)
+    for start in range(0, len(images), step):
+        some = slice(start, start + step)
         own = None if classes is None else classes[some]
         if method == "cam":
             maps = cam(classifier, images[some], own, layer)

@@ -85,8 +85,9 @@ class Classifier:
 
     def logits_of_many(self, images: np.ndarray) -> np.ndarray:
         """The same, in batches."""
-        starts = range(0, len(images), self.batch)
-        found = [self.logits(images[start : start + self.batch]) for start in starts]
+        step = self.batch(images)
+        starts = range(0, len(images), step)
+        found = [self.logits(images[start : start + step]) for start in starts]
         return np.concatenate([keras.ops.convert_to_numpy(each) for each in found])
 
     def gradients(
@@ -140,13 +141,15 @@ class Classifier:
         assert logits is not None  # as `logits_layer` is on the way
         return tf.cast(logits, tf.float32), maps
 
-    @functools.cached_property
-    def batch(self) -> int:
+    def batch(self, images: np.ndarray) -> int:
         """Number of images at a time within the budget of memory.
 
         A graph that runs layer by layer keeps all activations to the end.
+
+        Args:
+            images: Some of them, or one; (..., H, W, C).
         """
-        return batch_within(self.model, kept=True)
+        return batch_within(self.model, kept=True, size=images.shape[-3:-1])
 
 
 def checked_images(classifier: Classifier, images: Any) -> np.ndarray:

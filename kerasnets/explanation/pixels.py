@@ -42,7 +42,8 @@ def smooth_grad(
     copies = (
         image + deviation * draw.standard_normal(image.shape, np.float32) for _ in range(samples)
     )
-    return np.abs(_mean_gradient(classifier, copies, label)).max(axis=2)
+    gradient = _mean_gradient(classifier, copies, label, classifier.batch(image))
+    return np.abs(gradient).max(axis=2)
 
 
 def integrated_gradients(classifier: Classifier, image: np.ndarray, label: int) -> np.ndarray:
@@ -59,13 +60,14 @@ def integrated_gradients(classifier: Classifier, image: np.ndarray, label: int) 
     image = image.astype(np.float32)
     ends = np.stack([np.zeros_like(image), image])
     before, after = keras.ops.convert_to_numpy(classifier.logits(ends))[:, label]
-    mean, steps = _mean_gradient(classifier, ends, label), 1
+    batch = classifier.batch(image)
+    mean, steps = _mean_gradient(classifier, ends, label, batch), 1
     while steps < LEAST_STEPS or (
         steps < MOST_STEPS
         and abs((image * mean).sum() - (after - before)) > TOLERANCE * abs(after - before)
     ):
         midpoints = ((step + 0.5) / steps * image for step in range(steps))
-        mean = (mean + _mean_gradient(classifier, midpoints, label)) / 2
+        mean = (mean + _mean_gradient(classifier, midpoints, label, batch)) / 2
         steps *= 2
     return (image * mean).sum(axis=2)
 
@@ -106,7 +108,7 @@ def occlusion(
     whole = keras.ops.convert_to_numpy(classifier.logits(image[None]))[0, label]
     logits = [
         keras.ops.convert_to_numpy(classifier.logits(batch))[:, label]
-        for batch in _batches(hidden(), classifier.batch)
+        for batch in _batches(hidden(), classifier.batch(image))
     ]
     falls, counts = np.zeros((2, height, width))
     for (top, left), logit in zip(squares, np.concatenate(logits), strict=True):
@@ -121,11 +123,13 @@ def _starts(length: int, side: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
-def _mean_gradient(classifier: Classifier, images: Iterable[np.ndarray], label: int) -> np.ndarray:
-    """The mean gradient of a logit by the pixels, (H, W, C) float64."""
+def _mean_gradient(
+    classifier: Classifier, images: Iterable[np.ndarray], label: int, step: int
+) -> np.ndarray:
+    """The mean gradient of a logit by the pixels, (H, W, C) float64; `step` images at a time."""
     total: Any = 0.0
     count = 0
-    for batch in _batches(images, classifier.batch):
+    for batch in _batches(images, step):
         _, _, gradients = classifier.gradients(batch, np.full(len(batch), label))
         total = total + keras.ops.convert_to_numpy(gradients).sum(axis=0, dtype=np.float64)
         count += len(batch)

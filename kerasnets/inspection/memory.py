@@ -58,7 +58,7 @@ def activation_bytes(
         live += sum(sizes[id(x)] for x in outputs)
         inside = 0
         if isinstance(operation, keras.Model):
-            inside = activation_bytes(operation, kept=kept)
+            inside = activation_bytes(operation, size, kept=kept)
         peak = max(peak, live + inside)
         if kept:
             live += inside

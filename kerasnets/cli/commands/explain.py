@@ -158,7 +158,7 @@ class Explain:
     ) -> None:
         from kerasnets.data.images import fit
         from kerasnets.explanation.classifier import Classifier
-        from kerasnets.explanation.explain import explain
+        from kerasnets.explanation.maps import explain
         from kerasnets.explanation.sheet import save_sheet
         from kerasnets.inputs import with_preprocessing
         from kerasnets.lazy import tf
