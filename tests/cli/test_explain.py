@@ -54,6 +54,8 @@ def fails(*words: object, capsys) -> str:
         ("RUN IMAGE --class 10", "--class must be 0 to 9. Received: '10'"),
         ("RUN IMAGE --class seven", "Unknown class 'seven'. Known: 0, 1, 2"),
         ("SAVED IMAGE", "is a SavedModel, whose layers cannot be looked into; explain the run"),
+        ("VERSIONS IMAGE", "is a SavedModel, whose layers cannot be looked into; explain the run"),
+        ("RUN IMAGE --method occlusion --layer x", "--layer is for methods of a layer; occlusion"),
         ("RUN BROKEN", "broken.png' cannot be read as an image: no JPEG, PNG"),
     ],
 )
@@ -63,13 +65,14 @@ def test_what_cannot_be_explained_is_told_in_a_line(
     monkeypatch.setattr(
         "kerasnets.cli.commands.explain.load_tensorflow", lambda *_: pytest.fail("TensorFlow")
     )
-    (tmp_path / "saved").mkdir()
-    (tmp_path / "saved" / "saved_model.pb").touch()
+    (tmp_path / "saved" / "1").mkdir(parents=True)
+    (tmp_path / "saved" / "1" / "saved_model.pb").touch()
     (tmp_path / "broken.png").write_bytes(b"none")
     places = {
         "RUN": short_run.folder,
         "IMAGE": digit,
-        "SAVED": tmp_path / "saved",
+        "SAVED": tmp_path / "saved" / "1",
+        "VERSIONS": tmp_path / "saved",
         "BROKEN": tmp_path / "broken.png",
     }
     words = [places.get(word, word) for word in words.split()]
@@ -137,6 +140,7 @@ def test_the_worst_mistakes_of_a_run(short_run, tmp_path, capsys):
     [
         (None, "has no evaluation: there is no "),
         ("image,true,predicted,probability\n", "made no mistakes in its evaluation"),
+        ("name,true\nx.png,1\n", "mistakes.csv' is no list of mistakes: 'image'"),
         ("image,true,predicted,probability\nx.png,1,2,0.9\n", "'x.png' of .* is no image of dig"),
     ],
 )

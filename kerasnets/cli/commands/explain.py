@@ -20,6 +20,7 @@ from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError, unknown
 from kerasnets.explanation.methods import LAYER_METHODS, Method
 from kerasnets.explanation.sheet import Panel, check_sheet, seen_part
+from kerasnets.export.versions import versions
 from kerasnets.prediction.prediction import check_images, image_files, read_image
 
 if typing.TYPE_CHECKING:
@@ -89,8 +90,11 @@ class Explain:
             raise UserError("Give image files, kerasnets explain MODEL IMAGE..., or --mistakes N.")
         if self.mistakes is not None and self.mistakes < 1:
             raise UserError(f"--mistakes must be at least 1. Received: {self.mistakes}.")
+        if self.layer and self.method not in LAYER_METHODS:
+            raise UserError(f"--layer is for methods of a layer; {self.method} asks the pixels.")
         image_files(self.images)
-        if (pathlib.Path(self.model) / "saved_model.pb").is_file():
+        folder = pathlib.Path(self.model)
+        if (folder / "saved_model.pb").is_file() or versions(folder):
             raise UserError(
                 f"{self.model!r} is a SavedModel, whose layers cannot be looked into; explain the "
                 "run or the network that it was exported from."
@@ -244,8 +248,11 @@ def _worst_mistakes(run: Run, count: int) -> list[str]:
     path = run.folder / "mistakes.csv"
     if not path.is_file():
         raise UserError(f"The run in {str(run.folder)!r} has no evaluation: there is no {path}.")
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        names = [row["image"] for row in csv.DictReader(file)]
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            names = [row["image"] for row in csv.DictReader(file)]
+    except (OSError, csv.Error, KeyError) as error:
+        raise UserError(f"{str(path)!r} is no list of mistakes: {error}.") from error
     if not names:
         raise UserError(f"The run in {str(run.folder)!r} made no mistakes in its evaluation.")
     return names[:count]
