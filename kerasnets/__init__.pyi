@@ -8,6 +8,9 @@ from . import (
     evaluation as evaluation,
 )
 from . import (
+    explanation as explanation,
+)
+from . import (
     export as export,
 )
 from . import (
@@ -43,6 +46,7 @@ from . import (
 from .config import TrainConfig as TrainConfig
 from .config import recipe as recipe
 from .errors import UserError as UserError
+from .explanation import explain as explain
 from .fast import for_inference as for_inference
 from .inputs import Preprocessing as Preprocessing
 from .inputs import with_preprocessing as with_preprocessing

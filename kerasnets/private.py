@@ -6,6 +6,7 @@ No other module uses one, as `tests/test_private.py` checks; an upgrade that bre
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +29,17 @@ def maker_of(tensor: Any) -> keras.layers.Layer:
     stay (keras.models.clone_model and keras.Model depend on it).
     """
     return tensor._keras_history.operation
+
+
+def run_through(model: Any, inputs: Any, call: Callable[..., Any]) -> Any:
+    """Runs a functional model with ``call(operation, *args, **kwargs)`` for each operation.
+
+    Keras has no public way to see what the layers of a model give while it computes. A model of
+    their outputs would leave its calls in the layers, and takes the inputs in the model's own type.
+    """
+    return model._run_through_graph(
+        inputs, operation_fn=lambda operation: functools.partial(call, operation)
+    )
 
 
 def calls_after_running(

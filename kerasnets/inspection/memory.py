@@ -19,6 +19,7 @@ def batch_within(
     budget: int = BUDGET,
     replicas: int = 1,
     size: tuple[int, int] | None = None,
+    kept: bool = False,
 ) -> int:
     """The number of images that a network takes at once in inference, up to about `MOST_IMAGES`.
 
@@ -27,12 +28,15 @@ def batch_within(
         budget: Bytes for the activations on each device; one image a device is the least.
         replicas: Number of devices, among which the batch divides.
         size: (height, width) of the images, for a network that takes any size.
+        kept: Whether all activations are kept to the end, for gradients.
     """
-    fits = max(1, budget // activation_bytes(network, size))
+    fits = max(1, budget // activation_bytes(network, size, kept=kept))
     return min(fits, math.ceil(MOST_IMAGES / replicas)) * replicas
 
 
-def activation_bytes(network: keras.Model, size: tuple[int, int] | None = None) -> int:
+def activation_bytes(
+    network: keras.Model, size: tuple[int, int] | None = None, *, kept: bool = False
+) -> int:
     """The peak memory of activations in inference, in bytes for an image.
 
     That is the largest sum of the tensors that are needed at once where the layers are computed
@@ -41,6 +45,7 @@ def activation_bytes(network: keras.Model, size: tuple[int, int] | None = None) 
     Args:
         network: A functional model of images, (N, H, W, C).
         size: (height, width) of the images, for a network that takes any size.
+        kept: Whether all activations are kept to the end; the peak is then their sum.
     """
     # Other kinds of models do not tell their operations.
     operations = keras.Model(network.inputs, network.outputs).operations
@@ -51,8 +56,13 @@ def activation_bytes(network: keras.Model, size: tuple[int, int] | None = None) 
     live, peak = 0, 0
     for step, (operation, outputs) in enumerate(zip(operations, made, strict=True)):
         live += sum(sizes[id(x)] for x in outputs)
-        inside = activation_bytes(operation) if isinstance(operation, keras.Model) else 0
+        inside = 0
+        if isinstance(operation, keras.Model):
+            inside = activation_bytes(operation, size, kept=kept)
         peak = max(peak, live + inside)
+        if kept:
+            live += inside
+            continue
         done = {*read[step], *map(id, outputs)}
         # What a second call of a layer gives, or a model inside, is not told by the operation.
         live -= sum(sizes.get(each, 0) for each in done if last.get(each, step) == step)

@@ -68,9 +68,12 @@ def test_the_largest_sum_of_tensors_needed_at_once_counts():
     network = keras.Model(images, keras.layers.Add()([x, y]))
     # Both branches and their sum: 3 tensors of 8 x 8 x 16 float32.
     assert activation_bytes(network) == 3 * 8 * 8 * 16 * 4
+    # Gradients need the images too.
+    assert activation_bytes(network, kept=True) == (3 * 16 + 4) * 8 * 8 * 4
     outer = keras.Input((8, 8, 4))
     nested = keras.Model(outer, network(outer))
     assert activation_bytes(nested) >= activation_bytes(network)
+    assert activation_bytes(nested, kept=True) >= activation_bytes(network, kept=True)
     with_half = keras.Sequential([images, keras.layers.Conv2D(16, 1, dtype="mixed_bfloat16")])
     assert activation_bytes(with_half) == 8 * 8 * (4 * 4 + 16 * 2)
 
