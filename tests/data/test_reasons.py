@@ -249,7 +249,7 @@ def api(exported):
     """The server's answers, without its process."""
     repository = Repository(ServerConfig(), exported.parent)
     repository.start()
-    yield RestApi(repository)
+    yield RestApi(repository, ServerConfig())
     repository.stop()
 
 
@@ -299,4 +299,4 @@ def test_data_check_training_predict_and_the_server_say_the_same(
     body = json.dumps({"instances": [instance]}).encode()
     with pytest.raises(RequestError) as answered:
         asyncio.run(api.answer("POST", "/v1/models/small:predict", body))
-    assert answered.value.args[0] == words
+    assert answered.value.message == words
