@@ -135,6 +135,7 @@ def test_a_full_disk_ends_a_command_in_one_line(command, tmp_path, name, size):
         assert "No space left on device" in lines[-1], shown
         assert lines == shown.splitlines()[-1:], shown
         # What was being written is gone or begins with a dot, and nothing that stays is cut off.
+        (tmp_path / "whole").mkdir()
         code, shown = run(command(name, tmp_path / "whole"))
         assert code == 0, shown
         whole = {key: len(value) for key, value in contents(tmp_path / "whole").items()}
