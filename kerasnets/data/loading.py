@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from kerasnets.data import images
@@ -11,6 +13,23 @@ from kerasnets.data.augment import Augment, Crop
 from kerasnets.data.graphs import as_written, traced_once
 from kerasnets.data.sources.base import Split
 from kerasnets.inputs import Preprocessing
+
+
+def whole_images(
+    split: Split, indices: Sequence[int] | np.ndarray, channels: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Some images as they are: the index of each, and its pixels, (H, W, channels) uint8, upright.
+
+    They come in the order of their indices, in which some splits must be read.
+    """
+    order = np.unique(np.asarray(indices, np.int64))
+    chosen = split.take(order)
+    read = chosen.records.reader()
+    for index, record in chosen.records.epoch(0, 1):
+        image = read(index, record)
+        if not chosen.records.hold_pixels:
+            image = images.decode(image, channels)
+        yield int(order[int(index)]), images.match_channels(image, channels).numpy()
 
 
 class Loader:

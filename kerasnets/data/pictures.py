@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kerasnets.data import images
 from kerasnets.data.augment import Augment
 from kerasnets.data.checks import NearDuplicate, Place
+from kerasnets.data.loading import whole_images
 from kerasnets.data.pipeline import evaluation_batches, training_batches
 from kerasnets.data.sources.base import Dataset, Split
 from kerasnets.files import whole
@@ -103,21 +103,13 @@ def _whole(dataset: Dataset, places: Sequence[Place]) -> dict[tuple[str, int], n
     """Images as they are, no larger than `PAIR_SIDE`, by split and index."""
     found = {}
     for name, split in dataset.splits.items():
-        indices = np.unique([place.index for place in places if place.split == name])
-        if not indices.size:
-            continue
-        chosen = split.take(indices)
-        read = chosen.records.reader()
-        for index, record in chosen.records.epoch(0, 1):
-            image = read(index, record)
-            if not chosen.records.hold_pixels:
-                image = images.decode(image, 3)
-            image = images.match_channels(image, 3)
-            if tf.reduce_max(tf.shape(image)) > PAIR_SIDE:
+        indices = [place.index for place in places if place.split == name]
+        for index, image in whole_images(split, indices, 3) if indices else ():
+            if max(image.shape) > PAIR_SIDE:
                 size = (PAIR_SIDE, PAIR_SIDE)
-                image = tf.image.resize(image, size, preserve_aspect_ratio=True, antialias=True)
-                image = tf.cast(tf.clip_by_value(image, 0, 255) + 0.5, tf.uint8)
-            found[name, int(indices[index])] = image.numpy()
+                small = tf.image.resize(image, size, preserve_aspect_ratio=True, antialias=True)
+                image = tf.cast(tf.clip_by_value(small, 0, 255) + 0.5, tf.uint8).numpy()
+            found[name, index] = image
     return found
 
 

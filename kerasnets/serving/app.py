@@ -132,7 +132,7 @@ class RestFirst:
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 work = self._api.answer(request.method, path, body)
-                return _answer(200, await _while_connected(request, work))
+                return _answer(200, await while_connected(request, work))
         except TimeoutError:
             message = f"The answer took longer than {self._config.timeout_s:g} s."
             raise RequestError("DEADLINE_EXCEEDED", message) from None
@@ -150,7 +150,7 @@ def _answer(code: int, body: bytes, headers: dict[str, str] | None = None) -> Re
     return Response(body, code, headers, media_type="application/json")
 
 
-async def _while_connected(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
+async def while_connected(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
     """What the work comes to; it is cancelled when the client, whose body was read, goes away.
 
     Raises:
@@ -214,7 +214,7 @@ def serve(folder: pathlib.Path | None, config: ServerConfig) -> None:
         for handler in log.handlers:
             handler.setFormatter(JsonFormatter())
     repository.start()
-    # What has been loaded stays: collecting garbage need not look through it again.
+    # What has been loaded stays: looking through it takes a quarter of a second, in which all wait.
     gc.freeze()
     server = uvicorn.Server(uvicorn_config(create_app(repository, config), config))
     # From here on connections wait until the server takes them.

@@ -3,8 +3,11 @@
 import asyncio
 import types
 
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
 from kerasnets.serving import ServerConfig
-from kerasnets.serving.app import create_app
+from kerasnets.serving.app import create_app, while_connected
 
 
 async def ask(app, method: str, path: str, *messages: dict) -> tuple[int, bytes]:
@@ -42,3 +45,29 @@ def test_a_client_that_goes_while_it_sends_is_counted():
 
     page = asyncio.run(run()).decode()
     assert 'request_count{model_name="half",status="CANCELLED"} 1' in page
+
+
+def test_work_for_a_client_that_has_gone_is_given_up():
+    async def ended(gone_after: float, work_s: float) -> str:
+        async def receive() -> dict:
+            await asyncio.sleep(gone_after)
+            return {"type": "http.disconnect"}
+
+        async def work() -> bytes:
+            try:
+                await asyncio.sleep(work_s)
+            except asyncio.CancelledError:
+                ends.append("cancelled")
+                raise
+            return b"an answer"
+
+        ends: list[str] = []
+        request = Request({"type": "http"}, receive)
+        try:
+            return (await while_connected(request, work())).decode()
+        except ClientDisconnect:
+            await asyncio.sleep(0)
+            return " ".join(ends)
+
+    assert asyncio.run(ended(gone_after=30, work_s=0.01)) == "an answer"
+    assert asyncio.run(ended(gone_after=0.01, work_s=30)) == "cancelled"

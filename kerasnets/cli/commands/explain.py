@@ -260,7 +260,7 @@ def _worst_mistakes(run: Run, count: int) -> list[str]:
 
 def _of_split(run: Run, names: list[str], channels: int) -> list[Subject]:
     """The images of these names in the split that a run was evaluated on."""
-    from kerasnets.data.images import decode, match_channels
+    from kerasnets.data.loading import whole_images
     from kerasnets.runs.run import load_data
 
     dataset = load_data(run.config)
@@ -275,15 +275,8 @@ def _of_split(run: Run, names: list[str], channels: int) -> list[Subject]:
             f"{missing[0]!r} of {str(run.folder / 'mistakes.csv')!r} is no image of "
             f"{dataset.name}, {dataset.held_out}."
         )
-    # Some splits are read in the order of their files alone.
-    order = np.unique([places[name] for name in names])
-    chosen = split.take(order)
-    read, subjects = chosen.records.reader(), {}
-    for index, record in chosen.records.epoch(0, 1):
-        image = read(index, record)
-        if not chosen.records.hold_pixels:
-            image = decode(image, channels)
-        pixels, label = match_channels(image, channels).numpy(), int(chosen.labels[int(index)])
-        place = int(order[int(index)])
-        subjects[place] = Subject(split.name(place), pixels, label)
-    return [subjects[places[name]] for name in names]
+    found = dict(whole_images(split, [places[name] for name in names], channels))
+    return [
+        Subject(split.name(place), found[place], int(split.labels[place]))
+        for place in map(places.__getitem__, names)
+    ]
