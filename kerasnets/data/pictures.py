@@ -15,9 +15,9 @@ from kerasnets.data.checks import NearDuplicate, Place
 from kerasnets.data.loading import whole_images
 from kerasnets.data.pipeline import evaluation_batches, training_batches
 from kerasnets.data.sources.base import Dataset, Split
-from kerasnets.files import whole
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import tf
+from kerasnets.plotting import save_figure
 
 COLUMNS = 8
 MOST_ROWS = 12
@@ -89,8 +89,7 @@ def save_near_duplicates(
                 transform=axis.transAxes, ha="center", va="top", fontsize=7, parse_math=False,
             )  # fmt: skip
         part.subplots_adjust(0.03, 0.19, 0.97, 0.9, 0.04)
-    with whole(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
+    save_figure(figure, path, dpi=110)
 
 
 def _kind(pair: NearDuplicate) -> str:
@@ -135,5 +134,4 @@ def _draw(path: str | os.PathLike, rows: list[np.ndarray], names: list[str], tit
         )  # fmt: skip
     figure.suptitle(title, fontsize=9, parse_math=False)
     figure.subplots_adjust(0.19, 0.01, 0.995, 1 - 0.4 / figure.get_figheight(), 0.04, 0.04)
-    with whole(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
+    save_figure(figure, path, dpi=110)

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from kerasnets.files import whole
+from kerasnets.plotting import save_figure
 
 
 def save_confusion(path: pathlib.Path, confusion: np.ndarray, class_names: tuple[str, ...]) -> None:
@@ -44,9 +44,3 @@ def save_pictures(path: pathlib.Path, images: list[np.ndarray], titles: list[str
         axis.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray")
         axis.set_title(title, fontsize=8, parse_math=False)
     save_figure(figure, path)
-
-
-def save_figure(figure: Figure, path: pathlib.Path) -> None:
-    """Writes a figure as a PNG file."""
-    with whole(path) as partial:
-        figure.savefig(partial, format="png", dpi=120)

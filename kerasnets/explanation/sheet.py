@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasnets.errors import UserError
-from kerasnets.files import whole
 from kerasnets.inputs import Preprocessing
+from kerasnets.plotting import check_picture, save_figure
 
-ENDINGS = (".png", ".pdf", ".svg")
 # The most images of a sheet, whose height the PNG format bounds.
 MOST_IMAGES = 60
 # Images are beside each other where there are more than this many.
@@ -65,9 +64,8 @@ def seen_part(
 
 
 def check_sheet(path: pathlib.Path, images: int) -> None:
-    """Refuses a file whose ending stands for no format, and more images than a sheet takes."""
-    if path.suffix.lower() not in ENDINGS:
-        raise UserError(f"--out must end in {', '.join(ENDINGS)}. Received: {str(path)!r}.")
+    """Refuses a file that cannot become a picture, and more images than a sheet takes."""
+    check_picture(path)
     if images > MOST_IMAGES:
         raise UserError(f"A sheet takes {MOST_IMAGES} images at most. Received: {images}.")
 
@@ -76,7 +74,7 @@ def save_sheet(path: str | os.PathLike, panels: Sequence[Panel], title: str) -> 
     """Draws a row for each image: the image, then an overlay for each of its maps.
 
     Args:
-        path: File to write, whose ending is one of `ENDINGS`.
+        path: File to write, whose ending is one of `kerasnets.plotting.ENDINGS`.
         panels: The images.
         title: What stands above them all.
     """
@@ -108,8 +106,7 @@ def save_sheet(path: str | os.PathLike, panels: Sequence[Panel], title: str) -> 
             )
             axis.set_title(text, fontsize=8, loc="left", pad=3, parse_math=False)
     _draw_scale(figure, column, width, height)
-    with whole(path) as partial:
-        figure.savefig(partial, format=pathlib.Path(path).suffix[1:].lower(), dpi=DPI)
+    save_figure(figure, path, dpi=DPI)
 
 
 def _shown_size(image: np.ndarray) -> tuple[int, int]:

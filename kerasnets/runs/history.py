@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kerasnets.errors import UserError
-from kerasnets.evaluation.plots import save_figure
 from kerasnets.files import read_text
+from kerasnets.plotting import save_figure
 
 # Columns that every ``history.csv`` has.
 COLUMNS = {"epoch", "loss", "accuracy", "learning_rate"}

@@ -44,7 +44,7 @@ def fails(*words: object, capsys) -> str:
         ("lenet5 IMAGE", "To explain the network lenet5 give --weights SOURCE."),
         ("lenet6 IMAGE --weights x.h5", "Unknown network 'lenet6'. The closest: lenet5"),
         ("lenet5 IMAGE --weights x.h5", "There is no weight file 'x.h5'"),
-        ("lenet5 IMAGE --out a.gif", "--out must end in .png, .pdf, .svg. Received: 'a.gif'"),
+        ("lenet5 IMAGE --out a.gif", "--out must end in .png, .svg, .pdf. Received: 'a.gif'"),
         ("lenet5 IMAGE --out none/a.png", "There is no folder 'none' for --out"),
         ("lenet5 IMAGE --method gradcam", "invalid choice 'gradcam'"),
         ("lenet5 --mistakes 3", "--mistakes is for a run; 'lenet5' is a network"),

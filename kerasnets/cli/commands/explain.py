@@ -84,8 +84,6 @@ class Explain:
 
     def _check(self) -> Run | None:
         check_sheet(self.out, self.mistakes or len(self.images))
-        if not self.out.absolute().parent.is_dir():
-            raise UserError(f"There is no folder {str(self.out.parent)!r} for --out.")
         if (self.mistakes is None) == (not self.images):
             raise UserError("Give image files, kerasnets explain MODEL IMAGE..., or --mistakes N.")
         if self.mistakes is not None and self.mistakes < 1:
