@@ -233,6 +233,28 @@ def fit(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
     return tf.ensure_shape(image, (height, width, image.shape[-1]))
 
 
+def seen_part(sides: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
+    """The part of each image that `fit` brings before the network.
+
+    Args:
+        sides: Heights and widths of images, (N, 2) int32.
+        preprocessing: The network's.
+
+    Returns:
+        (N, 4) float32: top, left, height and width as fractions of the image's sides; with
+        ``fit="pad"`` it reaches beyond the image.
+    """
+    size, side = tf.constant(preprocessing.size), preprocessing.resize_to
+    if preprocessing.fit == "crop":
+        resized = side * sides // tf.reduce_min(sides, axis=1, keepdims=True)
+    else:
+        resized = size if preprocessing.fit == "stretch" else tf.constant([side, side])
+        resized = tf.broadcast_to(resized, tf.shape(sides))
+    corner = tf.cast(tf.round((resized - size) / 2), tf.float32)
+    resized = tf.cast(resized, tf.float32)
+    return tf.concat([corner / resized, tf.cast(size, tf.float32) / resized], axis=1)
+
+
 def short_side(image: tf.Tensor, side: int, preprocessing: Preprocessing) -> tf.Tensor:
     """The whole image with a short side of `side` pixels, resized as `fit` does."""
     sides = _sides(image, side)

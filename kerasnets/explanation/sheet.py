@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasnets.errors import UserError
-from kerasnets.inputs import Preprocessing
 from kerasnets.plotting import check_picture, save_figure
 
 # The most images of a sheet, whose height the PNG format bounds.
@@ -34,33 +33,13 @@ class Panel:
         image: (H, W, 1 or 3) uint8, at its own resolution.
         title: What stands above the image.
         maps: For each overlay its title and its map, (h, w), of the part that the network saw.
-        seen: That part of the image: top, left, height and width in its pixels; all by default.
+        seen: That part: top, left, height and width as fractions of the image's sides.
     """
 
     image: np.ndarray
     title: str
     maps: tuple[tuple[str, np.ndarray], ...]
-    seen: tuple[float, float, float, float] | None = None
-
-
-def seen_part(
-    preprocessing: Preprocessing, height: int, width: int
-) -> tuple[float, float, float, float]:
-    """The part of an image that fitting brings before the network: top, left, height, width.
-
-    In the image's pixels; with ``fit="pad"`` it reaches beyond the image.
-    """
-    before, size = np.array([height, width]), np.array(preprocessing.size)
-    side = preprocessing.resize_to
-    if preprocessing.fit == "stretch":
-        sides = size
-    elif preprocessing.fit == "crop":
-        sides = side * before // before.min()
-    else:
-        sides = np.array([side, side])
-    scale = sides / before
-    corner = np.round((sides - size) / 2) / scale
-    return (*corner.tolist(), *(size / scale).tolist())
+    seen: tuple[float, float, float, float] = (0, 0, 1, 1)
 
 
 def check_sheet(path: pathlib.Path, images: int) -> None:
@@ -130,13 +109,12 @@ def _draw(axis, panel: Panel, drawn: np.ndarray | None) -> None:
         image, cmap="gray", vmin=0, vmax=255, extent=outline, interpolation=pixels, aspect="auto"
     )
     if drawn is not None:
-        top, left, tall, wide = panel.seen or (0, 0, height, width)
+        top, left, tall, wide = np.multiply(panel.seen, (height, width, height, width))
         axis.imshow(
             _of_largest(drawn), cmap=COLOURS, vmin=0, vmax=1, alpha=0.6, aspect="auto",
             extent=(left, left + wide, top + tall, top), interpolation="bilinear",
         )  # fmt: skip
-        if panel.seen:
-            axis.add_patch(Rectangle((left, top), wide, tall, fill=False, color="white", lw=0.8))
+        axis.add_patch(Rectangle((left, top), wide, tall, fill=False, color="white", lw=0.8))
     axis.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
 
 

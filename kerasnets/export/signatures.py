@@ -7,6 +7,7 @@
 | ``tensor`` | ``tensor`` (N, h, w, c) float32, fitted and scaled | ``logits`` (N, classes) |
 | ``features`` | ``image_bytes`` (N,) string | ``features`` (N, D) |
 | ``classify`` | ``inputs`` (N,) string: tf.Example | ``classes``, ``scores`` (N, k) |
+| ``explain`` | ``image_bytes`` (N,) string | see `EXPLANATION` |
 
 ``image_bytes`` holds image files: JPEG, PNG, BMP, GIF or WebP. A tf.Example has such a file in its
 feature ``image/encoded``. ``classify`` is what TensorFlow Serving's ``:classify`` asks for.
@@ -23,7 +24,9 @@ import tensorflow as tf
 from kerasnets.data import formats, images
 from kerasnets.data.graphs import after, require
 from kerasnets.data.marks import FORMATS
-from kerasnets.export.names import ANSWER
+from kerasnets.explanation.cams import grad_cam
+from kerasnets.explanation.classifier import Classifier
+from kerasnets.export.names import ANSWER, EXPLANATION
 from kerasnets.fast.rewriting import classifying_layer, logits_of
 from kerasnets.inputs import Preprocessing, with_preprocessing
 
@@ -55,14 +58,17 @@ def signatures(
         class_names: Names of the classes, by label.
     """
     shape = network.input_shape[1:]
-    with_embedding = keras.Model(
-        network.input, {"logits": logits_of(network), "features": embedding_of(network)}
-    )
-    on_pixels = with_preprocessing(with_embedding, preprocessing)
+    maps = last_maps_of(network)
+    before = keras.Model(network.input, maps)
+    behind = keras.Model(maps, {"logits": logits_of(network), "features": embedding_of(network)})
+    on_pixels = with_preprocessing(before, preprocessing)
     channels = shape[-1]
     names = tf.constant(class_names)
     # Functions that several signatures call are traced and written once.
-    run = tf.function(lambda pixels: _of_any_number(on_pixels, pixels))
+    maps_of = tf.function(lambda pixels: on_pixels(pixels, training=False))
+    run = tf.function(
+        lambda pixels: _of_any_number(lambda some: behind(maps_of(some), training=False), pixels)
+    )
     read = tf.function(lambda files: decoded(files, channels, preprocessing))
 
     def answer(pixels: tf.Tensor) -> Answer:
@@ -72,22 +78,44 @@ def signatures(
         return dict(zip(ANSWER, values, strict=True))
 
     def serving_default(image_bytes: tf.Tensor) -> Answer:
-        return answer(read(image_bytes))
+        return answer(read(image_bytes)[0])
 
     def of_images(images: tf.Tensor) -> Answer:
         return answer(fitted(images, channels, preprocessing))
 
     def of_tensor(tensor: tf.Tensor) -> Answer:
-        return {"logits": _of_any_number(with_embedding, tensor)["logits"]}
+        def logits(some: tf.Tensor) -> Answer:
+            return {"logits": behind(before(some, training=False), training=False)["logits"]}
+
+        return _of_any_number(logits, tensor)
 
     def features(image_bytes: tf.Tensor) -> Answer:
-        return {"features": run(read(image_bytes))["features"]}
+        return {"features": run(read(image_bytes)[0])["features"]}
 
     def classify(inputs: tf.Tensor) -> Answer:
         wanted = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
         files: Any = tf.io.parse_example(inputs, wanted)["image/encoded"]
         found = serving_default(files)
         return {"classes": found["top_classes"], "scores": found["top_scores"]}
+
+    def explain(image_bytes: tf.Tensor) -> Answer:
+        def found(pixels: tf.Tensor) -> Answer:
+            maps = maps_of(pixels)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(maps)
+                logits = behind(maps, training=False)["logits"]
+                best = tf.argmax(logits, axis=1)
+                score = tf.gather(logits, best, axis=1, batch_dims=1)
+            gradients = tf.cast(tape.gradient(score, maps), tf.float32)
+            positive = tf.nn.relu(grad_cam(tf.cast(maps, tf.float32), gradients))
+            most = tf.reduce_max(positive, axis=(1, 2), keepdims=True)
+            scores = tf.reduce_max(tf.nn.softmax(logits), axis=1)
+            values = (tf.gather(names, best), scores, tf.math.divide_no_nan(positive, most))
+            return dict(zip(EXPLANATION, values, strict=False))
+
+        pixels, sides = read(image_bytes)
+        parts = images.seen_part(sides, preprocessing)
+        return {**_of_any_number(found, pixels), EXPLANATION[-1]: parts}
 
     files = (tf.TensorSpec([None], tf.string, "image_bytes"),)
     return {
@@ -96,6 +124,7 @@ def signatures(
         "tensor": Signature(of_tensor, (tf.TensorSpec([None, *shape], tf.float32, "tensor"),)),
         "features": Signature(features, files),
         "classify": Signature(classify, (tf.TensorSpec([None], tf.string, "inputs"),)),
+        "explain": Signature(explain, files),
     }
 
 
@@ -106,15 +135,20 @@ def classifier(
     return signatures(network, preprocessing, class_names)["serving_default"].function
 
 
-def _of_any_number(network: keras.Model, x: tf.Tensor) -> Answer:
-    """A network's answer to a batch that may be empty, which oneDNN's fused convolutions refuse."""
+def _of_any_number(function: Callable[[tf.Tensor], Answer], x: tf.Tensor) -> Answer:
+    """An answer to a batch that may be empty, which oneDNN's fused convolutions refuse."""
     number = tf.shape(x)[0]
     # Where there is an image already, padding with nothing costs nothing.
     missing = tf.maximum(1 - number, 0)
     padded = tf.pad(x, tf.pad([[missing]], [[0, 3], [1, 0]]))
     padded = tf.ensure_shape(padded, (None, *x.shape[1:]))
-    answer = network(padded, training=False)
-    return {name: value[:number] for name, value in answer.items()}
+    return {name: value[:number] for name, value in function(padded).items()}
+
+
+def last_maps_of(network: keras.Model) -> keras.KerasTensor:
+    """The maps that `kerasnets.explain` takes by default; the input where no layer has maps."""
+    layer: Any = Classifier(network).default_layer
+    return network.input if layer is None else layer.output
 
 
 def embedding_of(network: keras.Model) -> keras.KerasTensor:
@@ -125,8 +159,12 @@ def embedding_of(network: keras.Model) -> keras.KerasTensor:
     return x
 
 
-def decoded(image_bytes: tf.Tensor, channels: int, preprocessing: Preprocessing) -> tf.Tensor:
+def decoded(
+    image_bytes: tf.Tensor, channels: int, preprocessing: Preprocessing
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Image files, (N,) strings, as evaluation sees them: (N, height, width, channels) uint8.
+
+    Their own heights and widths come with them, (N, 2) int32.
 
     The graph raises ``InvalidArgumentError`` where a file cannot be read, and names those in a
     batch of several that are no image files at all.
@@ -143,22 +181,19 @@ def decoded(image_bytes: tf.Tensor, channels: int, preprocessing: Preprocessing)
         return after([require(tf.constant(False), words)], image_bytes)
 
     image_bytes = tf.cond(tf.reduce_all(known), lambda: image_bytes, refused)
-    return _each(
-        lambda encoded: images.fit(images.decode(encoded, channels), preprocessing),
-        image_bytes,
-        (*preprocessing.size, channels),
-    )
+
+    def fit(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = images.decode(encoded, channels)
+        return images.fit(image, preprocessing), tf.shape(image)[:2]
+
+    pixels = tf.TensorSpec((*preprocessing.size, channels), tf.uint8)
+    return tf.map_fn(fit, image_bytes, fn_output_signature=(pixels, tf.TensorSpec((2,), tf.int32)))
 
 
 def fitted(pixels: tf.Tensor, channels: int, preprocessing: Preprocessing) -> tf.Tensor:
     """Images of one size, (N, H, W, 3) uint8, at the network's: (N, height, width, channels)."""
-    return _each(
+    return tf.map_fn(
         lambda image: images.fit(images.match_channels(image, channels), preprocessing),
         pixels,
-        (*preprocessing.size, channels),
+        fn_output_signature=tf.TensorSpec((*preprocessing.size, channels), tf.uint8),
     )
-
-
-def _each(function: Callable, elements: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
-    """A function of one image on every image of a batch."""
-    return tf.map_fn(function, elements, fn_output_signature=tf.TensorSpec(shape, tf.uint8))

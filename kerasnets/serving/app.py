@@ -82,7 +82,7 @@ def create_app(repository: Repository, config: ServerConfig) -> ASGIApp:
 
     @app.get("/models")
     async def models() -> Response:
-        return _answer(200, to_json({"models": sorted(repository.models)}))
+        return _answer(200, to_json({"models": repository.abilities()}))
 
     app.mount("/", StaticFiles(directory=PAGE, html=True))
     return guarded(RestFirst(app, api, metrics, config), config, api.route)

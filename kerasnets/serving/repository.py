@@ -141,6 +141,13 @@ class Repository:
             for name, model in self.models.items()
         }
 
+    def abilities(self) -> list[dict[str, object]]:
+        """What the page needs to know of each model: its newest version, and what that can do."""
+        return [
+            {"name": name, **(model.loaded[max(model.loaded)].abilities if model.loaded else {})}
+            for name, model in sorted(self.models.items())
+        ]
+
     def find(self, name: str, version: int | None, label: str | None) -> Servable:
         """The version that a request asks for; the newest where it names none.
 

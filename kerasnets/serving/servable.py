@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import functools
 import pathlib
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,9 @@ from kerasnets.serving.json_tensors import Tensors, strings, too_many
 from kerasnets.serving.status import RequestError, invalid
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
+LABELS = "assets.extra/labels.txt"
+# Who has these classes can be given a drawing: "7", "digit 7".
+DIGITS = list("0123456789")
 
 
 class Servable:
@@ -48,6 +52,11 @@ class Servable:
         self.input_types = {
             name: {key: tf.as_dtype(info.dtype).name for key, info in signature.inputs.items()}
             for name, signature in self.signatures.items()
+        }
+        self.abilities = {
+            "version": version,
+            "explains": "explain" in self.signatures,
+            "digits": [re.sub(r"\D", "", name) for name in _class_names(folder)] == DIGITS,
         }
         self._loaded: Any = tf.saved_model.load(folder)
         self._max_pixels = config.max_pixels
@@ -129,6 +138,13 @@ def _read_signatures(path: pathlib.Path) -> Mapping[str, SignatureDef]:
         if "serve" in meta_graph.meta_info_def.tags:
             return dict(meta_graph.signature_def)
     raise ValueError(f"{path} has no graph with the tag 'serve'")
+
+
+def _class_names(folder: pathlib.Path) -> list[str]:
+    """The names of the classes that an export of ours comes with; other SavedModels have none."""
+    with contextlib.suppress(OSError):
+        return (folder / LABELS).read_text(encoding="utf-8", errors="replace").splitlines()
+    return []
 
 
 def _is_batched(signature: SignatureDef) -> bool:

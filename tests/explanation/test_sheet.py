@@ -8,8 +8,8 @@ import tensorflow as tf
 from PIL import Image
 
 from kerasnets import Preprocessing
-from kerasnets.data.images import fit
-from kerasnets.explanation.sheet import Panel, save_sheet, seen_part
+from kerasnets.data.images import fit, seen_part
+from kerasnets.explanation.sheet import Panel, save_sheet
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_a_part_that_is_seen_is_where_it_is_shown(preprocessing, sides):
     assert seen.any()
     grid = np.indices(seen.shape) + 0.5
     centre = (grid * seen).sum(axis=(1, 2)) / seen.sum()
-    top, left, tall, wide = seen_part(preprocessing, height, width)
-    back = np.array([top, left]) + centre / preprocessing.size * [tall, wide]
+    top, left, tall, wide = seen_part(tf.constant([sides, (9, 9)]), preprocessing)[0].numpy()
+    back = sides * (np.array([top, left]) + centre / preprocessing.size * [tall, wide])
     np.testing.assert_allclose(back, place + 4, atol=0.6)
 
 
@@ -54,7 +54,7 @@ def test_the_map_is_drawn_where_the_network_looked(tmp_path):
     image = np.full((400, 200, 1), 128, np.uint8)
     found = np.zeros((4, 4))
     found[0, 0] = 1
-    save_sheet(tmp_path / "a.png", [Panel(image, "", (("", found),), (100, 0, 200, 200))], "")
+    save_sheet(tmp_path / "a.png", [Panel(image, "", (("", found),), (0.25, 0, 0.5, 1))], "")
     with Image.open(tmp_path / "a.png") as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     drawn = pixels[84:484, 232:432]

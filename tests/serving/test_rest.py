@@ -297,7 +297,13 @@ def test_what_is_no_http(server):
 def test_pages_beside_the_api(server):
     assert server.get("/healthz") == (200, "ok\n")
     assert server.get("/readyz") == (200, "ok\n")
-    assert server.get("/models") == (200, '{"models": ["changing", "half", "lenet"]}')
+    other = {"explains": False, "digits": False}
+    changing, *models = server.ask("GET", "/models")[1]["models"]
+    assert changing["name"] == "changing"  # other tests add versions of it
+    assert models == [
+        {"name": "half", "version": 2, **other},
+        {"name": "lenet", "version": 1, "explains": True, "digits": True},
+    ]
     code, answer = server.ask("GET", "/statuspage")
     assert (code, answer) == (404, {"error": "Not Found: /statuspage"})
     for path in ("/../../etc/passwd", "/page.js/..%2f..%2fsetup.cfg", "/%2e%2e/setup.cfg"):

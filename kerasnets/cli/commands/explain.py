@@ -19,7 +19,7 @@ from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError, unknown
 from kerasnets.explanation.methods import LAYER_METHODS, Method
-from kerasnets.explanation.sheet import Panel, check_sheet, seen_part
+from kerasnets.explanation.sheet import Panel, check_sheet
 from kerasnets.export.versions import versions
 from kerasnets.prediction.prediction import check_images, image_files, read_image
 
@@ -205,13 +205,16 @@ def _panel(
     scores: np.ndarray,
 ) -> Panel:
     """A row of the sheet; the second of its maps is that of the true class."""
+    from kerasnets.data.images import seen_part
+    from kerasnets.lazy import tf
+
     titled = [
         (f"{word}: {_name(names, label)} {scores[label]:.1%}", found)
         for word, (label, found) in zip((kind, "true"), maps.items(), strict=False)
     ]
     title = "\n".join([pathlib.PurePath(subject.name).name, *_true(subject, names)])
-    seen = seen_part(preprocessing, *subject.pixels.shape[:2])
-    return Panel(subject.pixels, title, tuple(titled), seen)
+    part = seen_part(tf.constant([subject.pixels.shape[:2]]), preprocessing)[0].numpy()
+    return Panel(subject.pixels, title, tuple(titled), tuple(part))
 
 
 def _true(subject: Subject, names: tuple[str, ...] | None) -> list[str]:
