@@ -58,18 +58,17 @@ def signatures(
         class_names: Names of the classes, by label.
     """
     shape = network.input_shape[1:]
-    maps = last_maps_of(network)
-    before = keras.Model(network.input, maps)
-    behind = keras.Model(maps, {"logits": logits_of(network), "features": embedding_of(network)})
+    before, behind = divided(network)
     on_pixels = with_preprocessing(before, preprocessing)
     channels = shape[-1]
     names = tf.constant(class_names)
     # Functions that several signatures call are traced and written once.
-    maps_of = tf.function(lambda pixels: on_pixels(pixels, training=False))
-    run = tf.function(
-        lambda pixels: _of_any_number(lambda some: behind(maps_of(some), training=False), pixels)
-    )
+    start = tf.function(lambda pixels: on_pixels(pixels, training=False))
+    run = tf.function(lambda pixels: _of_any_number(lambda some: end(start(some)), pixels))
     read = tf.function(lambda files: decoded(files, channels, preprocessing))
+
+    def end(found: Answer) -> Answer:
+        return {**found, **behind(found["maps"], training=False)}
 
     def answer(pixels: tf.Tensor) -> Answer:
         probabilities = tf.nn.softmax(run(pixels)["logits"])
@@ -84,10 +83,8 @@ def signatures(
         return answer(fitted(images, channels, preprocessing))
 
     def of_tensor(tensor: tf.Tensor) -> Answer:
-        def logits(some: tf.Tensor) -> Answer:
-            return {"logits": behind(before(some, training=False), training=False)["logits"]}
-
-        return _of_any_number(logits, tensor)
+        found = _of_any_number(lambda some: end(before(some, training=False)), tensor)
+        return {"logits": found["logits"]}
 
     def features(image_bytes: tf.Tensor) -> Answer:
         return {"features": run(read(image_bytes)[0])["features"]}
@@ -100,7 +97,7 @@ def signatures(
 
     def explain(image_bytes: tf.Tensor) -> Answer:
         def found(pixels: tf.Tensor) -> Answer:
-            maps = maps_of(pixels)
+            maps = start(pixels)["maps"]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(maps)
                 logits = behind(maps, training=False)["logits"]
@@ -145,10 +142,22 @@ def _of_any_number(function: Callable[[tf.Tensor], Answer], x: tf.Tensor) -> Ans
     return {name: value[:number] for name, value in function(padded).items()}
 
 
-def last_maps_of(network: keras.Model) -> keras.KerasTensor:
-    """The maps that `kerasnets.explain` takes by default; the input where no layer has maps."""
+def divided(network: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """A network up to the maps that `kerasnets.explain` takes by default, and from there on.
+
+    Returns:
+        A model from images to ``maps``, and one from maps to ``logits``. The ``features`` are
+        among the outputs of the one that computes them.
+    """
     layer: Any = Classifier(network).default_layer
-    return network.input if layer is None else layer.output
+    maps = network.input if layer is None else layer.output
+    before, behind = {"maps": maps}, {"logits": logits_of(network)}
+    # The classifying layer of Network in Network makes the last maps.
+    early = layer and network.layers.index(classifying_layer(network)) <= network.layers.index(
+        layer
+    )
+    (before if early else behind)["features"] = embedding_of(network)
+    return keras.Model(network.input, before), keras.Model(maps, behind)
 
 
 def embedding_of(network: keras.Model) -> keras.KerasTensor:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from kerasnets.data.bad_images import ERRORS, image_reason
 from kerasnets.data.reasons import one_line
 from kerasnets.errors import UserError
-from kerasnets.export.names import ANSWER
+from kerasnets.export.names import ANSWER, EXPLANATION
 from kerasnets.export.signatures import classifier
 from kerasnets.export.versions import numbered
 from kerasnets.lazy import check_backend
@@ -55,24 +55,33 @@ def load_classifier(model: str | os.PathLike) -> Classifier:
     """
     folder = pathlib.Path(model)
     kind = model_kind(folder)
-    if kind == "versions":
-        return _of_newest(folder)
-    if kind == "savedmodel":
-        return _serving_default(folder, _load(folder))
+    if kind != "run":
+        return _signature(*_loaded(folder), "serving_default", ANSWER)
     check_backend("tensorflow")
     run = Run.load(folder)
     return classifier(run.network(), run.preprocessing, run.class_names)
 
 
-def _of_newest(folder: pathlib.Path) -> Classifier:
-    """The function of the newest version that can be loaded, as the server takes it."""
+def load_explainer(folder: pathlib.Path) -> Classifier:
+    """The function from image files to the explanations, `EXPLANATION`, of a SavedModel.
+
+    Raises:
+        UserError: When it cannot be loaded, or was exported before there were explanations.
+    """
+    return _signature(*_loaded(folder), "explain", EXPLANATION)
+
+
+def _loaded(folder: pathlib.Path) -> tuple[pathlib.Path, Any]:
+    """A SavedModel, or the newest version that can be loaded, as the server takes it."""
+    if (folder / "saved_model.pb").is_file():
+        return folder, _load(folder)
     for number, path in reversed(numbered(folder).items()):
         try:
             loaded = _load(path)
         except UserError as error:
             log.warning("version %d is passed over: %s", number, error)
             continue
-        return _serving_default(path, loaded)
+        return path, loaded
     raise UserError(f"No version in {str(folder)!r} can be loaded.")
 
 
@@ -84,12 +93,14 @@ def _load(folder: pathlib.Path) -> Any:
         raise UserError(f"{str(folder)!r} is a damaged SavedModel: {one_line(error)}") from error
 
 
-def _serving_default(folder: pathlib.Path, loaded: Any) -> Classifier:
-    signature = loaded.signatures.get("serving_default")
-    if signature is None or not set(ANSWER) <= set(signature.structured_outputs):
+def _signature(
+    folder: pathlib.Path, loaded: Any, name: str, outputs: tuple[str, ...]
+) -> Classifier:
+    signature = loaded.signatures.get(name)
+    if signature is None or not set(outputs) <= set(signature.structured_outputs):
         raise UserError(
-            f"{str(folder)!r} was not exported by kerasnets: its signature serving_default "
-            f"must give {', '.join(ANSWER)}."
+            f"{str(folder)!r} has no signature {name} that gives {', '.join(outputs)}; export the "
+            "network with this version of kerasnets."
         )
     # The signature's function does not keep the model it belongs to alive.
     return lambda image_bytes, keep=loaded: signature(image_bytes=image_bytes)

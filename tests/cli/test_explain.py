@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from kerasnets.cli import main as command_line
+from kerasnets.export import export_run
+from tests.serving.saved_models import half_plus
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
@@ -53,8 +55,11 @@ def fails(*words: object, capsys) -> str:
         ("RUN IMAGE --weights x.h5", "--weights is for a network's name"),
         ("RUN IMAGE --class 10", "--class must be 0 to 9. Received: '10'"),
         ("RUN IMAGE --class seven", "Unknown class 'seven'. Known: 0, 1, 2"),
-        ("SAVED IMAGE", "is a SavedModel, whose layers cannot be looked into; explain the run"),
-        ("VERSIONS IMAGE", "is a SavedModel, whose layers cannot be looked into; explain the run"),
+        ("SAVED IMAGE --class 3", "--class is for runs and networks; the SavedModel"),
+        ("SAVED IMAGE --layer x", "--layer is for runs and networks; the SavedModel"),
+        ("VERSIONS IMAGE --method cam", "--method cam is for runs and networks; the SavedModel"),
+        ("VERSIONS --mistakes 3", "--mistakes is for runs and networks; the SavedModel"),
+        ("VERSIONS", "Give image files: kerasnets explain SAVEDMODEL IMAGE..."),
         ("RUN IMAGE --method occlusion --layer x", "--layer is for methods of a layer; occlusion"),
         ("RUN BROKEN", "broken.png' cannot be read as an image: no JPEG, PNG"),
     ],
@@ -111,6 +116,27 @@ def test_a_sheet_of_files(short_run, digit, tmp_path, capsys):
     with Image.open(out) as picture:
         # One row: the image, 72 x 40, at 200 x 111, and one map.
         assert picture.size == (2 * (111 + 16) + 16, 44 + 200 + 40 + 44)
+
+
+def test_a_sheet_of_a_saved_model(short_run, digit, tmp_path, capsys):
+    version = export_run(short_run, tmp_path / "saved")
+    command_line.main(
+        ["explain", str(short_run.folder), str(digit), "--out", str(tmp_path / "a.png")]
+    )
+    of_run = capsys.readouterr().out.splitlines()[0]
+    out = tmp_path / "b.png"
+    command_line.main(["explain", str(version.parent), str(digit), "--out", str(out)])
+    # The run knows the classes, and so that the name of the folder is the true one.
+    assert capsys.readouterr().out.splitlines()[0] == of_run.removesuffix(" true: 7")
+    with Image.open(tmp_path / "a.png") as one, Image.open(out) as other:
+        maps = [np.asarray(each.convert("L"))[84:284, 143:254] for each in (one, other)]
+    assert np.abs(maps[0].astype(int) - maps[1]).max() <= 2
+
+
+def test_an_export_without_explanations_is_told(digit, tmp_path, capsys):
+    folder = half_plus(1.0, tmp_path / "2")
+    message = fails(folder, digit, "--out", tmp_path / "a.png", capsys=capsys)
+    assert "has no signature explain that gives class, score, map, seen; export the net" in message
 
 
 @pytest.mark.parametrize("ending", ["svg", "pdf"])

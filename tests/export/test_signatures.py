@@ -6,8 +6,11 @@ import tensorflow as tf
 from PIL import Image
 
 import kerasnets
-from kerasnets.data.images import fit
-from kerasnets.export.signatures import embedding_of
+from kerasnets.data.images import decode, fit, seen_part
+from kerasnets.explanation import layer_maps
+from kerasnets.export.form import Form
+from kerasnets.export.signatures import embedding_of, signatures
+from kerasnets.export.writer import in_form
 from kerasnets.inputs import with_preprocessing
 
 SIGNATURES = {
@@ -16,6 +19,7 @@ SIGNATURES = {
     "tensor": ("tensor", {"logits"}),
     "features": ("image_bytes", {"features"}),
     "classify": ("inputs", {"classes", "scores"}),
+    "explain": ("image_bytes", {"class", "score", "map", "seen"}),
 }
 
 
@@ -48,7 +52,7 @@ def test_every_signature_has_its_names_and_the_batch_axis(served):
         assert signature.structured_input_signature[1][taken].shape[0] is None
         for spec in signature.structured_outputs.values():
             assert spec.shape[0] is None
-            assert spec.shape.rank == 2
+            assert spec.shape.rank == {"class": 1, "score": 1, "map": 3}.get(spec.name, 2)
 
 
 def test_all_signatures_tell_the_same(served, network, preprocessing, files, pixels):
@@ -91,12 +95,52 @@ def test_no_images_have_no_answers(served):
         "tensor": tf.zeros((0, 32, 32, 3)),
         "features": tf.constant([], tf.string),
         "classify": tf.constant([], tf.string),
+        "explain": tf.constant([], tf.string),
     }
     for name, value in nothing.items():
         signature = served.signatures[name]
         for output, spec in signature.structured_outputs.items():
             answer = signature(**{SIGNATURES[name][0]: value})[output]
-            assert answer.shape == (0, spec.shape[1])
+            assert answer.shape == (0, *spec.shape[1:])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("lenet5", {}),
+        ("nin_cifar10", {}),
+        ("highway10_mnist", {}),
+        ("resnet20_cifar", {"input_shape": (48, 32, 3)}),
+        ("densenet40_k12_cifar", {"width": 0.5}),
+        ("vgg11", {"width": 0.125, "input_shape": (64, 64, 3)}),
+        ("resnet18_v2", {"width": 0.125, "input_shape": (64, 64, 3)}),
+    ],
+)
+def test_the_map_is_that_of_explain(name, options, precision, files):
+    """Whatever an export has made of the network."""
+    network = kerasnets.build(name, classifier_activation=None, classes=7, **options)
+    height, width, channels = network.input_shape[1:]
+    preprocessing = kerasnets.preprocessing(network).for_input(height, width, channels)
+    fitted = tf.stack([fit(decode(file, channels), preprocessing) for file in files])
+    model = with_preprocessing(network, preprocessing)
+    written = in_form(network, Form(precision=precision))
+    names = tuple("abcdefg")
+    found = signatures(written, preprocessing, names)["explain"].function(files)
+    exact = precision == "fp32"
+    probabilities = tf.nn.softmax(model(fitted)).numpy()
+    if exact:
+        assert [each.decode() for each in found["class"].numpy()] == [
+            names[label] for label in probabilities.argmax(axis=1)
+        ]
+    np.testing.assert_allclose(
+        found["score"], probabilities.max(axis=1), atol=1e-4 if exact else 0.05
+    )
+    # In half precision another class may be the best by a hair.
+    labels = [names.index(each.decode()) for each in found["class"].numpy()]
+    expected = layer_maps(model, fitted, class_index=np.array(labels))
+    np.testing.assert_allclose(found["map"], expected, atol=1e-3 if exact else 0.15)
+    np.testing.assert_allclose(found["seen"], seen_part(tf.constant([[40, 36]] * 3), preprocessing))
 
 
 def test_what_is_no_image_is_named(served, files):

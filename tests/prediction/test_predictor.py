@@ -55,7 +55,7 @@ def test_a_damaged_saved_model_is_told(exported, images, tmp_path):
 
 
 def test_the_saved_model_of_another_program_is_told(images, tmp_path):
-    with pytest.raises(UserError, match="2' was not exported by kerasnets: its signature serving"):
+    with pytest.raises(UserError, match="2' has no signature serving_default that gives"):
         predict(half_plus(1.0, tmp_path / "2"), images)
 
 

@@ -48,7 +48,7 @@ class Explain:
     """Show on images where a network finds a class."""
 
     model: Positional[str]
-    """Run folder, or the name of a network (then with --weights)."""
+    """Run folder, SavedModel, or the name of a network (then with --weights)."""
     images: Positional[tuple[pathlib.Path, ...]]
     """Image files."""
     method: Method = "grad_cam"
@@ -67,6 +67,9 @@ class Explain:
     """Picture to write: .png, .pdf or .svg."""
 
     def run(self) -> None:
+        if self._is_savedmodel():
+            self._explain_savedmodel()
+            return
         run = self._check()
         worst = _worst_mistakes(run, self.mistakes) if run and self.mistakes else None
         paths = self._readable()
@@ -82,6 +85,48 @@ class Explain:
             raise UserError("None of the images can be read.")
         self._draw(network, preprocessing, subjects, names)
 
+    def _is_savedmodel(self) -> bool:
+        folder = pathlib.Path(self.model)
+        return (folder / "saved_model.pb").is_file() or bool(versions(folder))
+
+    def _explain_savedmodel(self) -> None:
+        """Draws what the signature ``explain`` answers."""
+        check_sheet(self.out, len(self.images))
+        given = [
+            name for name in ("class_name", "layer", "mistakes", "weights", "options")
+            if getattr(self, name)
+        ]  # fmt: skip
+        if given or self.method != "grad_cam":
+            what = given[0].removesuffix("_name") if given else f"method {self.method}"
+            raise UserError(
+                f"--{what} is for runs and networks; the SavedModel {self.model!r} tells the "
+                "grad_cam of the predicted class alone."
+            )
+        if not self.images:
+            raise UserError("Give image files: kerasnets explain SAVEDMODEL IMAGE...")
+        image_files(self.images)
+        paths = self._readable()
+        load_tensorflow("tensorflow")
+        from kerasnets.explanation.sheet import save_sheet
+        from kerasnets.lazy import tf
+        from kerasnets.prediction.predictor import load_explainer
+
+        explained = load_explainer(pathlib.Path(self.model))
+        panels = []
+        for subject in [each for path in paths for each in _read(path, 3, None)]:
+            found = explained(tf.constant([pathlib.Path(subject.name).read_bytes()]))
+            name, score, seen = (found[key].numpy()[0] for key in ("class", "score", "seen"))
+            print(f"{subject.name}: {name.decode()} {score:.2%}")
+            title = f"predicted: {name.decode()} {score:.1%}"
+            maps = ((title, found["map"].numpy()[0]),)
+            panels.append(
+                Panel(subject.pixels, pathlib.PurePath(subject.name).name, maps, tuple(seen))
+            )
+        if not panels:
+            raise UserError("None of the images can be read.")
+        save_sheet(self.out, panels, f"{self.model}: grad_cam")
+        print(f"Written to {self.out}.")
+
     def _check(self) -> Run | None:
         check_sheet(self.out, self.mistakes or len(self.images))
         if (self.mistakes is None) == (not self.images):
@@ -91,12 +136,6 @@ class Explain:
         if self.layer and self.method not in LAYER_METHODS:
             raise UserError(f"--layer is for methods of a layer; {self.method} asks the pixels.")
         image_files(self.images)
-        folder = pathlib.Path(self.model)
-        if (folder / "saved_model.pb").is_file() or versions(folder):
-            raise UserError(
-                f"{self.model!r} is a SavedModel, whose layers cannot be looked into; explain the "
-                "run or the network that it was exported from."
-            )
         if is_run(self.model):
             check_alone(self, self.model, "weights", "options")
             run = check_run(self.model)
