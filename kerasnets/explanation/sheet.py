@@ -132,7 +132,7 @@ def _draw_scale(figure, column: int, width: int, height: int) -> None:
     left, wide = (GAP + column) / width, (column - GAP) / width
     axis = figure.add_axes((left, 0.62 * HEADER / height, wide, 8 / height))
     bar = figure.colorbar(ScalarMappable(cmap=COLOURS), cax=axis, orientation="horizontal")
-    bar.set_ticks([0, 1], labels=["does not count", "counts most"], fontsize=7)
+    bar.set_ticks([0, 1], labels=["nothing", "most"], fontsize=7)
     bar.outline.set_visible(False)
     for label, side in zip(axis.get_xticklabels(), ("left", "right"), strict=True):
         label.set_horizontalalignment(side)

@@ -2,7 +2,7 @@
 
     python answer_alone.py SAVEDMODEL IMAGE...
 
-Prints the outputs of the signature ``serving_default`` as JSON.
+Prints the outputs of the signatures ``serving_default`` and ``explain`` as JSON.
 """
 
 import json
@@ -16,13 +16,16 @@ def main() -> None:
 
     model = tf.saved_model.load(sys.argv[1])
     files = tf.constant([pathlib.Path(path).read_bytes() for path in sys.argv[2:]])
-    answer = model.signatures["serving_default"](image_bytes=files)
+    answer = dict(model.signatures["serving_default"](image_bytes=files))
+    answer.update(model.signatures["explain"](image_bytes=files))
     assert sys.modules["keras"] is sys.modules["kerasnets"] is None
-    print(json.dumps({name: _rows(value.numpy()) for name, value in answer.items()}))
+    print(json.dumps({name: _plain(value.numpy().tolist()) for name, value in answer.items()}))
 
 
-def _rows(values) -> list:
-    return [[v.decode() if isinstance(v, bytes) else v for v in row] for row in values.tolist()]
+def _plain(value):
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.decode() if isinstance(value, bytes) else value
 
 
 if __name__ == "__main__":

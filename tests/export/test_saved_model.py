@@ -12,9 +12,12 @@ from PIL import Image
 import kerasnets
 from kerasnets import UserError
 from kerasnets.cli.commands.export import Export
+from kerasnets.data.images import decode, fit
+from kerasnets.explanation import layer_maps
 from kerasnets.export import Form, classifier, export, export_network, export_run
 from kerasnets.export.versions import numbered, prune, versions, write_version
 from kerasnets.export.writer import in_form
+from kerasnets.inputs import with_preprocessing
 from kerasnets.weights import save_weights
 from tests.fast.test_folding import agree
 
@@ -58,6 +61,13 @@ def test_answers_without_keras_as_the_run_does(exported, short_run, digits):
     here = answer(tf.constant([path.read_bytes() for path in digits]))
     np.testing.assert_allclose(alone["probabilities"], here["probabilities"], atol=1e-5)
     np.testing.assert_allclose(np.sum(alone["probabilities"], axis=1), 1, atol=1e-5)
+    assert alone["class"] == [names[0] for names in alone["top_classes"]]
+    np.testing.assert_allclose(alone["score"], np.max(alone["probabilities"], axis=1), rtol=1e-6)
+    decoded = tf.stack([decode(tf.constant(path.read_bytes()), 1) for path in digits])
+    fitted = tf.stack([fit(image, short_run.preprocessing) for image in decoded])
+    maps = layer_maps(with_preprocessing(short_run.network(), short_run.preprocessing), fitted)
+    np.testing.assert_allclose(alone["map"], maps, atol=1e-3)
+    assert alone["seen"] == [[0, 0, 1, 1]] * len(digits)
     for row, names, scores in zip(
         alone["probabilities"], alone["top_classes"], alone["top_scores"], strict=True
     ):
@@ -69,7 +79,6 @@ def test_answers_without_keras_as_the_run_does(exported, short_run, digits):
 def test_exports_what_evaluation_measures(exported, short_run):
     """The bytes of an image give the logits that the pipeline's pixels give."""
     from kerasnets.data import evaluation_batches, load
-    from kerasnets.inputs import with_preprocessing
 
     split = load("digits").split("test").take(np.arange(20))
     images = next(iter(evaluation_batches(split, short_run.preprocessing, 1, batch_size=20)))[0]

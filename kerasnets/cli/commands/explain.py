@@ -30,6 +30,8 @@ if typing.TYPE_CHECKING:
     from kerasnets.runs.run import Run
 
 log = logging.getLogger("kerasnets")
+# Side of a SavedModel's maps on the sheet.
+SMOOTH = 224
 # Arguments of `kerasnets.build` that no option of the network can be.
 GIVEN = ("weights", "classifier_activation", "include_top", "pooling")
 
@@ -118,13 +120,15 @@ class Explain:
             name, score, seen = (found[key].numpy()[0] for key in ("class", "score", "seen"))
             print(f"{subject.name}: {name.decode()} {score:.2%}")
             title = f"predicted: {name.decode()} {score:.1%}"
-            maps = ((title, found["map"].numpy()[0]),)
+            # Smooth, as the maps of runs are.
+            smooth = tf.image.resize(found["map"][0][..., None], (SMOOTH, SMOOTH))[..., 0].numpy()
+            maps = ((title, smooth),)
             panels.append(
                 Panel(subject.pixels, pathlib.PurePath(subject.name).name, maps, tuple(seen))
             )
         if not panels:
             raise UserError("None of the images can be read.")
-        save_sheet(self.out, panels, f"{self.model}: grad_cam")
+        save_sheet(self.out, panels, f"{'/'.join(pathlib.Path(self.model).parts[-2:])}: grad_cam")
         print(f"Written to {self.out}.")
 
     def _check(self) -> Run | None:
