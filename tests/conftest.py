@@ -15,6 +15,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # As kerasnets does, also for tests that import TensorFlow before it: where maxima tie, the pooling
 # of oneDNN sends the gradient elsewhere.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# Its own allocator gives nothing back: a process would keep the memory of the largest networks.
+os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
 
 import numpy as np
 import pytest
