@@ -201,7 +201,7 @@ def overlaps(figure):
     ]
     if not any(isinstance(patch, Polygon) for patch in axes.get_children()):
         found += [pair for pair in itertools.combinations(boxes, 2) if _meet(*pair)]
-        inner = [box.shrunk(0.9, 0.9) for box in boxes]
+        inner = [box.padded(-2) for box in boxes]
         for arrow in arrows:
             found += [(box, arrow) for box in inner if box.count_contains(arrow)]
     return found

@@ -185,7 +185,8 @@ def _broken(ranks: list[_Rank], pieces: int) -> list[list[_Rank]]:
     for number, rank in enumerate(ranks):
         lines[-1].append(rank)
         length += rank.depth + rank.room
-        if rank.breaks and number < len(ranks) - 1 and length > wanted * 0.93:
+        full = length > wanted * 0.93 and len(lines) < pieces
+        if rank.breaks and full and number < len(ranks) - 1:
             lines.append([])
             length = 0.0
     return lines
