@@ -185,8 +185,10 @@ class Summary(_Subject):
         footer = ("total", "", "", "", *totals, "")
         table = written(self.format, header, cells, left=("layer", "kind"), footer=footer)
         if self.format == "text":
+            trainable = sum(row.trainable for row in rows)
             title = (
-                f"{facts.name}: {facts.description}\n{facts.authors} {facts.year}: {facts.title}"
+                f"{facts.name}: {facts.description}\n{facts.authors} {facts.year}: {facts.title}\n"
+                f"{trainable:,} trainable parameters"
             )
             table = f"{title}\n\n{table}\n"
         if self.out:
