@@ -245,7 +245,7 @@ def test_overlaps_are_seen():
     figure = draw_graph(drawn("lenet5"), "lenet5")
     (text,) = (text for text in figure.axes[0].texts if text.get_text() == "c1")
     x, y = text.get_position()
-    text.set_position((x + 45, y))
+    text.set_position((x + 30, y))
     assert overlaps(figure)
 
 
