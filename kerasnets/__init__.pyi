@@ -50,6 +50,7 @@ from .explanation import explain as explain
 from .fast import for_inference as for_inference
 from .inputs import Preprocessing as Preprocessing
 from .inputs import with_preprocessing as with_preprocessing
+from .inspection import draw as draw
 from .pretrained import (
     features as features,
 )

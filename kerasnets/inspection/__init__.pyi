@@ -1,4 +1,4 @@
-from .drawing import save_drawing as save_drawing
+from .drawing.draw import draw as draw
 from .table import (
     LayerRow as LayerRow,
 )

@@ -78,10 +78,11 @@ def _sizes(
         images = keras.KerasTensor((1, *size, network.input_shape[-1]))
         found = keras.Model(network.inputs, tensors).compute_output_spec([images])
         shapes = [x.shape for x in keras.tree.flatten(found)]
-    return {id(x): _bytes(shape, x.dtype) for x, shape in zip(tensors, shapes, strict=True)}
+    return {id(x): bytes_of(shape, x.dtype) for x, shape in zip(tensors, shapes, strict=True)}
 
 
-def _bytes(shape: tuple[int | None, ...], dtype: str) -> int:
+def bytes_of(shape: tuple[int | None, ...], dtype: str) -> int:
+    """Memory of a tensor for one image; sides that are not known count once."""
     # float32, bfloat16, uint8, ...
     bits = int(re.sub(r"\D", "", dtype) or 8)
     return math.prod(side or 1 for side in shape[1:]) * bits // 8

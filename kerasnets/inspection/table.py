@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from kerasnets.inspection.memory import bytes_of
 from kerasnets.layers import EuclideanRBF, SparseConnectionConv2D, TrainableSubsampling
 
 _CONVOLUTIONS = (
@@ -33,6 +34,9 @@ class LayerRow:
         strides: Its stride, where it has any.
         output_shape: The shape of its output without the batch.
         trainable, non_trainable: The number of its parameters.
+        biases: The number of its trainable parameters that are added: biases, and the beta of batch
+            norms.
+        activation_bytes: Memory of its output.
         multiply_adds: The number of its multiply-adds; 0 for all but convolutions and dense layers.
         receptive_field: Pixels of the input, along one side, that an output pixel sees; ``None``
             once it sees the whole image.
@@ -45,6 +49,8 @@ class LayerRow:
     output_shape: tuple[int | None, ...]
     trainable: int
     non_trainable: int
+    biases: int
+    activation_bytes: int
     multiply_adds: int
     receptive_field: int | None
 
@@ -61,6 +67,8 @@ def layer_table(model: keras.Model) -> list[LayerRow]:
             output_shape=tuple(layer.output.shape[1:]),
             trainable=_size(layer.trainable_weights),
             non_trainable=_size(layer.non_trainable_weights),
+            biases=_size([each for each in layer.trainable_weights if _is_bias(each)]),
+            activation_bytes=sum(bytes_of(x.shape, x.dtype) for x in _tensors(layer.output)),
             multiply_adds=layer_multiply_adds(layer),
             receptive_field=fields[layer.name],
         )
@@ -96,6 +104,10 @@ def _positions(layer: keras.layers.Layer) -> int:
 
 def _size(variables: list) -> int:
     return sum(math.prod(variable.shape) for variable in variables)
+
+
+def _is_bias(variable: keras.Variable) -> bool:
+    return variable.name in ("bias", "beta")
 
 
 def _kernel(layer: keras.layers.Layer) -> tuple[int, int] | None:

@@ -282,7 +282,7 @@ def test_info_and_summary_take_a_run(capsys, short_run):
     assert re.search(r"network +lenet5_modern\n(.*\n)+recipe +digits\nepochs +3\n", shown)
     assert re.search(r"top1 +0\.\d+\n", shown)
     command_line.main(["summary", str(short_run.folder)])
-    assert re.search(r"total +61,706 ", capsys.readouterr().out)
+    assert "61,706 trainable parameters" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         command_line.main(["summary", str(short_run.folder), "--classes", "9"])
     assert "--classes is for a network's name" in capsys.readouterr().err
@@ -344,24 +344,41 @@ def test_resuming_starts_from_the_runs_own_values(short_run):
         parse(["train", "--out", "elsewhere", "--resume"])
 
 
-def test_summary_holds_the_papers_totals(capsys, tmp_path):
-    command_line.main(
-        ["summary", "lenet5", "--csv", str(tmp_path / "t.csv"), "--png", str(tmp_path / "t.png")]
-    )
+def test_summary_holds_the_papers_totals(capsys):
+    command_line.main(["summary", "lenet5"])
     shown = capsys.readouterr().out
+    assert "60,000 trainable parameters" in shown
     total = next(line for line in shown.splitlines() if line.strip().startswith("total"))
-    assert total.split() == ["total", "60,000", "840", "325,680"]
+    assert total.split() == ["total", "59,752", "248", "840", "325,680", "69,368"]
+
+
+def test_summary_has_forms_for_papers_pages_and_spreadsheets(capsys, tmp_path):
+    command_line.main(["summary", "lenet5", "--format", "csv", "--out", str(tmp_path / "t.csv")])
+    assert capsys.readouterr().out.strip() == f"Written to {tmp_path / 't.csv'}."
     with (tmp_path / "t.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert rows[1]["layer"] == "c1"
-    assert rows[1]["kernel/stride"] == "5x5/1"
-    assert sum(int(row["trainable"] or 0) for row in rows) == 60_000
-    assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+    assert (rows[1]["layer"], rows[1]["kernel/stride"]) == ("c1", "5x5/1")
+    assert (rows[1]["weights"], rows[1]["biases"]) == ("150", "6")
+    assert rows[1]["activation bytes"] == str(28 * 28 * 6 * 4)
+    assert sum(int(row["weights"] or 0) + int(row["biases"] or 0) for row in rows) == 60_000
+
+    command_line.main(["summary", "lenet5", "--format", "markdown"])
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.count("|") for line in lines} == {11}
+    assert lines[1].startswith("| :-- | :-- | --: |")
+    assert lines[-1].startswith("| total |")
+
+    command_line.main(["summary", "lenet5", "--format", "latex"])
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[0], lines[-1]) == (r"\begin{tabular}{llrrrrrrrr}", r"\end{tabular}")
+    inner = [line for line in lines[1:-1] if line != r"\hline"]
+    assert {(line.count(" & "), line.endswith(r" \\")) for line in inner} == {(9, True)}
+    assert any(line.startswith(r"c1\_act & ") for line in inner)
 
 
 def test_summary_takes_options(capsys):
     command_line.main(["summary", "resnet20_cifar", "--options", "shortcut", "projection"])
-    assert "272,474" in capsys.readouterr().out
+    assert "272,474 trainable parameters" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ COMMANDS = {
     "list": ("networks", "List the networks."),
     "info": ("networks", "Print the facts about a network or a run."),
     "summary": ("networks", "Print a network's layers as a table, to compare with its paper."),
+    "draw": ("networks", "Draw a network, or one of its blocks, as a graph with its shapes."),
     "recipes": ("recipes", "List the training recipes, or print one."),
     "benchmark": (
         "benchmark",

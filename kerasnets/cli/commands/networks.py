@@ -1,13 +1,12 @@
-"""``kerasnets list``, ``info`` and ``summary``: what is known of the networks."""
+"""``kerasnets list``, ``info``, ``summary`` and ``draw``: what is known of the networks."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from tyro.conf import Positional
 
@@ -15,9 +14,12 @@ from kerasnets import registry
 from kerasnets.cli.checks import check_alone, check_network, is_run
 from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
-from kerasnets.cli.tables import show
+from kerasnets.cli.tables import Format, show, written
 from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
+from kerasnets.files import write_text
+from kerasnets.inspection.drawing.levels import Level, check_level
+from kerasnets.plotting import check_picture
 
 if TYPE_CHECKING:
     import keras
@@ -126,8 +128,8 @@ def _source_cells(source: registry.WeightSource) -> tuple[object, ...]:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Print a network's layers as a table, to compare with its paper."""
+class _Subject:
+    """A network or a run to look at."""
 
     name: Positional[str]
     """Name of a network, as `kerasnets list` has it, or a run folder."""
@@ -137,35 +139,6 @@ class Summary:
     """Number of classes; the paper's if not given."""
     options: Options = field(default_factory=dict)
     """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
-    csv: pathlib.Path | None = None
-    """CSV file to which the table is written too."""
-    png: pathlib.Path | None = None
-    """PNG file into which the architecture is drawn."""
-
-    def run(self) -> None:
-        name, model = self._model()
-        from kerasnets.inspection import layer_table, save_drawing
-
-        facts, rows = registry.info(name), layer_table(model)
-        trainable = sum(row.trainable for row in rows)
-        fixed = sum(row.non_trainable for row in rows)
-        operations = sum(row.multiply_adds for row in rows)
-        header = (
-            "layer", "kind", "kernel/stride", "output", "trainable", "fixed", "multiply-adds",
-            "receptive field",
-        )  # fmt: skip
-        cells = [_summary_cells(row) for row in rows]
-        print(f"{facts.name}: {facts.description}\n{facts.authors} {facts.year}: {facts.title}")
-        footer = ("total", "", "", "", trainable, fixed, operations, "")
-        show(header, cells, left=("layer", "kind"), footer=footer)
-        if self.csv:
-            from kerasnets.files import whole
-
-            with whole(self.csv) as partial, partial.open("w", newline="") as file:
-                csv.writer(file).writerows([header, *cells])
-        if self.png:
-            title = f"{facts.name}: {trainable:,} parameters, {operations:,} multiply-adds"
-            save_drawing(self.png, rows, title)
 
     def _model(self) -> tuple[str, keras.Model]:
         """The network's name, and the network."""
@@ -179,13 +152,53 @@ class Summary:
             return run.config.model, run.network()
         check_network(self.name, options)
         load_tensorflow()
-        from kerasnets.pretrained.build import build
+        from kerasnets.inspection.unweighted import unweighted
 
         arguments = {"input_shape": self.input_shape, "classes": self.classes, **options}
-        return self.name, build(self.name, **arguments)
+        return self.name, unweighted(self.name, **arguments)
 
 
-def _summary_cells(row: LayerRow) -> tuple[object, ...]:
+@dataclass(frozen=True)
+class Summary(_Subject):
+    """Print a network's layers as a table, to compare with its paper."""
+
+    format: Format = "text"
+    """Form of the table."""
+    out: pathlib.Path | None = None
+    """File to which the table is written instead."""
+
+    def run(self) -> None:
+        if self.out and not self.out.absolute().parent.is_dir():
+            raise UserError(f"There is no folder {str(self.out.parent)!r} for --out.")
+        name, model = self._model()
+        from kerasnets.inspection import layer_table
+
+        facts, rows = registry.info(name), layer_table(model)
+        header = (
+            "layer", "kind", "kernel/stride", "output", "weights", "biases", "fixed",
+            "multiply-adds", "activation bytes", "receptive field",
+        )  # fmt: skip
+        cells = [_summary_cells(row) for row in rows]
+        totals = [
+            sum(cell or 0 for cell in column) for column in list(zip(*cells, strict=True))[4:9]
+        ]
+        footer = ("total", "", "", "", *totals, "")
+        table = written(self.format, header, cells, left=("layer", "kind"), footer=footer)
+        if self.format == "text":
+            trainable = sum(row.trainable for row in rows)
+            title = (
+                f"{facts.name}: {facts.description}\n{facts.authors} {facts.year}: {facts.title}\n"
+                f"{trainable:,} trainable parameters"
+            )
+            table = f"{title}\n\n{table}\n"
+        if self.out:
+            write_text(self.out, f"{table}\n")
+            print(f"Written to {self.out}.")
+        else:
+            print(table)
+
+
+def _summary_cells(row: LayerRow) -> tuple[Any, ...]:
     kernel = "x".join(map(str, row.kernel)) if row.kernel else ""
     field_of_view = "image" if row.receptive_field is None else row.receptive_field
     return (
@@ -193,8 +206,31 @@ def _summary_cells(row: LayerRow) -> tuple[object, ...]:
         row.kind,
         f"{kernel}/{row.strides}" if kernel else "",
         "x".join("?" if side is None else str(side) for side in row.output_shape),
-        row.trainable or None,
+        row.trainable - row.biases or None,
+        row.biases or None,
         row.non_trainable or None,
         row.multiply_adds or None,
+        row.activation_bytes,
         field_of_view,
     )
+
+
+@dataclass(frozen=True)
+class Draw(_Subject):
+    """Draw a network, or one of its blocks, as a graph with its shapes."""
+
+    level: Level = "block"
+    """What is a box: docs/drawings.md shows each level."""
+    block: str | None = None
+    """Block or stage to draw alone, such as inception3a, stage2_block1 or stage1."""
+    out: pathlib.Path = pathlib.Path("drawing.svg")
+    """Picture to write: .png, .svg or .pdf."""
+
+    def run(self) -> None:
+        check_level(self.level, self.block)
+        check_picture(self.out)
+        _, model = self._model()
+        from kerasnets.inspection.drawing.draw import draw
+
+        draw(model, self.out, self.level, self.block)
+        print(f"Written to {self.out}.")

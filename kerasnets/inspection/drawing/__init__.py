@@ -1,0 +1,1 @@
+"""Drawings of networks: `graph` says what is drawn, `layout` where, `picture` how."""
