@@ -94,6 +94,41 @@ def sides_of(steps: list[Step], layer: Layer) -> tuple[int, int]:
     return next(step.output.sides for step in reversed(steps) if step.layer is layer)
 
 
+class Field(NamedTuple):
+    """What the middle unit of a layer sees, by the windows on the way to it.
+
+    Attributes:
+        unit: Its row and column.
+        size: Height and width in pixels; the field may reach beyond the image.
+        stride: Pixels from a unit's field to the next one's, downwards and to the right.
+        box: What of the field lies in the image.
+    """
+
+    unit: tuple[int, int]
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    box: Box
+
+
+def theoretical_field(model: Any, layer: Layer, size: tuple[int, int]) -> Field:
+    """The field of the middle unit of a layer, for images of a height and width.
+
+    Raises:
+        UserError: When the windows of a layer in front are not known.
+    """
+    steps = walk(model, size)
+    height, width = sides_of(steps, layer)
+    unit = (height // 2, width // 2)
+    reach = box_of(steps, layer, unit)
+    following = box_of(steps, layer, (unit[0] + 1, unit[1] + 1))
+    return Field(
+        unit,
+        (reach.bottom - reach.top, reach.right - reach.left),
+        (following.top - reach.top, following.left - reach.left),
+        box_of(steps, layer, unit, clip=True),
+    )
+
+
 def box_of(steps: list[Step], layer: Layer, unit: tuple[int, int], *, clip: bool = False) -> Box:
     """The pixels that a unit of a layer sees.
 

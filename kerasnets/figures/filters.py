@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from kerasnets.errors import UserError
 from kerasnets.explanation.graph import Layer, first, functional, layers_of, named, run_watching
-from kerasnets.figures.boxes import box_of, sides_of, walk
+from kerasnets.figures.boxes import theoretical_field
 from kerasnets.figures.view import (
     View,
     check_units,
@@ -112,10 +112,9 @@ def _tiles(model: Any, layer: Any, units: Sequence[int], channel_order: str) -> 
 def _maximal(model: Any, layer: Layer, units: list[int], steps: int, seed: int) -> View:
     height, width, channels = model.input_shape[1:]
     size = (height or 224, width or 224)
-    steps_through = walk(model, size)
     maps = len(first(layer.output).shape) == 4
-    rows, columns = sides_of(steps_through, layer)
-    place = (rows // 2, columns // 2)
+    field = theoretical_field(model, layer, size)
+    row, column = field.unit
     low, high = (0.0, 255.0) if _raw(model) else (-2.5, 2.5)
 
     def answers(images: tf.Tensor, chosen: list[int]) -> tf.Tensor:
@@ -129,7 +128,7 @@ def _maximal(model: Any, layer: Layer, units: list[int], steps: int, seed: int) 
 
         run_watching(model, images, watch)
         output: Any = first(seen[-1])
-        output = output[:, place[0], place[1]] if maps else output
+        output = output[:, row, column] if maps else output
         return tf.gather(tf.cast(output, tf.float32), chosen, axis=1, batch_dims=1)
 
     noise = np.random.default_rng(seed).normal(size=(len(units), *size, channels))
@@ -146,7 +145,7 @@ def _maximal(model: Any, layer: Layer, units: list[int], steps: int, seed: int) 
             images = _blurred(images)
         images = tf.clip_by_value(images, low, high)
     before, after = (answers(each, units).numpy() for each in (start, images))
-    box = box_of(steps_through, layer, place, clip=True)
+    box = field.box
     found = images.numpy()[:, box.top : box.bottom, box.left : box.right]
     title = f"{model_name(model)}: images that units of {layer.name} answer most to"
     note = f"units {', '.join(map(str, units))}; what each unit sees of the image"

@@ -22,7 +22,7 @@ from kerasnets.explanation.graph import (
     named,
     run_watching,
 )
-from kerasnets.figures.boxes import Box, box_of, sides_of, walk
+from kerasnets.figures.boxes import Box, theoretical_field
 from kerasnets.figures.view import ORANGE, View, model_name, new_figure, show_image
 from kerasnets.inspection.memory import batch_within
 
@@ -65,19 +65,12 @@ def receptive_field(
     model = functional(model)
     chosen = named(model, layer) if layer else _last_maps(model)
     images = _noise(model) if images is None else np.asarray(images)
-    steps = walk(model, images.shape[1:3])
-    height, width = sides_of(steps, chosen)
-    unit = (height // 2, width // 2)
-    inside = box_of(steps, chosen, unit, clip=True)
-    reach = box_of(steps, chosen, unit)
-    following = box_of(steps, chosen, (unit[0] + 1, unit[1] + 1))
+    unit, size, stride, box = theoretical_field(model, chosen, images.shape[1:3])
     effective = _effective(model, chosen, unit, images)
-    size = np.array([reach.bottom - reach.top, reach.right - reach.left])
-    stride = np.array([following.top - reach.top, following.left - reach.left])
     arrays = {
-        "size": size,
-        "stride": stride,
-        "box": np.array(inside),
+        "size": np.array(size),
+        "stride": np.array(stride),
+        "box": np.array(box),
         "effective": effective,
         "effective_size": np.sqrt((effective > EFFECTIVE).sum()),
     }
@@ -87,7 +80,7 @@ def receptive_field(
         f"effective {arrays['effective_size']:.0f} x {arrays['effective_size']:.0f}"
     )
     figure = new_figure(8.4 if picture is not None else 4.8, 4.6, title)
-    _draw(figure, effective, inside, picture)
+    _draw(figure, effective, box, picture)
     table = {
         "layer": [chosen.name],
         "height": [size[0]], "width": [size[1]],
