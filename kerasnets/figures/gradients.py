@@ -46,6 +46,7 @@ def gradients(model: keras.Model, images: Any, labels: Any, *, loss: Any = None)
     model = functional(model)
     if len(images) != len(labels):
         raise UserError(f"{len(images)} images need as many labels. Received: {len(labels)}.")
+    labels = np.asarray(labels)
     # BatchNorms' statistics and the seeds are arguments here, whose updates are thrown away.
     trained = [variable.value for variable in model.trainable_variables]
     fixed = [variable.value for variable in model.non_trainable_variables]
