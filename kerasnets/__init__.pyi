@@ -17,6 +17,9 @@ from . import (
     fast as fast,
 )
 from . import (
+    figures as figures,
+)
+from . import (
     inspection as inspection,
 )
 from . import (

@@ -10,14 +10,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasnets.errors import UserError, unknown
+from kerasnets.errors import UserError
+from kerasnets.explanation.graph import (
+    Layer,
+    answer_of,
+    first,
+    functional,
+    is_graph,
+    is_map,
+    layers_of,
+    named,
+    run_watching,
+)
 from kerasnets.fast.rewriting import does_nothing
 from kerasnets.inspection.memory import batch_within
 from kerasnets.layers.adaptive_pooling import AdaptiveAveragePooling2D
 from kerasnets.layers.ceil_pooling import CeilPooling2D
-from kerasnets.private import maker_of, run_through
+from kerasnets.private import maker_of
 
-Layer = keras.layers.Layer
 # They return the maps before them, coarser or with margins.
 SAME_MAPS = (
     keras.layers.MaxPooling2D,
@@ -42,10 +52,10 @@ class Classifier:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        self.model = _functional(model)
+        self.model = functional(model)
         self.logits_layer = _logits_layer(self.model)
-        self.classes: int = _first(self.logits_layer.output).shape[-1]
-        self.layers = tuple(_layers(self.model))
+        self.classes: int = first(self.logits_layer.output).shape[-1]
+        self.layers = tuple(layers_of(self.model))
 
     @functools.cached_property
     def default_layer(self) -> Layer | None:
@@ -65,19 +75,7 @@ class Classifier:
         Raises:
             UserError: When there is none, or it has no maps.
         """
-        if name is None:
-            return self.default_layer
-        found = [layer for layer in self.layers if layer.name == name]
-        if not found:
-            with_maps = [layer.name for layer in self.layers if _is_map(layer)]
-            raise unknown(f"layer of {self.model.name}", name, with_maps)
-        if not _is_map(found[-1]):
-            shape = tuple(_first(found[-1].output).shape[1:])
-            raise UserError(
-                f"The layer {name!r} of {self.model.name} has no maps: expected an output of "
-                f"(height, width, channels). Received: {shape}."
-            )
-        return found[-1]
+        return self.default_layer if name is None else named(self.model, name, maps=True)
 
     def logits(self, images: Any) -> tf.Tensor:
         """(N, classes) float32."""
@@ -125,19 +123,15 @@ class Classifier:
         if tape is not None and layer is None:
             tape.watch(images)
 
-        def call(operation: Any, *arguments: Any, **options: Any) -> Any:
+        def watch(operation: Any, inputs: tuple[Any, ...], output: Any) -> None:
             nonlocal logits, maps
-            if _is_graph(operation):
-                return run_through(_functional(operation), arguments, call)
-            output = operation(*arguments, **options)
             if operation is self.logits_layer:
-                logits = _without_activation(operation, arguments[0], output)
+                logits = _without_activation(operation, inputs[0], output)
             if operation is layer and tape is not None:
                 maps = output
                 tape.watch(maps)
-            return output
 
-        run_through(self.model, [images], call)
+        run_watching(self.model, images, watch)
         assert logits is not None  # as `logits_layer` is on the way
         return tf.cast(logits, tf.float32), maps
 
@@ -196,68 +190,32 @@ def checked_classes(classifier: Classifier, class_index: Any, count: int) -> np.
     return np.broadcast_to(given, (count,))
 
 
-def _is_graph(operation: Any) -> bool:
-    """Whether it is a model whose layers are known."""
-    return isinstance(operation, keras.Sequential) or hasattr(operation, "operations")
-
-
-def _functional(model: keras.Model) -> Any:
-    if hasattr(model, "operations"):
-        return model
-    try:
-        return keras.Model(model.inputs, model.outputs, name=model.name)
-    except (AttributeError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{model.name} can not be looked into: expected a functional model, or a sequential "
-            f"one that is built. Received: {type(model).__name__}."
-        ) from error
-
-
-def _answer(model: keras.Model) -> Any:
-    """What a model returns, without its auxiliary classifiers."""
-    output: Any = model.output
-    return output.get("predictions", output) if isinstance(output, dict) else output
-
-
-def _first(tensors: Any) -> keras.KerasTensor:
-    return keras.tree.flatten(tensors)[0]
-
-
 def _logits_layer(model: keras.Model) -> Layer:
     """The layer that gives the logits, whatever makes probabilities of them."""
-    answer = _answer(model)
-    if len(keras.tree.flatten(answer)) != 1 or len(_first(answer).shape) != 2:
+    answer = answer_of(model)
+    if len(keras.tree.flatten(answer)) != 1 or len(first(answer).shape) != 2:
         shapes = [tuple(x.shape) for x in keras.tree.flatten(answer)]
         raise UserError(
             f"{model.name} is no classifier: expected an output of (N, classes). Received: "
             f"{', '.join(map(str, shapes))}."
         )
-    layer = maker_of(_first(answer))
+    layer = maker_of(first(answer))
     while isinstance(layer, (keras.layers.Activation, keras.layers.Softmax)):
-        layer = maker_of(_first(layer.input))
-    return _logits_layer(_functional(layer)) if _is_graph(layer) else layer
-
-
-def _layers(model: keras.Model) -> Iterator[Layer]:
-    """The layers on the way to the answer, in the order of computation."""
-    for operation in keras.Model(model.inputs, _answer(model)).operations:
-        if _is_graph(operation):
-            yield from _layers(_functional(operation))
-        elif not isinstance(operation, keras.layers.InputLayer):
-            yield operation
+        layer = maker_of(first(layer.input))
+    return _logits_layer(functional(layer)) if is_graph(layer) else layer
 
 
 def _passed_by_all(model: keras.Model) -> Iterator[Layer]:
     """The layers without which nothing leads to the answer, the last one first."""
-    needed = {id(x) for x in keras.tree.flatten(_answer(model))}
-    for operation in reversed(keras.Model(model.inputs, _answer(model)).operations):
+    needed = {id(x) for x in keras.tree.flatten(answer_of(model))}
+    for operation in reversed(keras.Model(model.inputs, answer_of(model)).operations):
         given = {id(x) for x in keras.tree.flatten(operation.output)}
         passed = needed <= given
         if isinstance(operation, keras.layers.InputLayer):
             continue
         needed = needed - given | {id(x) for x in keras.tree.flatten(operation.input)}
-        if passed and _is_graph(operation):
-            yield from _passed_by_all(_functional(operation))
+        if passed and is_graph(operation):
+            yield from _passed_by_all(functional(operation))
         elif passed:
             yield operation
 
@@ -273,10 +231,6 @@ def _without_activation(layer: Layer, x: Any, output: Any) -> Any:
     return x if layer.bias is None else x + tf.cast(layer.bias.value, tf.float32)
 
 
-def _is_map(layer: Layer) -> bool:
-    return len(_first(layer.output).shape) == 4
-
-
 def _has_maps(layer: Layer) -> bool:
     """Whether a layer's maps are larger than one pixel, or may be."""
-    return _is_map(layer) and any(side != 1 for side in _first(layer.output).shape[1:3])
+    return is_map(layer) and any(side != 1 for side in first(layer.output).shape[1:3])

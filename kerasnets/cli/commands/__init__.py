@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "Evaluate a run, or a network with weights, on a split."),
     "predict": ("predict", "Name what is on image files, by a SavedModel, a run or a server."),
     "explain": ("explain", "Show on images where a network finds a class."),
+    "look": ("look", "Draw what a network, a recipe or a pipeline looks like."),
     "export": ("export", "Write a SavedModel that takes image files, or a LiteRT or ONNX file."),
     "convert": ("convert", "Write a weight file in another format or another project's layout."),
     "data": ("data", "Check a data set, compute its colour statistics, or pack it."),

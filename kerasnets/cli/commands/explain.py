@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import logging
 import pathlib
 import typing
 from dataclasses import dataclass, field
@@ -12,16 +11,13 @@ from typing import Annotated
 import numpy as np
 from tyro.conf import Positional, arg
 
-from kerasnets import registry
-from kerasnets.cli.checks import check_alone, check_network, check_run, is_run
 from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
-from kerasnets.config.options import parse_options
+from kerasnets.cli.models import Chosen, chosen, decoded, is_savedmodel, readable
 from kerasnets.errors import UserError, unknown
 from kerasnets.explanation.methods import LAYER_METHODS, Method
 from kerasnets.explanation.sheet import Panel, check_sheet
-from kerasnets.export.versions import versions
-from kerasnets.prediction.prediction import check_images, image_files, read_image
+from kerasnets.prediction.prediction import image_files
 
 if typing.TYPE_CHECKING:
     import keras
@@ -29,11 +25,8 @@ if typing.TYPE_CHECKING:
     from kerasnets.inputs import Preprocessing
     from kerasnets.runs.run import Run
 
-log = logging.getLogger("kerasnets")
 # Side of a SavedModel's maps on the sheet.
 SMOOTH = 224
-# Arguments of `kerasnets.build` that no option of the network can be.
-GIVEN = ("weights", "classifier_activation", "include_top", "pooling")
 
 
 @dataclass(frozen=True)
@@ -69,45 +62,41 @@ class Explain:
     """Picture to write: .png, .pdf or .svg."""
 
     def run(self) -> None:
-        if self._is_savedmodel():
+        if is_savedmodel(self.model):
             self._explain_savedmodel()
             return
-        run = self._check()
+        found = self._check()
+        run, names = found.run, found.class_names
         worst = _worst_mistakes(run, self.mistakes) if run and self.mistakes else None
-        paths = self._readable()
+        paths = readable(self.images)
         load_tensorflow("tensorflow")
-        network, preprocessing = self._network(run)
-        names = run.class_names if run else None
+        network, preprocessing = found.load()
         channels = network.input_shape[-1]
         if run and worst is not None:
             subjects = _of_split(run, worst, channels)
         else:
-            subjects = [each for path in paths for each in _read(path, channels, names)]
-        if not subjects:
-            raise UserError("None of the images can be read.")
+            pixels = decoded(paths, channels)
+            subjects = [
+                Subject(str(path), each, _folder_label(path, names))
+                for path, each in pixels.items()
+            ]
         self._draw(network, preprocessing, subjects, names)
-
-    def _is_savedmodel(self) -> bool:
-        folder = pathlib.Path(self.model)
-        return (folder / "saved_model.pb").is_file() or bool(versions(folder))
 
     def _explain_savedmodel(self) -> None:
         """Draws what the signature ``explain`` answers."""
         check_sheet(self.out, len(self.images))
-        given = [
-            name for name in ("class_name", "layer", "mistakes", "weights", "options")
-            if getattr(self, name)
-        ]  # fmt: skip
-        if given or self.method != "grad_cam":
-            what = given[0].removesuffix("_name") if given else f"method {self.method}"
+        fields = ("class_name", "layer", "mistakes", "weights", "options")
+        given = [name.removesuffix("_name") for name in fields if getattr(self, name)]
+        if self.method != "grad_cam":
+            given.append(f"method {self.method}")
+        if given:
             raise UserError(
-                f"--{what} is for runs and networks; the SavedModel {self.model!r} tells the "
+                f"--{given[0]} is for runs and networks; the SavedModel {self.model!r} tells the "
                 "grad_cam of the predicted class alone."
             )
         if not self.images:
             raise UserError("Give image files: kerasnets explain SAVEDMODEL IMAGE...")
-        image_files(self.images)
-        paths = self._readable()
+        paths = readable(self.images)
         load_tensorflow("tensorflow")
         from kerasnets.explanation.sheet import save_sheet
         from kerasnets.lazy import tf
@@ -115,23 +104,18 @@ class Explain:
 
         explained = load_explainer(pathlib.Path(self.model))
         panels = []
-        for subject in [each for path in paths for each in _read(path, 3, None)]:
-            found = explained(tf.constant([pathlib.Path(subject.name).read_bytes()]))
+        for path, pixels in decoded(paths, 3).items():
+            found = explained(tf.constant([path.read_bytes()]))
             name, score, seen = (found[key].numpy()[0] for key in ("class", "score", "seen"))
-            print(f"{subject.name}: {name.decode()} {score:.2%}")
+            print(f"{path}: {name.decode()} {score:.2%}")
             title = f"predicted: {name.decode()} {score:.1%}"
             # Smooth, as the maps of runs are.
             smooth = tf.image.resize(found["map"][0][..., None], (SMOOTH, SMOOTH))[..., 0].numpy()
-            maps = ((title, smooth),)
-            panels.append(
-                Panel(subject.pixels, pathlib.PurePath(subject.name).name, maps, tuple(seen))
-            )
-        if not panels:
-            raise UserError("None of the images can be read.")
+            panels.append(Panel(pixels, path.name, ((title, smooth),), tuple(seen)))
         save_sheet(self.out, panels, f"{'/'.join(pathlib.Path(self.model).parts[-2:])}: grad_cam")
         print(f"Written to {self.out}.")
 
-    def _check(self) -> Run | None:
+    def _check(self) -> Chosen:
         check_sheet(self.out, self.mistakes or len(self.images))
         if (self.mistakes is None) == (not self.images):
             raise UserError("Give image files, kerasnets explain MODEL IMAGE..., or --mistakes N.")
@@ -140,36 +124,13 @@ class Explain:
         if self.layer and self.method not in LAYER_METHODS:
             raise UserError(f"--layer is for methods of a layer; {self.method} asks the pixels.")
         image_files(self.images)
-        if is_run(self.model):
-            check_alone(self, self.model, "weights", "options")
-            run = check_run(self.model)
-            self._label(run.class_names, len(run.class_names))
-            return run
-        if self.mistakes is not None:
+        found = chosen(self.model, self.weights, self.options)
+        if found.run is None and self.mistakes is not None:
             raise UserError(f"--mistakes is for a run; {self.model!r} is a network.")
-        facts = registry.info(self.model)
-        if self.weights is None:
-            raise UserError(f"To explain the network {facts.name} give --weights SOURCE.")
-        options = parse_options(self.options, GIVEN)
-        check_network(self.model, options, self.weights)
-        classes = options.get("classes", facts.classes)
-        self._label(None, classes if isinstance(classes, int) else facts.classes)
-        return None
-
-    def _readable(self) -> list[pathlib.Path]:
-        """The files that begin as images do; the others are named."""
-        readable, reasons = [], []
-        for path in self.images:
-            try:
-                check_images([path])
-                readable.append(path)
-            except UserError as error:
-                reasons.append(str(error))
-        if reasons and not readable:
-            raise UserError(reasons[0])
-        for reason in reasons:
-            log.warning("skipped: %s", reason)
-        return readable
+        if found.random:
+            raise UserError(f"To explain the network {found.name} give --weights SOURCE.")
+        self._label(found.class_names, found.classes)
+        return found
 
     def _label(self, names: tuple[str, ...] | None, classes: int) -> int | None:
         """The index of --class."""
@@ -182,17 +143,6 @@ class Explain:
         if names and not self.class_name.isdecimal():
             raise unknown("class", self.class_name, names)
         raise UserError(f"--class must be 0 to {classes - 1}. Received: {self.class_name!r}.")
-
-    def _network(self, run: Run | None) -> tuple[keras.Model, Preprocessing]:
-        if run:
-            return run.network(), run.preprocessing
-        import kerasnets
-        from kerasnets.pretrained.build import build
-
-        network = build(self.model, weights=self.weights, **parse_options(self.options, GIVEN))
-        height, width, channels = network.input_shape[1:]
-        seen = kerasnets.preprocessing(network)
-        return network, seen.for_input(height or seen.size[0], width or seen.size[1], channels)
 
     def _draw(
         self,
@@ -268,23 +218,10 @@ def _name(names: tuple[str, ...] | None, label: int) -> str:
     return names[label] if names and label < len(names) else f"class {label}"
 
 
-def _read(path: pathlib.Path, channels: int, names: tuple[str, ...] | None) -> list[Subject]:
-    """The image of a file; none where it cannot be decoded, which is told."""
-    from kerasnets.data.bad_images import ERRORS, image_reason
-    from kerasnets.data.images import decode
-    from kerasnets.lazy import tf
-
+def _folder_label(path: pathlib.Path, names: tuple[str, ...] | None) -> int | None:
+    """The class whose folder a file lies in."""
     folder = path.absolute().parent.name
-    label = names.index(folder) if names and folder in names else None
-    try:
-        pixels = decode(tf.constant(read_image(path)), channels).numpy()
-    except UserError as error:
-        log.warning("skipped: %s", error)
-        return []
-    except ERRORS as error:
-        log.warning("skipped: %r cannot be read as an image: %s.", str(path), image_reason(error))
-        return []
-    return [Subject(str(path), pixels, label)]
+    return names.index(folder) if names and folder in names else None
 
 
 def _worst_mistakes(run: Run, count: int) -> list[str]:

@@ -1,0 +1,11 @@
+from .activations import activations as activations
+from .augment import augment as augment
+from .embeddings import embeddings as embeddings
+from .embeddings import save_projector as save_projector
+from .filters import filters as filters
+from .gradients import gradients as gradients
+from .maps import maps as maps
+from .receptive_field import receptive_field as receptive_field
+from .reuse import reuse as reuse
+from .schedule import schedule as schedule
+from .view import View as View
