@@ -14,11 +14,13 @@ from kerasnets.data import evaluation_batches
 from kerasnets.data.sources import Split
 from kerasnets.evaluation import plots
 from kerasnets.evaluation.metrics import Metrics, Mistake
+from kerasnets.evaluation.results import CONFUSION, MISTAKES, SCORES, save_scores
 from kerasnets.files import whole, write_text
 from kerasnets.inputs import Preprocessing
+from kerasnets.plotting import drawable
 
 FILES = (
-    "metrics.json", "classes.csv", "confusion.csv", "confusion.png", "mistakes.csv", "mistakes.png"
+    "metrics.json", "classes.csv", CONFUSION, "confusion.png", MISTAKES, "mistakes.png", SCORES
 )  # fmt: skip
 # Number of images in the picture of misclassified images.
 SHOWN = 24
@@ -32,8 +34,10 @@ def write_report(
     preprocessing: Preprocessing,
     channels: int,
 ) -> None:
-    """Writes `FILES`: the figures in all and by class, the confusion matrix, and the misclassified
-    images, the most confident first.
+    """Writes `FILES`: the figures in all and by class, the confusion matrix, the misclassified
+    images, the most confident first, and the scores of every image.
+
+    Measuring again writes the same bytes.
 
     Args:
         folder: Folder of the files.
@@ -45,21 +49,19 @@ def write_report(
     """
     write_text(folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
     counts = metrics.confusion.sum(axis=1).tolist()
-    precision, recall = (
-        [_fraction(each) for each in x] for x in (metrics.precision, metrics.recall)
-    )
-    header = ("class", "images", "precision", "recall")
+    figures = [
+        [_fraction(each) for each in x] for x in (metrics.precision, metrics.recall, metrics.f1)
+    ]
+    header = ("class", "images", "precision", "recall", "f1")
+    _write_rows(folder / "classes.csv", header, zip(class_names, counts, *figures, strict=True))
     _write_rows(
-        folder / "classes.csv", header, zip(class_names, counts, precision, recall, strict=True)
-    )
-    _write_rows(
-        folder / "confusion.csv",
+        folder / CONFUSION,
         ("true \\ predicted", *class_names),
         ((name, *row) for name, row in zip(class_names, metrics.confusion.tolist(), strict=True)),
     )
-    plots.save_confusion(folder / "confusion.png", metrics.confusion, class_names)
+    plots.save_confusion(folder / "confusion.png", metrics.confusion, class_names, str(metrics))
     _write_rows(
-        folder / "mistakes.csv",
+        folder / MISTAKES,
         ("image", "true", "predicted", "probability"),
         (
             (split.name(each.image), class_names[each.label], class_names[each.answer],
@@ -68,14 +70,21 @@ def write_report(
         ),
     )  # fmt: skip
     worst = metrics.mistakes[:SHOWN]
+    drawn = drawable(class_names)
     titles = [
-        f"true: {class_names[each.label]}\n"
-        f"predicted: {class_names[each.answer]}, {each.probability:.0%}"
+        f"true: {drawn[each.label]}\npredicted: {drawn[each.answer]}, {each.probability:.0%}"
         for each in worst
     ]
+    wrong = len(metrics.mistakes)
     plots.save_pictures(
-        folder / "mistakes.png", _pictures(worst, split, preprocessing, channels), titles
+        folder / "mistakes.png",
+        _pictures(worst, split, preprocessing, channels),
+        titles,
+        f"{metrics.split}: {wrong:,} of {metrics.images:,} images misclassified"
+        + (", the most confident ones" if wrong > SHOWN else ""),
     )
+    names = [split.name(index) for index in range(split.size)]
+    save_scores(folder / SCORES, metrics.scores, metrics.split, names)
 
 
 def _fraction(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import pathlib
 import typing
@@ -243,38 +242,23 @@ def _read(path: pathlib.Path, channels: int, names: tuple[str, ...] | None) -> l
 
 def _worst_mistakes(run: Run, count: int) -> list[str]:
     """The names of the images that a run's evaluation was most wrong about."""
-    path = run.folder / "mistakes.csv"
-    if not path.is_file():
-        raise UserError(f"The run in {str(run.folder)!r} has no evaluation: there is no {path}.")
-    try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            names = [row["image"] for row in csv.DictReader(file)]
-    except (OSError, csv.Error, KeyError) as error:
-        raise UserError(f"{str(path)!r} is no list of mistakes: {error}.") from error
-    if not names:
+    from kerasnets.evaluation.results import read_mistakes
+
+    mistakes = read_mistakes(run.folder)
+    if not mistakes:
         raise UserError(f"The run in {str(run.folder)!r} made no mistakes in its evaluation.")
-    return names[:count]
+    return [mistake.image for mistake in mistakes[:count]]
 
 
 def _of_split(run: Run, names: list[str], channels: int) -> list[Subject]:
     """The images of these names in the split that a run was evaluated on."""
-    from kerasnets.data.loading import whole_images
+    from kerasnets.reports.pictures import images_by_name
     from kerasnets.runs.run import load_data
 
     dataset = load_data(run.config)
     run.check_classes(dataset)
     split = dataset.split(dataset.held_out)
-    # Training evaluates a copy in memory, whose images have numbers for names.
-    places = {f"image {index}": index for index in range(split.size)}
-    places |= {split.name(index): index for index in range(split.size)}
-    missing = [name for name in names if name not in places]
-    if missing:
-        raise UserError(
-            f"{missing[0]!r} of {str(run.folder / 'mistakes.csv')!r} is no image of "
-            f"{dataset.name}, {dataset.held_out}."
-        )
-    found = dict(whole_images(split, [places[name] for name in names], channels))
     return [
-        Subject(split.name(place), found[place], int(split.labels[place]))
-        for place in map(places.__getitem__, names)
+        Subject(name, pixels, int(split.labels[place]))
+        for name, (place, pixels) in zip(names, images_by_name(split, names, channels), strict=True)
     ]
