@@ -47,28 +47,8 @@ def write_report(
         preprocessing: Preprocessing of the network, which fits the pictures.
         channels: Channels of the network's input.
     """
-    write_text(folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
-    counts = metrics.confusion.sum(axis=1).tolist()
-    figures = [
-        [_fraction(each) for each in x] for x in (metrics.precision, metrics.recall, metrics.f1)
-    ]
-    header = ("class", "images", "precision", "recall", "f1")
-    _write_rows(folder / "classes.csv", header, zip(class_names, counts, *figures, strict=True))
-    _write_rows(
-        folder / CONFUSION,
-        ("true \\ predicted", *class_names),
-        ((name, *row) for name, row in zip(class_names, metrics.confusion.tolist(), strict=True)),
-    )
+    write_tables(folder, metrics, class_names, split)
     plots.save_confusion(folder / "confusion.png", metrics.confusion, class_names, str(metrics))
-    _write_rows(
-        folder / MISTAKES,
-        ("image", "true", "predicted", "probability"),
-        (
-            (split.name(each.image), class_names[each.label], class_names[each.answer],
-             f"{each.probability:.4f}")
-            for each in metrics.mistakes
-        ),
-    )  # fmt: skip
     worst = metrics.mistakes[:SHOWN]
     drawn = drawable(class_names)
     titles = [
@@ -83,6 +63,33 @@ def write_report(
         f"{metrics.split}: {wrong:,} of {metrics.images:,} images misclassified"
         + (", the most confident ones" if wrong > SHOWN else ""),
     )
+
+
+def write_tables(
+    folder: pathlib.Path, metrics: Metrics, class_names: tuple[str, ...], split: Split
+) -> None:
+    """Writes the files of `write_report` that are no pictures; arguments as there."""
+    write_text(folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
+    counts = metrics.confusion.sum(axis=1).tolist()
+    figures = [
+        [_fraction(each) for each in x] for x in (metrics.precision, metrics.recall, metrics.f1)
+    ]
+    header = ("class", "images", "precision", "recall", "f1")
+    _write_rows(folder / "classes.csv", header, zip(class_names, counts, *figures, strict=True))
+    _write_rows(
+        folder / CONFUSION,
+        ("true \\ predicted", *class_names),
+        ((name, *row) for name, row in zip(class_names, metrics.confusion.tolist(), strict=True)),
+    )
+    _write_rows(
+        folder / MISTAKES,
+        ("image", "true", "predicted", "probability"),
+        (
+            (split.name(each.image), class_names[each.label], class_names[each.answer],
+             f"{each.probability:.4f}")
+            for each in metrics.mistakes
+        ),
+    )  # fmt: skip
     names = [split.name(index) for index in range(split.size)]
     save_scores(folder / SCORES, metrics.scores, metrics.split, names)
 

@@ -159,7 +159,8 @@ def read_scores(
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # NumPy leaves a damaged file open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             text = file["names"].tobytes().decode("utf-8", "surrogateescape")
             arrays = {each.name: file[each.name] for each in dataclasses.fields(Scores)}
         split, *names = text.split("\0")

@@ -15,7 +15,7 @@ import numpy as np
 from kerasnets.config.training import differences
 from kerasnets.errors import UserError
 from kerasnets.files import whole
-from kerasnets.reports.facts import Facts, distinct_names, evaluate_again
+from kerasnets.reports.facts import Facts, distinct_names, evaluate_again, without_folder
 from kerasnets.runs.history import save_curves
 from kerasnets.runs.run import Run
 
@@ -259,7 +259,7 @@ def _same_images(first: Facts, second: Facts) -> np.ndarray | None:
         return None
     if first.run.class_names != second.run.class_names:
         return None
-    names = [_without_folder(facts.names) for facts in (first, second)]
+    names = [without_folder(facts.names) for facts in (first, second)]
     places = {name: index for index, name in enumerate(names[1])}
     if len(places) != len(names[0]) or len(places) != len(names[1]):
         return None
@@ -268,14 +268,6 @@ def _same_images(first: Facts, second: Facts) -> np.ndarray | None:
     order = np.array([places[name] for name in names[0]])
     same = np.array_equal(first.scores.labels, second.scores.labels[order])
     return order if same else None
-
-
-def _without_folder(names: Sequence[str]) -> list[str]:
-    """The names of images without the folder that all of them lie in."""
-    # Names need be no paths.
-    shared = os.path.commonprefix(names)  # noqa: RUF071
-    shared = shared[: max(shared.rfind("/"), shared.rfind(os.sep)) + 1]
-    return [name.removeprefix(shared) for name in names]
 
 
 def mcnemar(first_alone: int, second_alone: int) -> float:

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import functools
 import math
+import os
 import pathlib
 import shlex
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 
 from kerasnets.errors import UserError
 from kerasnets.evaluation.results import (
+    MISTAKES,
     NamedMistake,
     Scores,
     fractions,
@@ -69,14 +71,26 @@ class Facts:
         """
         run.check_finished()
         metrics = run.metrics()
-        if not isinstance(metrics.get("top1"), float):
+        fields = {"top1": float, "loss": float, "images": int, "split": str}
+        if not all(isinstance(metrics.get(name), kind) for name, kind in fields.items()):
             raise UserError(
-                f"The run in {str(run.folder)!r} has no evaluation: there is no accuracy in "
+                f"The run in {str(run.folder)!r} has no evaluation: there are no figures in "
                 f"{str(run.folder / 'metrics.json')!r}; {evaluate_again(run)} writes it."
             )
         found = read_scores(run.folder, len(run.class_names))
         scores, names = (found[0], found[2]) if found else (None, ())
-        return cls(run, name or run.folder.name, metrics, scores, names)
+        facts = cls(run, name or run.folder.name, metrics, scores, names)
+        # A damaged file is told now, not after TensorFlow has loaded.
+        for each in ("history", "confusion", "mistakes", "parameters", "sessions"):
+            getattr(facts, each)
+        classes = set(run.class_names)
+        for mistake in facts.mistakes:
+            if not {mistake.true, mistake.predicted} <= classes:
+                raise UserError(
+                    f"{str(run.folder / MISTAKES)!r} is damaged: {mistake.true!r} or "
+                    f"{mistake.predicted!r} is none of the run's classes."
+                )
+        return facts
 
     @functools.cached_property
     def history(self) -> list[dict[str, float]]:
@@ -193,6 +207,14 @@ def distinct_names(folders: Sequence[pathlib.Path]) -> list[str]:
         if len(set(names)) == len(set(folders)) or depth > max(len(f.parts) for f in folders):
             return names
         depth += 1
+
+
+def without_folder(names: Sequence[str]) -> list[str]:
+    """The names of images without the folder that all of them lie in."""
+    # Names need be no paths.
+    shared = os.path.commonprefix(names)  # noqa: RUF071
+    shared = shared[: max(shared.rfind("/"), shared.rfind(os.sep)) + 1]
+    return [name.removeprefix(shared) for name in names]
 
 
 def _settings(values: Mapping[str, Any], without: Sequence[str] = ()) -> dict[str, str]:

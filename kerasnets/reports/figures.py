@@ -13,8 +13,8 @@ from kerasnets.plotting import log_ticks, plain
 
 # The drawing and its margins, in units of the SVG; and how many colours the page has.
 WIDTH, HEIGHT = 420, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 44
-COLOURS = 8
+LEFT, RIGHT, TOP, BOTTOM = 66, 12, 12, 44
+COLOURS = 10
 # Points that lie nearer than this to the one before are left out.
 RESOLUTION = 0.4
 
@@ -107,7 +107,7 @@ class _Axis:
 
     def __init__(self, low: float, high: float, start: float, end: float, log: bool = False):
         if low == high:
-            low, high = (low / 2, high * 2) if log else (low - 0.5, high + 0.5)
+            low, high = (low / 2, high * 2) if log else (low - (low != 0), high + 1)
         self.low, self.high, self.log = low, high, log
         self.start, self.end = start, end
 
@@ -122,7 +122,7 @@ class _Axis:
 
         if self.log:
             return log_ticks(self.low, self.high)
-        found = MaxNLocator(nbins=5, integer=whole).tick_values(self.low, self.high)
+        found = MaxNLocator(nbins=5, integer=whole, min_n_ticks=1).tick_values(self.low, self.high)
         small = 1e-9 * (self.high - self.low)
         return [tick for tick in found if self.low - small <= tick <= self.high + small]
 

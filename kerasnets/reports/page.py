@@ -18,7 +18,7 @@ from kerasnets.evaluation.results import CALIBRATION_BINS, NamedMistake
 from kerasnets.files import write_text
 from kerasnets.registry import info
 from kerasnets.reports.comparison import Comparison, compare_facts, facts_of
-from kerasnets.reports.facts import Facts, began, duration, evaluate_again
+from kerasnets.reports.facts import Facts, began, duration, evaluate_again, without_folder
 from kerasnets.reports.figures import Bars, Chart, Line, thinned
 from kerasnets.runs.history import PANELS
 
@@ -32,7 +32,7 @@ log = logging.getLogger("kerasnets")
 
 REPORT = "report.html"
 # Up to this many classes the confusion matrix is a table, and each class has its own curve.
-FEW, MOST_CURVES = 20, 8
+FEW, MOST_CURVES = 20, 10
 # The worst mistakes that are shown, and the most that are listed.
 SHOWN, LISTED = 24, 200
 # The most pairs of a confusion matrix that stand in the page.
@@ -133,6 +133,7 @@ def _view(facts: Facts, pictured: tuple[list[Picture], str]) -> dict[str, Any]:
         f"{evaluate_again(facts.run)} adds them."
     )  # fmt: skip
     few = len(names) <= FEW
+    short = without_folder([mistake.image for mistake in facts.mistakes])
     return {
         "facts": facts,
         "cards": _cards(facts),
@@ -146,7 +147,7 @@ def _view(facts: Facts, pictured: tuple[list[Picture], str]) -> dict[str, Any]:
         "pairs": _pairs(facts),
         "steps": None if scores is None or few else _steps(facts),
         "picture": None if few else _matrix_picture(facts),
-        "worst": list(zip(facts.mistakes, pictures, strict=False)),
+        "worst": list(zip(facts.mistakes, short, pictures, strict=False)),
         "unpictured": unpictured,
         "timing": _timing(facts),
     }
@@ -248,7 +249,7 @@ def _operating_curves(facts: Facts) -> list[Chart]:
          "Average precision"),
     ):  # fmt: skip
         lowest = sorted(curves, key=lambda label: areas_of[label])
-        shown = sorted(curves) if len(names) <= MOST_CURVES else lowest[: MOST_CURVES // 2]
+        shown = sorted(curves) if len(names) <= MOST_CURVES else lowest[:4]
         lines = [
             Line(f"{names[label]} ({areas_of[label]:.3f})", *curves[label], colour=number)
             for number, label in enumerate(shown)

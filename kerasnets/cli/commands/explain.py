@@ -163,6 +163,7 @@ class Explain:
         from kerasnets.explanation.sheet import save_sheet
         from kerasnets.inputs import with_preprocessing
         from kerasnets.lazy import tf
+        from kerasnets.plotting import drawable
 
         model = with_preprocessing(network, preprocessing)
         classifier = Classifier(model)
@@ -186,8 +187,9 @@ class Explain:
         for each, label, score in zip(subjects, best, scores, strict=True):
             print(f"{each.name}: {_name(names, label)} {score[label]:.2%}", *_true(each, names))
         kind = "predicted" if asked is None else "chosen"
+        drawn = drawable(names) if names else None
         panels = [
-            _panel(each, names, preprocessing, kind, own, score)
+            _panel(each, drawn, preprocessing, kind, own, score)
             for each, own, score in zip(subjects, maps, scores, strict=True)
         ]
         of_layer = f" of {layer.name}" if layer else ""

@@ -77,7 +77,7 @@ for (const input of document.querySelectorAll("input.choose")) {
     svg.querySelector(".chosen")?.remove();
     if (!points.length) return;
     const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-    const [left, right, bottom, top] = [52, 408, 256, 12];
+    const [left, right, bottom, top] = [66, 408, 256, 12];
     const place = ([x, y]) => `${left + ((right - left) * x) / 1000},${bottom + ((top - bottom) * y) / 1000}`;
     line.setAttribute("points", points.map(place).join(" "));
     line.setAttribute("class", "line chosen c7");
