@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from kerasnets.data import evaluation_batches
 from kerasnets.data.sources import Split
 from kerasnets.evaluation import plots
 from kerasnets.evaluation.metrics import Metrics, Mistake
@@ -114,6 +113,8 @@ def _pictures(
     mistakes: tuple[Mistake, ...], split: Split, preprocessing: Preprocessing, channels: int
 ) -> list[np.ndarray]:
     """Misclassified images as the network sees them, (H, W, C) uint8."""
+    from kerasnets.data.pipeline import evaluation_batches  # loads TensorFlow
+
     if not mistakes:
         return []
     places = np.array([each.image for each in mistakes])

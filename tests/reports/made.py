@@ -5,13 +5,13 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from kerasnets import Run, TrainConfig, recipe
 from kerasnets.data.records import Paths
 from kerasnets.data.sources.base import Split
 from kerasnets.evaluation import report as evaluation_report
 from kerasnets.evaluation.metrics import measure
-from kerasnets.weights.save import save_tensors
 
 HISTORY = """epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds
 1,2.0,0.2,1.5,0.5,0.01,3.5
@@ -28,7 +28,7 @@ def made_run(folder: pathlib.Path, names: tuple[str, ...], answers, labels, **ch
         **changes,
     ).resolved()
     run = Run.create(folder, config, names)
-    save_tensors({"dense.weight": np.zeros((3, 4), np.float32)}, run.weights_path)
+    save_file({"dense.weight": np.zeros((3, 4), np.float32)}, run.weights_path)
     (folder / "history.csv").write_text(HISTORY)
     labels = np.asarray(labels, np.int32)
     logits = np.random.default_rng(3).normal(size=(len(labels), len(names)))

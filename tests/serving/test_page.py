@@ -1,7 +1,6 @@
 """The start page, in a browser."""
 
 import base64
-import shutil
 
 import pytest
 
@@ -17,26 +16,6 @@ const target = document.getElementById("drop");
 for (const kind of ["dragover", "drop"])
   target.dispatchEvent(new DragEvent(kind, { dataTransfer: dropped, bubbles: true, cancelable: true }));
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no browser: Chromium and chromedriver are not both installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    # In a container Chromium can neither make its sandbox nor use /dev/shm.
-    for argument in ("--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    running = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    running.set_page_load_timeout(60)
-    yield running
-    running.quit()
 
 
 def wait_for_text(browser, selector, wanted):
