@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
     import PIL.Image
 
-    from kerasnets.data.sources import Dataset, Split
+    from kerasnets.data.sources import Dataset
 
 # The longer side of a picture on a page, in pixels.
 SIDE = 208
@@ -54,7 +54,7 @@ class Picture:
 
 
 def images_by_name(
-    split: Split, names: Sequence[str], channels: int
+    dataset: Dataset, split: str, names: Sequence[str], channels: int
 ) -> list[tuple[int, np.ndarray]]:
     """Images of a split: of each name the index, and the pixels (H, W, channels) uint8 as they are.
 
@@ -63,15 +63,16 @@ def images_by_name(
     """
     from kerasnets.data.loading import whole_images
 
-    places = {split.name(index): index for index in range(split.size)}
+    images = dataset.split(split)
+    places = {images.name(index): index for index in range(images.size)}
     missing = [name for name in names if name not in places]
     if missing:
         raise UserError(
-            f"{missing[0]!r} of the evaluation's mistakes is no image of the data, which have "
-            f"{split.name(0)!r}; an earlier version did not keep the names. kerasnets evaluate RUN "
-            "--out RUN writes the mistakes anew."
+            f"{missing[0]!r} of the evaluation is no image of {dataset.name}, {split}, which has "
+            f"{images.name(0)!r}; an earlier version did not keep all names: kerasnets evaluate "
+            "RUN --out RUN does."
         )
-    found = dict(whole_images(split, [places[name] for name in names], channels))
+    found = dict(whole_images(images, [places[name] for name in names], channels))
     return [(places[name], found[places[name]]) for name in names]
 
 
@@ -98,11 +99,11 @@ def mistake_pictures(
 
     if not mistakes:
         return []
-    images, channels = material.dataset.split(split), material.network.input_shape[-1]
+    dataset, channels = material.dataset, material.network.input_shape[-1]
     names = [mistake.image for mistake in mistakes]
-    with naming_bad_images([images], channels):
-        originals = [pixels for _, pixels in images_by_name(images, names, 3)]
-        found = images_by_name(images, names, channels) if channels != 3 else None
+    with naming_bad_images([dataset.split(split)], channels):
+        originals = [pixels for _, pixels in images_by_name(dataset, split, names, 3)]
+        found = images_by_name(dataset, split, names, channels) if channels != 3 else None
     seen = [pixels for _, pixels in found] if found else originals
     fitted = np.stack([fit(tf.constant(each), run.preprocessing) for each in seen])
     labels = {name: label for label, name in enumerate(run.class_names)}

@@ -260,7 +260,8 @@ def _of_split(run: Run, names: list[str], channels: int) -> list[Subject]:
     dataset = load_data(run.config)
     run.check_classes(dataset)
     split = dataset.split(dataset.held_out)
+    found = images_by_name(dataset, dataset.held_out, names, channels)
     return [
         Subject(name, pixels, int(split.labels[place]))
-        for name, (place, pixels) in zip(names, images_by_name(split, names, channels), strict=True)
+        for name, (place, pixels) in zip(names, found, strict=True)
     ]
