@@ -81,9 +81,10 @@ def _drawable(names: tuple[str, ...]) -> tuple[str, ...]:
     missing = [name for name in names if fonts_for(characters(name))[1]]
     if missing:
         log.warning(
-            "No installed font draws %r%s; pictures show the indices of these classes.",
+            "No installed font draws %d of the class names, such as %r; pictures show "
+            "their indices.",
+            len(missing),
             missing[0],
-            f" and {len(missing) - 1} more class names" if len(missing) > 1 else "",
         )
     return tuple(str(index) if name in missing else name for index, name in enumerate(names))
 

@@ -68,8 +68,7 @@ def test_names_that_no_font_draws_are_indices(fonts, tmp_path, caplog):
         logging.getLogger("kerasnets").removeHandler(caplog.handler)
     messages = {record.getMessage() for record in caplog.records}
     assert messages == {
-        "No installed font draws '개' and 1 more class names; pictures show the indices of these "
-        "classes."
+        "No installed font draws 2 of the class names, such as '개'; pictures show their indices."
     }
     figure = Figure()
     figure.suptitle("猫 and 犬")

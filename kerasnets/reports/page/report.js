@@ -80,7 +80,7 @@ for (const input of document.querySelectorAll("input.choose")) {
     const [left, right, bottom, top] = [66, 408, 256, 12];
     const place = ([x, y]) => `${left + ((right - left) * x) / 1000},${bottom + ((top - bottom) * y) / 1000}`;
     line.setAttribute("points", points.map(place).join(" "));
-    line.setAttribute("class", "line chosen c7");
+    line.setAttribute("class", "line chosen c6");
     svg.append(line);
   };
   input.addEventListener("input", () => {
