@@ -35,6 +35,9 @@ from . import (
     pretrained as pretrained,
 )
 from . import (
+    reports as reports,
+)
+from . import (
     runs as runs,
 )
 from . import (

@@ -24,8 +24,8 @@ import pytest
 from kerasnets.lazy import installed
 
 ROOT = pathlib.Path(__file__).parent.parent
-# The running server that tests of several packages ask.
-pytest_plugins = ["tests.serving.server"]
+# The running server and the browser that tests of several packages ask for.
+pytest_plugins = ["tests.browser", "tests.serving.server"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from benchmarks.side_by_side.networks import PEERS
 from benchmarks.side_by_side.results import Results, Row
-from kerasnets.files import whole, write_text
+from kerasnets.benchmark.chart import save_chart
+from kerasnets.files import write_text
+from kerasnets.plotting import save_figure
 
 OURS, *OTHERS = PEERS
 # The forms of inference, which a peer that has one alone is compared to in all.
@@ -222,10 +224,16 @@ def _markdown(header: list[str], cells: list[list[str]]) -> Iterator[str]:
 
 
 def save_plot(results: Results, path: pathlib.Path) -> None:
-    """Bars: how many times as fast as each peer, for each network and job."""
+    """Bars: how many times as fast as each peer, for each network and job.
+
+    Where no peer was measured, the times against the networks' accuracies or sizes.
+    """
     import matplotlib.figure
 
     found = [pair for pair in pairs(results) if pair.ours.what != "build"]
+    if not found:
+        save_chart(path, results.rows)
+        return
     labels = list(dict.fromkeys(f"{pair.ours.network} {pair.ours.what}" for pair in found))
     peers = [peer for peer in OTHERS if any(pair.theirs.peer == peer for pair in found)]
     figure = matplotlib.figure.Figure((8, 1 + 0.3 * len(labels)), layout="constrained")
@@ -244,7 +252,6 @@ def save_plot(results: Results, path: pathlib.Path) -> None:
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     axes.set_xlabel("times as fast as the peer")
-    if peers:
-        axes.legend()
-    with whole(path) as partial:
-        figure.savefig(partial, format="png", dpi=120)
+    axes.legend()
+    figure.suptitle("kerasnets beside its peers: above 1 it is faster", fontsize=10)
+    save_figure(figure, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kerasnets.errors import UserError
@@ -98,3 +98,11 @@ def check_files(*paths: pathlib.Path | None) -> None:
     for path in paths:
         if path is not None and not path.is_file():
             raise UserError(f"There is no file {str(path)!r}.")
+
+
+def check_file(path: pathlib.Path, endings: Sequence[str], option: str = "--out") -> None:
+    """Refuses, before the work, a file of another ending or in a folder that is not there."""
+    if path.suffix.lower() not in endings:
+        raise UserError(f"{option} must end in {' or '.join(endings)}. Received: {str(path)!r}.")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"There is no folder {str(path.parent)!r} for {option}.")

@@ -17,7 +17,7 @@ from kerasnets.data.pipeline import evaluation_batches, training_batches
 from kerasnets.data.sources.base import Dataset, Split
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import tf
-from kerasnets.plotting import save_figure
+from kerasnets.plotting import drawable, save_figure
 
 COLUMNS = 8
 MOST_ROWS = 12
@@ -29,11 +29,11 @@ PAIR_SIDE = 224
 
 def save_samples(path: str | os.PathLike, dataset: Dataset, split: Split, side: int) -> None:
     """Draws the first images of each class, a row for each; at most `MOST_ROWS` classes."""
-    rows, names = [], []
+    rows, names, drawn = [], [], drawable(dataset.class_names)
     for label in np.unique(split.labels)[:MOST_ROWS]:
         own = split.take(np.flatnonzero(split.labels == label)[:COLUMNS])
         rows.append(_fitted(own, side))
-        names.append(f"{dataset.class_names[label]} ({(split.labels == label).sum():,})")
+        names.append(f"{drawn[label]} ({(split.labels == label).sum():,})")
     _draw(path, rows, names, f"{dataset.name}: {len(dataset.class_names)} classes")
 
 
@@ -43,7 +43,7 @@ def save_augmented(
     """Draws one image of each class, a row for each: as in evaluation, then augmented."""
     firsts = [np.flatnonzero(split.labels == label)[0] for label in np.unique(split.labels)]
     chosen = split.take(np.array(firsts[:MOST_ROWS]))
-    names = [dataset.class_names[label] for label in chosen.labels]
+    names = [drawable(dataset.class_names)[label] for label in chosen.labels]
     # Numbered, to find each image again in the order of its epoch.
     numbered = dataclasses.replace(chosen, labels=np.arange(chosen.size, dtype=np.int32))
     augment = dataclasses.replace(augment, mix=None)
@@ -65,7 +65,7 @@ def save_near_duplicates(
 
     shown = pairs[:MOST_PAIRS]
     pixels = _whole(dataset, [place for pair in shown for place in (pair.first, pair.second)])
-    beside = min(PAIRS_BESIDE, len(shown))
+    beside, drawn = min(PAIRS_BESIDE, len(shown)), drawable(dataset.class_names)
     lines = -(-len(shown) // beside)
     figure = matplotlib.figure.Figure(figsize=(5.2 * beside, 3 * lines + 0.4))
     first = f", the first {len(shown)}" if len(shown) < len(pairs) else ""
@@ -85,7 +85,7 @@ def save_near_duplicates(
                 pathlib.PurePath(place.name).name[-72:], 36, break_on_hyphens=False
             )
             axis.text(
-                0.5, -0.03, f"{place.split}, {dataset.class_names[place.label]}\n{name}",
+                0.5, -0.03, f"{place.split}, {drawn[place.label]}\n{name}",
                 transform=axis.transAxes, ha="center", va="top", fontsize=7, parse_math=False,
             )  # fmt: skip
         part.subplots_adjust(0.03, 0.19, 0.97, 0.9, 0.04)

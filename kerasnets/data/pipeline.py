@@ -18,7 +18,7 @@ from kerasnets.data.crops import dense
 from kerasnets.data.graphs import as_written
 from kerasnets.data.loading import Loader
 from kerasnets.data.randomness import uniform
-from kerasnets.data.records import Pixels, epoch_order, without_records
+from kerasnets.data.records import Cached, epoch_order, without_records
 from kerasnets.data.sources.base import Split
 from kerasnets.errors import UserError
 from kerasnets.inputs import Preprocessing
@@ -277,7 +277,7 @@ def read(
             pixels[at : at + len(batch)] = batch
             at += len(batch)
     log.info("%s: decoded once and cached %s, %.2f GiB", name, where, gib)
-    return Split(Pixels(pixels), split.labels)
+    return Split(Cached(pixels, split.records), split.labels)
 
 
 def _room(

@@ -120,6 +120,25 @@ class Pixels(Records):
         return (tf.io.encode_png(image).numpy() for image in self.values)
 
 
+@dataclass(frozen=True, eq=False)
+class Cached(Pixels):
+    """Images that were decoded once, and what they were decoded from, for their names.
+
+    Attributes:
+        original: Records of the same images.
+    """
+
+    original: Records
+
+    def take(self, indices: np.ndarray) -> Records:
+        """The records of these images alone, in this order."""
+        return Cached(self.values[indices], self.original.take(indices))
+
+    def name(self, index: int) -> str:
+        """As before they were decoded."""
+        return self.original.name(index)
+
+
 class Encoded(Records):
     """The bytes of image files in memory, (N,)."""
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Guo et al. 2017, arXiv 1706.04599, section 2.
-CALIBRATION_BINS = 15
+from kerasnets.evaluation.results import Scores, fractions
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,7 @@ class Metrics:
             have any; ``None`` without such labels.
         confusion: (classes, classes) counts; rows are true labels, columns predicted labels.
         mistakes: The misclassified images, the most confident first.
+        scores: What the network said of each image.
     """
 
     split: str
@@ -39,16 +39,23 @@ class Metrics:
     real: float | None
     confusion: np.ndarray
     mistakes: tuple[Mistake, ...]
+    scores: Scores
 
     @property
     def recall(self) -> np.ndarray:
         """Recall of each class, in [0, 1]; NaN for classes without images."""
-        return _fractions(np.diag(self.confusion), self.confusion.sum(axis=1))
+        return fractions(np.diag(self.confusion), self.confusion.sum(axis=1))
 
     @property
     def precision(self) -> np.ndarray:
         """Precision of each class, in [0, 1]; NaN for classes that were never predicted."""
-        return _fractions(np.diag(self.confusion), self.confusion.sum(axis=0))
+        return fractions(np.diag(self.confusion), self.confusion.sum(axis=0))
+
+    @property
+    def f1(self) -> np.ndarray:
+        """F1 of each class, the harmonic mean of both, in [0, 1]; NaN for classes not seen."""
+        rows, columns = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        return fractions(2 * np.diag(self.confusion), rows + columns)
 
     def summary(self) -> dict[str, object]:
         """The figures for all classes together, ready for JSON."""
@@ -81,10 +88,6 @@ class Mistake:
     probability: float
 
 
-def _fractions(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
-    return np.divide(counts, of, out=np.full(len(counts), np.nan), where=of > 0)
-
-
 def measure(
     split: str,
     logits: np.ndarray,
@@ -111,28 +114,19 @@ def measure(
     ahead += ((logits == true[:, np.newaxis]) & (np.arange(classes) < labels[:, np.newaxis])).sum(
         axis=1
     )
-    predicted = logits.argmax(axis=1)
-    probabilities = np.exp(highest - log_sum)
-    confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (labels, predicted), 1)
+    scores = Scores.of(logits - log_sum[:, np.newaxis], labels)
     return Metrics(
         split=split,
         images=len(labels),
         loss=float((log_sum - true).mean()),
         top1=float((ahead < 1).mean()),
         top5=float((ahead < 5).mean()) if classes > 5 else None,
-        calibration_error=_calibration_error(probabilities, predicted == labels),
-        real=None if real is None else _real_accuracy(predicted, real),
-        confusion=confusion,
-        mistakes=_mistakes(labels, predicted, probabilities),
+        calibration_error=scores.calibration_error(),
+        real=None if real is None else _real_accuracy(scores.predicted, real),
+        confusion=scores.confusion(classes),
+        mistakes=_mistakes(scores),
+        scores=scores,
     )
-
-
-def _calibration_error(probabilities: np.ndarray, correct: np.ndarray) -> float:
-    """The expected calibration error over bins of equal width."""
-    bins = np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, correct - probabilities, CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(correct))
 
 
 def _real_accuracy(predicted: np.ndarray, real: Sequence[Sequence[int]]) -> float:
@@ -140,12 +134,15 @@ def _real_accuracy(predicted: np.ndarray, real: Sequence[Sequence[int]]) -> floa
     return float(np.mean(hits))
 
 
-def _mistakes(
-    labels: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
-) -> tuple[Mistake, ...]:
-    wrong = np.flatnonzero(labels != predicted)
-    wrong = wrong[np.argsort(-probabilities[wrong], kind="stable")]
+def _mistakes(scores: Scores) -> tuple[Mistake, ...]:
+    wrong = np.flatnonzero(~scores.correct)
+    wrong = wrong[np.argsort(-scores.confidence[wrong], kind="stable")]
     return tuple(
-        Mistake(int(each), int(labels[each]), int(predicted[each]), float(probabilities[each]))
+        Mistake(
+            int(each),
+            int(scores.labels[each]),
+            int(scores.predicted[each]),
+            float(scores.confidence[each]),
+        )
         for each in wrong
     )

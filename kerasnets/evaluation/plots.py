@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import pathlib
+import textwrap
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from kerasnets.plotting import save_figure
+from kerasnets.plotting import drawable, save_figure
 
 
-def save_confusion(path: pathlib.Path, confusion: np.ndarray, class_names: tuple[str, ...]) -> None:
+def save_confusion(
+    path: pathlib.Path, confusion: np.ndarray, class_names: tuple[str, ...], title: str
+) -> None:
     """Draws a confusion matrix in fractions of each true label, with counts up to 20 classes."""
-    classes = len(class_names)
+    classes, class_names = len(class_names), drawable(class_names)
     side = min(16, 3 + 0.5 * classes)
     fraction = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axis = figure.subplots()
+    figure.suptitle(textwrap.fill(title, int(10 * side)), fontsize=9, parse_math=False)
     image = axis.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, label="fraction of the true label", shrink=0.8)
     axis.set(xlabel="predicted label", ylabel="true label")
@@ -32,11 +36,14 @@ def save_confusion(path: pathlib.Path, confusion: np.ndarray, class_names: tuple
     save_figure(figure, path)
 
 
-def save_pictures(path: pathlib.Path, images: list[np.ndarray], titles: list[str]) -> None:
+def save_pictures(
+    path: pathlib.Path, images: list[np.ndarray], titles: list[str], title: str
+) -> None:
     """Draws images, (H, W, 1 or 3) uint8, six in a row, each below its title."""
     columns = 6
     rows = max(1, -(-len(images) // columns))
     figure = Figure(figsize=(2 * columns, 2.5 * rows), layout="constrained")
+    figure.suptitle(title, fontsize=10, parse_math=False)
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")

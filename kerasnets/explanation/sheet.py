@@ -111,14 +111,14 @@ def _draw(axis, panel: Panel, drawn: np.ndarray | None) -> None:
     if drawn is not None:
         top, left, tall, wide = np.multiply(panel.seen, (height, width, height, width))
         axis.imshow(
-            _of_largest(drawn), cmap=COLOURS, vmin=0, vmax=1, alpha=0.6, aspect="auto",
+            of_largest(drawn), cmap=COLOURS, vmin=0, vmax=1, alpha=0.6, aspect="auto",
             extent=(left, left + wide, top + tall, top), interpolation="bilinear",
         )  # fmt: skip
         axis.add_patch(Rectangle((left, top), wide, tall, fill=False, color="white", lw=0.8))
     axis.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
 
 
-def _of_largest(drawn: np.ndarray) -> np.ndarray:
+def of_largest(drawn: np.ndarray) -> np.ndarray:
     """What speaks for the class, as a fraction of its largest values."""
     # Smilkov et al. 2017, section 3.1: a few pixels far above all others would darken the rest.
     most = np.percentile(drawn, 99.5)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import pathlib
-from collections.abc import Collection
-
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from collections.abc import Collection, Mapping
 
 from kerasnets.errors import UserError
 from kerasnets.files import read_text
-from kerasnets.plotting import save_figure
+from kerasnets.plotting import plain_log_ticks, save_figure
 
 # Columns that every ``history.csv`` has.
 COLUMNS = {"epoch", "loss", "accuracy", "learning_rate"}
@@ -41,36 +39,59 @@ def read_history(path: pathlib.Path) -> list[dict[str, float]]:
     return rows
 
 
+# What the curves show, and in which columns of the training and the validation images.
+PANELS = {
+    "loss": ("loss", "val_loss"),
+    "accuracy": ("accuracy", "val_accuracy"),
+    "learning rate": ("learning_rate", ""),
+}
+
+
 def save_curves(
-    path: pathlib.Path,
-    rows: list[dict[str, float]],
+    path: str | os.PathLike,
+    runs: Mapping[str, list[dict[str, float]]],
     title: str,
     extended: Collection[int] = (),
 ) -> None:
     """Draws loss, accuracy and learning rate over the epochs.
 
     Args:
-        path: Path of the PNG file.
-        rows: Rows of the run's ``history.csv``, at least one.
+        path: Path of the picture.
+        runs: Rows of the ``history.csv`` of each run, at least one, by the run's name. Several
+            runs have a colour each, and the curves of their training images are dashed.
         title: Text above the picture.
         extended: Epochs after which the run was extended; each gets a line.
     """
-    epochs = [row["epoch"] for row in rows]
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     figure = Figure(figsize=(13, 4), layout="constrained")
-    loss, accuracy, rate = figure.subplots(1, 3)
-    figure.suptitle(title, parse_math=False)
-    for axis, name in ((loss, "loss"), (accuracy, "accuracy")):
-        axis.plot(epochs, [row[name] for row in rows], marker=".", label="training")
-        if f"val_{name}" in rows[0]:
-            axis.plot(epochs, [row[f"val_{name}"] for row in rows], marker=".", label="validation")
-        axis.set(xlabel="epoch", ylabel=name)
-        axis.legend()
-    loss.set_yscale("log")
-    rate.plot(epochs, [row["learning_rate"] for row in rows], marker=".", color="tab:green")
-    rate.set(xlabel="epoch", ylabel="learning rate at the end of the epoch")
-    for axis in (loss, accuracy, rate):
+    figure.suptitle(title, fontsize=10, parse_math=False)
+    several = len(runs) > 1
+    for axis, (what, columns) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
+        for number, (name, rows) in enumerate(runs.items()):
+            for kind, column in zip(("training", "validation"), columns, strict=True):
+                if column not in rows[0]:
+                    continue
+                style = {"color": f"C{number}"} if several else {}
+                if several and kind == "training" and f"val_{what}" in rows[0]:
+                    style |= {"linestyle": "--", "alpha": 0.6}
+                axis.plot(
+                    [row["epoch"] for row in rows],
+                    [row[column] for row in rows],
+                    marker="." if len(rows) < 60 else "",
+                    label=(f"{name}, {kind}" if columns[1] else name) if several else kind,
+                    **style,
+                )
+        axis.set(xlabel="epoch", ylabel=what)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
+        if what == "loss" and all(row["loss"] > 0 for rows in runs.values() for row in rows):
+            axis.set_yscale("log")
+            plain_log_ticks(axis.yaxis)
+        if columns[1] or several:
+            for text in axis.legend(fontsize=8).get_texts():
+                text.set_parse_math(False)
         for epoch in extended:
             axis.axvline(epoch + 0.5, color="grey", linestyle="--", linewidth=1)
     save_figure(figure, path)

@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kerasnets.config.options import parse_options
 from kerasnets.config.recipe_fields import Recipe
 from kerasnets.config.training import (
@@ -23,10 +25,12 @@ from kerasnets.config.training import (
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder, read_json, read_text, write_text
 from kerasnets.inputs import Preprocessing
+from kerasnets.lazy import installed
 from kerasnets.models.build import checked_input_shape
 from kerasnets.pretrained.build import build
 from kerasnets.pretrained.sources import RUN_FACTS, describe, write_run_facts
 from kerasnets.registry import WeightsOrigin
+from kerasnets.runs.history import read_history
 from kerasnets.weights.files import open_weights
 
 if TYPE_CHECKING:
@@ -135,8 +139,6 @@ class Run:
     @property
     def trained_epochs(self) -> int:
         """Number of epochs that are done."""
-        from kerasnets.runs.history import read_history  # loads Matplotlib, which takes 0.3 s
-
         return len(read_history(self.folder / "history.csv"))
 
     @property
@@ -236,8 +238,26 @@ class Run:
                 f"{'; '.join(changed)}. Choose another --out."
             )
 
+    def history(self) -> Any:
+        """The figures of each epoch, a column for each: ``history()["val_accuracy"]``.
+
+        Returns:
+            A `pandas.DataFrame` where pandas is installed, otherwise a dict of arrays. Without
+            rows before the first epoch has ended.
+
+        Raises:
+            UserError: When the file is damaged.
+        """
+        rows = read_history(self.folder / "history.csv")
+        columns = {name: np.array([row[name] for row in rows]) for name in (rows or [{}])[0]}
+        if not installed("pandas"):
+            return columns
+        import pandas
+
+        return pandas.DataFrame(columns)
+
     def metrics(self) -> dict[str, object]:
-        """The figures of the evaluation at the end of the run; empty before.
+        """The figures of the evaluation at the end of the run, by name; empty before.
 
         Raises:
             UserError: When the file is damaged.

@@ -32,6 +32,9 @@ from kerasnets.files import check_writable
 from kerasnets.inspection.memory import batch_within
 from kerasnets.lazy import check_backend
 from kerasnets.registry import info
+from kerasnets.reports.page import REPORT, save_page
+from kerasnets.reports.pictures import Material
+from kerasnets.runs.environment import record_environment
 from kerasnets.runs.folder import (
     clear,
     create,
@@ -133,7 +136,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
             if bad:
                 write_list(run.folder / BAD_IMAGES, bad)
                 log.info("%d images cannot be read and are left out, see %s", len(bad), BAD_IMAGES)
-        _finish(run, network, splits, dataset.held_out, where)
+        _finish(run, network, splits, dataset, where)
     return run
 
 
@@ -161,16 +164,19 @@ def _telling_full_disk(folder: pathlib.Path) -> Iterator[None]:
 
 
 def _finish(
-    run: Run, network: keras.Model, splits: dict[str, Split], held_out: str, where: Placement
+    run: Run, network: keras.Model, splits: dict[str, Split], dataset: Dataset, where: Placement
 ) -> None:
     """Trains the network to the last epoch, measures it and writes what the run found."""
     if not run.finished:
+        if where.chief:
+            devices = tf.config.list_physical_devices("GPU")
+            record_environment(run.folder, [device.name for device in devices])
         naming = naming_bad_images(splits.values(), network.input_shape[-1])
         with _telling_full_disk(run.folder), naming:
             _fit(run, network, splits, where)
     if where.chief:
         # Built anew: without auxiliary classifiers, and computing in float32.
-        _report(run, run.network(), splits[held_out], held_out)
+        _report(run, run.network(), splits[dataset.held_out], dataset)
     with where.together():
         # A worker that ends takes the others with it, so all wait for the chief.
         where.agree(0, "")
@@ -307,14 +313,15 @@ def _quiet_ends(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
                 callback.close()
 
 
-def _report(run: Run, network: keras.Model, split: Split, name: str) -> None:
+def _report(run: Run, network: keras.Model, split: Split, dataset: Dataset) -> None:
     """Measures the finished network and writes the figures and the pictures of the run."""
-    metrics = evaluate(network, split, run.preprocessing, name=name)
+    metrics = evaluate(network, split, run.preprocessing, name=dataset.held_out)
     channels = network.input_shape[-1]
     write_report(run.folder, metrics, run.class_names, split, run.preprocessing, channels)
     rows = read_history(run.folder / "history.csv")
     if rows:
         title = f"{run.config.model} on {run.config.data}: {metrics}"
         extended = [each.after for each in run.config.extensions]
-        save_curves(run.folder / "curves.png", rows, title, extended)
+        save_curves(run.folder / "curves.png", {run.folder.name: rows}, title, extended)
     log.info("%s", metrics)
+    save_page(run.folder / REPORT, [run], Material(network, dataset))

@@ -54,7 +54,7 @@ def test_what_cannot_be_drawn_is_told_in_a_line(
     "words",
     [
         "filters RUN",
-        "maps RUN IMAGE --layer stage1",
+        "maps RUN IMAGE --layer conv1_act",
         "receptive-field RUN IMAGE --csv CSV",
         "activations RUN --count 20 --csv CSV",
         "activations RUN IMAGE",

@@ -74,7 +74,7 @@ MODERN = ("train", "--model", "lenet5_modern")
         (["benchmark", "lenet5", "--precisions", "int8"], "int8"),
         (
             ["benchmark", "lenet5", "--out", "results"],
-            "--out must be a .json file. Received: 'results'",
+            "--out must end in .json, .png, .svg, .pdf. Received: 'results'",
         ),
     ],
 )

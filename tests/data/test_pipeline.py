@@ -102,6 +102,9 @@ def test_cached_in_memory_on_disk_or_not_at_all_is_the_same(
         return read(split, preprocessing, 3, augment, name="train", scratch=scratch)
 
     in_memory = cached()
+    # What is decoded keeps the names of the files, in any order.
+    assert [in_memory.name(i) for i in range(3)] == [split.name(i) for i in range(3)]
+    assert in_memory.take(np.array([5, 2])).name(1) == split.name(2)
     assert in_memory.records.values.shape == (24, 24, 24, 3)
     assert cached("inception") is split
     monkeypatch.setattr(pipeline, "MEMORY_BUDGET_BYTES", 1000)

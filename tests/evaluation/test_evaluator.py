@@ -144,6 +144,9 @@ def test_the_report_has_every_table_and_picture(rng, tmp_path):
     assert sure == sorted(sure, reverse=True)
     for name in ("confusion.png", "mistakes.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    write_report(tmp_path, metrics, names, images, PREPROCESSING, 1)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_report_without_mistakes(rng, tmp_path):

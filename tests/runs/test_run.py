@@ -1,4 +1,6 @@
 import json
+import sys
+import types
 
 import pytest
 
@@ -68,6 +70,24 @@ def test_damaged_files_of_a_run_are_named(short_run, tmp_path, name, content, me
         look_at_all(tmp_path)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 700
+
+
+def test_the_history_is_columns(tmp_path, monkeypatch):
+    """A frame of pandas where that is installed; both are asked for columns in the same way."""
+    run = Run(tmp_path, TrainConfig(), ("a",))
+    monkeypatch.setattr("kerasnets.runs.run.installed", lambda name: False)
+    assert dict(run.history()) == {}
+    text = "epoch,loss,accuracy,learning_rate\n1,2.5,0.1,0.01\n2,1.5,0.4,0.001\n"
+    (tmp_path / "history.csv").write_text(text)
+    assert list(run.history()) == ["epoch", "loss", "accuracy", "learning_rate"]
+    assert run.history()["accuracy"].tolist() == [0.1, 0.4]
+    assert run.history()["accuracy"].max() == 0.4
+    frames = types.SimpleNamespace(DataFrame=lambda columns: ("frame", columns))
+    monkeypatch.setitem(sys.modules, "pandas", frames)
+    monkeypatch.setattr("kerasnets.runs.run.installed", lambda name: name == "pandas")
+    kind, columns = run.history()
+    assert kind == "frame"
+    assert columns["loss"].tolist() == [2.5, 1.5]
 
 
 def look_at_all(folder):

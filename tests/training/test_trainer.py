@@ -21,6 +21,8 @@ import tensorflow as tf
 from kerasnets import Run, TrainConfig, UserError, recipe, train
 from kerasnets.cli.main import parse
 from kerasnets.config.training import Extension, to_json
+from kerasnets.evaluation.results import read_mistakes, read_scores
+from kerasnets.runs.environment import read_environment
 from kerasnets.runs.folder import LOCK, in_use
 from kerasnets.runs.history import read_history
 from kerasnets.runs.run import CONFIG, IDENTITY, load_data
@@ -42,7 +44,7 @@ def test_a_run_leaves_everything_behind(short_run):
     assert names >= {
         "config.json", "classes.json", "history.csv", "curves.png", "confusion.csv",
         "confusion.png", "metrics.json", "train.log", "weights.safetensors", "checkpoints",
-        "tensorboard",
+        "tensorboard", "report.html", "scores.npz", "environment.json",
     }  # fmt: skip
     assert short_run.finished
     loaded = Run.load(short_run.folder)
@@ -220,6 +222,12 @@ def test_a_folder_of_images_trains(image_folder, tmp_path):
     assert run.metrics()["images"] == 12
     assert run.network().output_shape == (None, 2)
     assert "val_loss" not in read_history(run.folder / "history.csv")[0]
+    # The images were measured decoded in memory, and keep their names.
+    _, _, names = read_scores(run.folder, 2)
+    assert {pathlib.Path(name).parent.parent for name in names} == {image_folder / "test"}
+    assert all(pathlib.Path(each.image).is_file() for each in read_mistakes(run.folder))
+    (session,) = read_environment(run.folder)
+    assert session["keras"] == keras.__version__
 
 
 @pytest.mark.parametrize("name", ["", "weights.safetensors"])

@@ -25,6 +25,15 @@ COMMANDS = {
     "predict": ("predict", "Name what is on image files, by a SavedModel, a run or a server."),
     "explain": ("explain", "Show on images where a network finds a class."),
     "look": ("look", "Draw what a network, a recipe or a pipeline looks like."),
+    "report": (
+        "report",
+        "Write what is known of runs as one HTML file, with a comparison where they are several.",
+    ),
+    "compare": (
+        "compare",
+        "Put runs beside each other, and say how sure the difference of two of them is.",
+    ),
+    "runs": ("runs", "List the runs of a folder as a table."),
     "export": ("export", "Write a SavedModel that takes image files, or a LiteRT or ONNX file."),
     "convert": ("convert", "Write a weight file in another format or another project's layout."),
     "data": ("data", "Check a data set, compute its colour statistics, or pack it."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import pathlib
 import typing
 from dataclasses import dataclass, field
@@ -157,6 +156,7 @@ class Explain:
         from kerasnets.explanation.sheet import save_sheet
         from kerasnets.inputs import with_preprocessing
         from kerasnets.lazy import tf
+        from kerasnets.plotting import drawable
 
         model = with_preprocessing(network, preprocessing)
         classifier = Classifier(model)
@@ -180,8 +180,9 @@ class Explain:
         for each, label, score in zip(subjects, best, scores, strict=True):
             print(f"{each.name}: {_name(names, label)} {score[label]:.2%}", *_true(each, names))
         kind = "predicted" if asked is None else "chosen"
+        drawn = drawable(names) if names else None
         panels = [
-            _panel(each, names, preprocessing, kind, own, score)
+            _panel(each, drawn, preprocessing, kind, own, score)
             for each, own, score in zip(subjects, maps, scores, strict=True)
         ]
         of_layer = f" of {layer.name}" if layer else ""
@@ -226,38 +227,24 @@ def _folder_label(path: pathlib.Path, names: tuple[str, ...] | None) -> int | No
 
 def _worst_mistakes(run: Run, count: int) -> list[str]:
     """The names of the images that a run's evaluation was most wrong about."""
-    path = run.folder / "mistakes.csv"
-    if not path.is_file():
-        raise UserError(f"The run in {str(run.folder)!r} has no evaluation: there is no {path}.")
-    try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            names = [row["image"] for row in csv.DictReader(file)]
-    except (OSError, csv.Error, KeyError) as error:
-        raise UserError(f"{str(path)!r} is no list of mistakes: {error}.") from error
-    if not names:
+    from kerasnets.evaluation.results import read_mistakes
+
+    mistakes = read_mistakes(run.folder)
+    if not mistakes:
         raise UserError(f"The run in {str(run.folder)!r} made no mistakes in its evaluation.")
-    return names[:count]
+    return [mistake.image for mistake in mistakes[:count]]
 
 
 def _of_split(run: Run, names: list[str], channels: int) -> list[Subject]:
     """The images of these names in the split that a run was evaluated on."""
-    from kerasnets.data.loading import whole_images
+    from kerasnets.reports.pictures import images_by_name
     from kerasnets.runs.run import load_data
 
     dataset = load_data(run.config)
     run.check_classes(dataset)
     split = dataset.split(dataset.held_out)
-    # Training evaluates a copy in memory, whose images have numbers for names.
-    places = {f"image {index}": index for index in range(split.size)}
-    places |= {split.name(index): index for index in range(split.size)}
-    missing = [name for name in names if name not in places]
-    if missing:
-        raise UserError(
-            f"{missing[0]!r} of {str(run.folder / 'mistakes.csv')!r} is no image of "
-            f"{dataset.name}, {dataset.held_out}."
-        )
-    found = dict(whole_images(split, [places[name] for name in names], channels))
+    found = images_by_name(dataset, dataset.held_out, names, channels)
     return [
-        Subject(split.name(place), found[place], int(split.labels[place]))
-        for place in map(places.__getitem__, names)
+        Subject(name, pixels, int(split.labels[place]))
+        for name, (place, pixels) in zip(names, found, strict=True)
     ]

@@ -99,6 +99,7 @@ class Train:
             if self.export:
                 check_writable(self.savedmodels / info(config.model).name)
         load_tensorflow(keras="tensorflow")
+        from kerasnets.reports.page import REPORT
         from kerasnets.training.callbacks import Interrupted
         from kerasnets.training.distribution import is_chief
         from kerasnets.training.trainer import train
@@ -112,13 +113,13 @@ class Train:
         if not is_chief(config):
             return
         log.info("The run is in %s: curves.png, confusion.png, metrics.json.", run.folder)
-        if not self.export:
-            return
-        from kerasnets.export import export_run
+        if self.export:
+            from kerasnets.export import export_run
 
-        exported = export_run(run, self.savedmodels / run.config.model)
-        log.info("Exported to %s. Next, ask it about an image:", exported)
-        log.info("  kerasnets predict %s IMAGE", shlex.quote(str(exported.parent)))
+            exported = export_run(run, self.savedmodels / run.config.model)
+            log.info("Exported to %s. Next, ask it about an image:", exported)
+            log.info("  kerasnets predict %s IMAGE", shlex.quote(str(exported.parent)))
+        log.info("Report, for a browser: %s", run.folder / REPORT)
 
 
 def _resumed(config: TrainConfig) -> Run:
