@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import pathlib
 import typing
@@ -13,6 +14,7 @@ from kerasnets.cli.checks import check_network, check_run, is_run
 from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
 from kerasnets.export.versions import versions
+from kerasnets.files import read_text
 from kerasnets.prediction.prediction import check_images, image_files, read_image
 
 if typing.TYPE_CHECKING:
@@ -36,12 +38,14 @@ class Chosen:
         run: The run that trained it, if it is a run's.
         weights: Source of its weights otherwise; random ones if ``None``.
         options: Its options.
+        labels: Names of a network's classes, if they are given.
     """
 
     name: str
     run: Run | None
     weights: str | None
     options: dict[str, typing.Any]
+    labels: tuple[str, ...] | None = None
 
     @property
     def random(self) -> bool:
@@ -51,7 +55,7 @@ class Chosen:
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """Names of the classes, where they are known."""
-        return self.run.class_names if self.run else None
+        return self.run.class_names if self.run else self.labels
 
     @property
     def classes(self) -> int:
@@ -80,13 +84,19 @@ def is_savedmodel(model: str) -> bool:
     return (folder / "saved_model.pb").is_file() or bool(versions(folder))
 
 
-def chosen(model: str, weights: str | None, options: Mapping[str, str]) -> Chosen:
+def chosen(
+    model: str,
+    weights: str | None,
+    options: Mapping[str, str],
+    labels: pathlib.Path | None = None,
+) -> Chosen:
     """The network of a command's arguments; refuses what can be refused without TensorFlow.
 
     Args:
         model: A run folder, or the name of a network.
         weights: Value of --weights.
         options: Value of --options.
+        labels: Value of --labels: a file with a class name on each line.
     """
     if is_savedmodel(model):
         raise UserError(
@@ -94,7 +104,7 @@ def chosen(model: str, weights: str | None, options: Mapping[str, str]) -> Chose
             "network that it was exported from."
         )
     if is_run(model):
-        for flag, given in (("weights", weights), ("options", options)):
+        for flag, given in (("weights", weights), ("options", options), ("labels", labels)):
             if given:
                 raise UserError(f"--{flag} is for a network's name; {model!r} is a run.")
         run = check_run(model)
@@ -102,7 +112,16 @@ def chosen(model: str, weights: str | None, options: Mapping[str, str]) -> Chose
     name = registry.info(model).name
     parsed = parse_options(options, GIVEN)
     check_network(name, parsed, weights)
-    return Chosen(name, None, weights, parsed)
+    found = Chosen(name, None, weights, parsed)
+    if labels is None:
+        return found
+    names = tuple(read_text(labels).splitlines())
+    if len(names) != found.classes:
+        raise UserError(
+            f"{str(labels)!r} must have a line for each of the {found.classes} classes of {name}. "
+            f"Received: {len(names)}."
+        )
+    return dataclasses.replace(found, labels=names)
 
 
 def readable(images: Sequence[pathlib.Path]) -> list[pathlib.Path]:

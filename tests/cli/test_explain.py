@@ -53,6 +53,9 @@ def fails(*words: object, capsys) -> str:
         ("RUN --mistakes 0", "--mistakes must be at least 1. Received: 0"),
         ("RUN --mistakes 61", "A sheet takes 60 images at most. Received: 61"),
         ("RUN IMAGE --weights x.h5", "--weights is for a network's name"),
+        ("RUN IMAGE --labels LABELS", "--labels is for a network's name"),
+        ("lenet5 IMAGE --weights WEIGHTS --labels LABELS", "each of the 10 classes of lenet5. Rec"),
+        ("lenet5_modern IMAGE --weights WEIGHTS --labels none.txt", "none.txt'"),
         ("RUN IMAGE --class 10", "--class must be 0 to 9. Received: '10'"),
         ("RUN IMAGE --class seven", "Unknown class 'seven'. Known: 0, 1, 2"),
         ("SAVED IMAGE --class 3", "--class is for runs and networks; the SavedModel"),
@@ -73,12 +76,15 @@ def test_what_cannot_be_explained_is_told_in_a_line(
     (tmp_path / "saved" / "1").mkdir(parents=True)
     (tmp_path / "saved" / "1" / "saved_model.pb").touch()
     (tmp_path / "broken.png").write_bytes(b"none")
+    (tmp_path / "labels.txt").write_text("a\nb\n")
     places = {
         "RUN": short_run.folder,
         "IMAGE": digit,
         "SAVED": tmp_path / "saved" / "1",
         "VERSIONS": tmp_path / "saved",
         "BROKEN": tmp_path / "broken.png",
+        "WEIGHTS": short_run.weights_path,
+        "LABELS": tmp_path / "labels.txt",
     }
     words = [places.get(word, word) for word in words.split()]
     assert message in fails(*words, capsys=capsys)
@@ -116,6 +122,15 @@ def test_a_sheet_of_files(short_run, digit, tmp_path, capsys):
     with Image.open(out) as picture:
         # One row: the image, 72 x 40, at 200 x 111, and one map.
         assert picture.size == (2 * (111 + 16) + 16, 44 + 200 + 40 + 44)
+
+
+def test_a_network_with_a_file_of_labels(short_run, digit, tmp_path, capsys):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"digit {number}\n" for number in range(10)))
+    words = ["--weights", str(short_run.weights_path), "--labels", str(labels)]
+    words += ["--class", "digit 7", "--out", str(tmp_path / "a.png")]
+    command_line.main(["explain", "lenet5_modern", str(digit), *words])
+    assert capsys.readouterr().out.startswith(f"{digit}: digit 7 ")
 
 
 def test_a_sheet_of_a_saved_model(short_run, digit, tmp_path, capsys):

@@ -57,6 +57,8 @@ class Explain:
     """Weights of the network: a source of `kerasnets info NAME`, hf:OWNER/REPO, a file or a run."""
     options: Options = field(default_factory=dict)
     """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
+    labels: pathlib.Path | None = None
+    """File with a class name on each line, for a network; indices are shown otherwise."""
     out: pathlib.Path = pathlib.Path("explanation.png")
     """Picture to write: .png, .pdf or .svg."""
 
@@ -84,7 +86,7 @@ class Explain:
     def _explain_savedmodel(self) -> None:
         """Draws what the signature ``explain`` answers."""
         check_sheet(self.out, len(self.images))
-        fields = ("class_name", "layer", "mistakes", "weights", "options")
+        fields = ("class_name", "layer", "mistakes", "weights", "options", "labels")
         given = [name.removesuffix("_name") for name in fields if getattr(self, name)]
         if self.method != "grad_cam":
             given.append(f"method {self.method}")
@@ -123,7 +125,7 @@ class Explain:
         if self.layer and self.method not in LAYER_METHODS:
             raise UserError(f"--layer is for methods of a layer; {self.method} asks the pixels.")
         image_files(self.images)
-        found = chosen(self.model, self.weights, self.options)
+        found = chosen(self.model, self.weights, self.options, self.labels)
         if found.run is None and self.mistakes is not None:
             raise UserError(f"--mistakes is for a run; {self.model!r} is a network.")
         if found.random:
