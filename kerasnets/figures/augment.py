@@ -75,7 +75,9 @@ def augment(
     for count in range(len(chosen.transforms) + 1):
         part = dataclasses.replace(chosen, transforms=chosen.transforms[:count])
         loader = Loader(split, preprocessing, channels, part)
-        stages.append([loader.one(row, index, record)[0].numpy() for row in loader.draws(random)])
+        # Traced once for all draws.
+        one = tf.function(loader.one)
+        stages.append([one(row, index, record)[0].numpy() for row in loader.draws(random)])
     original = Loader(split, preprocessing, channels, chosen).whole(index, record).numpy()
     arrays = {"original": original, "stages": np.stack(stages, axis=1)}
     if chosen.crop:

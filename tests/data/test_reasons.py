@@ -235,7 +235,7 @@ def exported(tmp_path_factory) -> pathlib.Path:
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
     def answer(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels = tf.cast(decoded(image_bytes, 3, before), tf.float32)
+        pixels = tf.cast(decoded(image_bytes, 3, before)[0], tf.float32)
         scores = tf.reduce_mean(pixels, axis=(1, 2))
         names = tf.fill(tf.shape(scores), "a colour")
         return {"probabilities": scores, "top_scores": scores, "top_classes": names}

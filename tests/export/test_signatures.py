@@ -104,20 +104,19 @@ def test_no_images_have_no_answers(served):
             assert answer.shape == (0, *spec.shape[1:])
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 @pytest.mark.parametrize(
-    ("name", "options"),
+    ("name", "precision", "options"),
     [
-        ("lenet5", {}),
-        ("nin_cifar10", {}),
-        ("highway10_mnist", {}),
-        ("resnet20_cifar", {"input_shape": (48, 32, 3)}),
-        ("densenet40_k12_cifar", {"width": 0.5}),
-        ("vgg11", {"width": 0.125, "input_shape": (64, 64, 3)}),
-        ("resnet18_v2", {"width": 0.125, "input_shape": (64, 64, 3)}),
+        ("lenet5", "fp32", {}),
+        ("nin_cifar10", "fp32", {}),
+        ("highway10_mnist", "fp32", {}),
+        ("resnet20_cifar", "fp32", {"input_shape": (48, 32, 3)}),
+        ("resnet20_cifar", "fp16", {}),
+        ("vgg11", "bf16", {"width": 0.125, "input_shape": (64, 64, 3)}),
+        ("resnet18_v2", "fp32", {"width": 0.125, "input_shape": (64, 64, 3)}),
     ],
 )
-def test_the_map_is_that_of_explain(name, options, precision, files):
+def test_the_map_is_that_of_explain(name, precision, options, files):
     """Whatever an export has made of the network."""
     network = kerasnets.build(name, classifier_activation=None, classes=7, **options)
     height, width, channels = network.input_shape[1:]

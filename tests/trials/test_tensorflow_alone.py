@@ -64,7 +64,7 @@ def test_answers_as_the_network_does(alone, photos, tmp_path, rng, name):
     preprocessing = kerasnets.info(name).preprocessing
     class_names = tuple(f"class {label}" for label in range(network.output_shape[-1]))
     files = tf.constant([path.read_bytes() for path in photos])
-    pixels = decoded(files, network.input_shape[-1], preprocessing)
+    pixels, _ = decoded(files, network.input_shape[-1], preprocessing)
     _make_certain(network, with_preprocessing(network, preprocessing)(pixels).numpy())
     expected = classifier(network, preprocessing, class_names)(files)["probabilities"].numpy()
     # Else any answer at all would be near enough.
