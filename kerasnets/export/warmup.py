@@ -34,8 +34,7 @@ def write_warmup(folder: pathlib.Path, name: str, input_shape: tuple[int, int, i
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     jpeg = tf.io.encode_jpeg(pixels).numpy()
     inputs = {
-        "serving_default": {"image_bytes": [jpeg]},
-        "features": {"image_bytes": [jpeg]},
+        **dict.fromkeys(("serving_default", "features", "explain"), {"image_bytes": [jpeg]}),
         "images": {"images": pixels[None]},
         "tensor": {"tensor": np.zeros((1, *input_shape), np.float32)},
     }
