@@ -34,7 +34,7 @@ def write_warmup(folder: pathlib.Path, name: str, input_shape: tuple[int, int, i
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     jpeg = tf.io.encode_jpeg(pixels).numpy()
     inputs = {
-        **dict.fromkeys(("serving_default", "features", "explain"), {"image_bytes": [jpeg]}),
+        **{key: {"image_bytes": [jpeg]} for key in ("serving_default", "features", "explain")},
         "images": {"images": pixels[None]},
         "tensor": {"tensor": np.zeros((1, *input_shape), np.float32)},
     }
