@@ -36,9 +36,9 @@ def make_folder(file: pathlib.Path) -> None:
 
 
 def make_unreadable(file: pathlib.Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("the superuser reads every file")
     file.chmod(0)
+    if os.access(file, os.R_OK):
+        pytest.skip("the superuser reads every file")
 
 
 def cut(file: pathlib.Path) -> None:
