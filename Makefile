@@ -56,6 +56,8 @@ $(VENV)/installed-serving: $(VENV)/installed
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(INSTALL) --editable '.[test]'
+	@# Where PYTHONDONTWRITEBYTECODE is set each process of the tests would compile TensorFlow anew.
+	-@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null
 	@touch $@
 
 $(TRIALS)/installed: $(TRIALS)/bin/python setup.cfg pyproject.toml constraints.txt
