@@ -101,7 +101,7 @@ class _Values:
 
     def add(self, values: np.ndarray) -> None:
         """Values (n, units)."""
-        while np.abs(values).max() > self.limit:
+        while float(np.abs(values).max()) > self.limit:
             # Twice the range: each bin becomes one half of a new one.
             self.limit *= 2
             inner = self.counts.reshape(-1, 2).sum(axis=1)
