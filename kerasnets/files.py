@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import json
 import logging
@@ -10,7 +11,7 @@ import os
 import pathlib
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from kerasnets.errors import UserError
@@ -82,6 +83,23 @@ def read_text(path: str | os.PathLike) -> str:
         raise UserError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{str(path)!r} cannot be read: {error}.") from error
+
+
+def write_csv(
+    path: str | os.PathLike, header: Sequence[str], rows: Iterable[Iterable[object]]
+) -> None:
+    """Writes a CSV file, whole or not at all; names of files may hold bytes that are no UTF-8.
+
+    Raises:
+        UserError: When it cannot be written.
+    """
+    with (
+        whole(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def parse_json(text: str | bytes) -> Any:

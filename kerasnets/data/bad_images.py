@@ -17,7 +17,7 @@ from kerasnets.data import images
 from kerasnets.data.reasons import IMAGE_LENGTH, reason
 from kerasnets.data.sources.base import Split
 from kerasnets.errors import UserError
-from kerasnets.files import whole
+from kerasnets.files import write_csv
 
 # The largest fraction of the images that training goes on without.
 MOST_BAD = 0.01
@@ -160,13 +160,8 @@ def without_bad_images(
 
 def write_list(path: str | os.PathLike, bad: Sequence[BadImage]) -> None:
     """Writes bad images as CSV."""
-    with (
-        whole(path) as partial,
-        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(["number", "name", "reason"])
-        writer.writerows((each.index, each.name, each.reason) for each in bad)
+    rows = ((each.index, each.name, each.reason) for each in bad)
+    write_csv(path, ("number", "name", "reason"), rows)
 
 
 def read_list(path: str | os.PathLike) -> list[BadImage] | None:

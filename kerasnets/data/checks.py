@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import collections
-import csv
 import hashlib
-import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from kerasnets.data import images
 from kerasnets.data.bad_images import BadImage, describe
 from kerasnets.data.duplicates import Fingerprint, find_pairs, fingerprint, looks, thumbnail
 from kerasnets.data.sources.base import Dataset, Split
-from kerasnets.files import whole
+from kerasnets.files import write_csv
 
 
 @dataclass(frozen=True)
@@ -146,19 +144,17 @@ def write_near(
     path: str | os.PathLike, pairs: Sequence[NearDuplicate], class_names: Sequence[str]
 ) -> None:
     """Writes near duplicates as CSV."""
-    with (
-        whole(path) as partial,
-        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-    ):
-        writer = csv.writer(file)
-        place = ("split", "class", "name")
-        writer.writerow([*place, *(f"other_{each}" for each in place), "distance", "difference"])
-        for pair in pairs:
-            places = (
-                (each.split, class_names[each.label], each.name)
-                for each in (pair.first, pair.second)
-            )
-            writer.writerow([*itertools.chain(*places), pair.bits, f"{pair.difference:.3f}"])
+
+    def cells(place: Place) -> tuple[str, str, str]:
+        return place.split, class_names[place.label], place.name
+
+    place = ("split", "class", "name")
+    header = (*place, *(f"other_{each}" for each in place), "distance", "difference")
+    rows = (
+        (*cells(pair.first), *cells(pair.second), pair.bits, f"{pair.difference:.3f}")
+        for pair in pairs
+    )
+    write_csv(path, header, rows)
 
 
 def _near(

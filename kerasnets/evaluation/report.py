@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import pathlib
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -14,7 +12,7 @@ from kerasnets.data.sources import Split
 from kerasnets.evaluation import plots
 from kerasnets.evaluation.metrics import Metrics, Mistake
 from kerasnets.evaluation.results import CONFUSION, MISTAKES, SCORES, save_scores
-from kerasnets.files import whole, write_text
+from kerasnets.files import write_csv, write_text
 from kerasnets.inputs import Preprocessing
 from kerasnets.plotting import drawable
 
@@ -74,13 +72,13 @@ def write_tables(
         [_fraction(each) for each in x] for x in (metrics.precision, metrics.recall, metrics.f1)
     ]
     header = ("class", "images", "precision", "recall", "f1")
-    _write_rows(folder / "classes.csv", header, zip(class_names, counts, *figures, strict=True))
-    _write_rows(
+    write_csv(folder / "classes.csv", header, zip(class_names, counts, *figures, strict=True))
+    write_csv(
         folder / CONFUSION,
         ("true \\ predicted", *class_names),
         ((name, *row) for name, row in zip(class_names, metrics.confusion.tolist(), strict=True)),
     )
-    _write_rows(
+    write_csv(
         folder / MISTAKES,
         ("image", "true", "predicted", "probability"),
         (
@@ -95,18 +93,6 @@ def write_tables(
 
 def _fraction(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.4f}"
-
-
-def _write_rows(
-    path: pathlib.Path, header: tuple[str, ...], rows: Iterable[Iterable[object]]
-) -> None:
-    with (
-        whole(path) as partial,
-        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def _pictures(

@@ -55,7 +55,8 @@ def activations(model: keras.Model, batches: Iterable[Any]) -> View:
         fraction of the values; ``mean`` and ``std``. The table names the layers.
 
     Raises:
-        UserError: When the model has no activations, or there is no image.
+        UserError: When the model has no activations, one gives NaN or infinity, or there is no
+            image.
     """
     model = functional(model)
     followed = {layer: _Values(_bounds(layer)) for layer in layers_of(model) if _activates(layer)}
@@ -64,7 +65,10 @@ def activations(model: keras.Model, batches: Iterable[Any]) -> View:
 
     def watch(layer: Layer, _: Any, output: Any) -> None:
         if layer in followed:
-            values = tf.cast(output, tf.float32).numpy()
+            # Without trained statistics deep networks come near to the end of float32.
+            values = tf.cast(output, tf.float64).numpy()
+            if not np.isfinite(values).all():
+                raise UserError(f"{layer.name} of {model.name} gives values that are not finite.")
             followed[layer].add(values.reshape(-1, values.shape[-1]))
 
     images = 0
@@ -101,7 +105,7 @@ class _Values:
 
     def add(self, values: np.ndarray) -> None:
         """Values (n, units)."""
-        while float(np.abs(values).max()) > self.limit:
+        while np.abs(values).max() > self.limit:
             # Twice the range: each bin becomes one half of a new one.
             self.limit *= 2
             inner = self.counts.reshape(-1, 2).sum(axis=1)
@@ -114,8 +118,8 @@ class _Values:
         self.bound += _at_bound(values, self.bounds)
         self.rows += len(values)
         self.zeros += int((values == 0).sum())
-        self.sum += float(values.sum(dtype=np.float64))
-        self.squares += float(np.square(values, dtype=np.float64).sum())
+        self.sum += float(values.sum())
+        self.squares += float(np.square(values).sum())
 
     @property
     def mean(self) -> float:

@@ -20,7 +20,7 @@ from kerasnets.errors import UserError
 from kerasnets.explanation.classifier import Classifier
 from kerasnets.explanation.graph import first, functional, named, run_watching
 from kerasnets.figures.view import View, model_name, new_figure
-from kerasnets.files import make_folder, write_text
+from kerasnets.files import make_folder, whole, write_text
 
 PERPLEXITY = 30
 # Classes with a colour each; more are coloured along a scale.
@@ -194,5 +194,6 @@ def _save_sprite(path: pathlib.Path, images: Sequence[np.ndarray]) -> int:
         small = Image.fromarray(pixels).convert("RGB").resize((side, side))
         row, column = divmod(place, columns)
         sheet.paste(small, (column * side, row * side))
-    sheet.save(path)
+    with whole(path) as partial:
+        sheet.save(partial)
     return side

@@ -20,8 +20,8 @@ from kerasnets.figures.view import (
     model_name,
     name_layers,
     new_figure,
-    plain_numbers,
 )
+from kerasnets.plotting import plain_log_ticks
 
 
 def gradients(model: keras.Model, images: Any, labels: Any, *, loss: Any = None) -> View:
@@ -110,7 +110,7 @@ def _drawn(
     upper.legend(fontsize=8, ncols=2, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     for axes in (upper, lower):
         axes.set_yscale("log")
-        plain_numbers(axes.yaxis)
+        plain_log_ticks(axes.yaxis)
         axes.grid(color="0.9")
     name_layers(lower.xaxis, list(names))
     lower.tick_params(axis="x", rotation=90)

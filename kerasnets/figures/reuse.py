@@ -11,12 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnets.errors import UserError
 from kerasnets.explanation.graph import first, functional, layers_of
-from kerasnets.figures.view import View, model_name, new_figure
+from kerasnets.figures.view import View, model_name, new_figure, no_dense_blocks
 from kerasnets.layers.dense_concat import DenseConcat
 from kerasnets.private import maker_of
-from kerasnets.registry import list_models
 
 # They hand on each channel by itself.
 BY_CHANNEL = (
@@ -68,12 +66,6 @@ def reuse(model: keras.Model) -> View:
         for place, name in enumerate(("block", "source", "target", "weight"))
     }
     return View(arrays, _drawn(model_name(model), arrays), columns)
-
-
-def no_dense_blocks(name: str) -> UserError:
-    """The error for a network that is no DenseNet."""
-    known = ", ".join(list_models("densenet*"))
-    return UserError(f"{name} has no dense blocks. Networks that have some: {known}.")
 
 
 def _concatenated(x: Any, roots: set[int]) -> Any:

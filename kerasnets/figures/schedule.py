@@ -9,7 +9,8 @@ import numpy as np
 
 from kerasnets.config.recipe_fields import Recipe
 from kerasnets.errors import UserError
-from kerasnets.figures.view import BLUE, ORANGE, View, new_figure, plain_numbers
+from kerasnets.figures.view import BLUE, ORANGE, View, new_figure
+from kerasnets.plotting import plain_log_ticks
 from kerasnets.training.schedules import RecipeSchedule
 
 STEPS_PER_EPOCH = 100
@@ -64,7 +65,7 @@ def _drawn(recipe: Recipe, epochs: np.ndarray, arrays: dict[str, np.ndarray]) ->
     upper.plot(epochs, rates, color=BLUE, lw=1.6)
     if by_factors:
         upper.set_yscale("log")
-        plain_numbers(upper.yaxis)
+        plain_log_ticks(upper.yaxis)
     else:
         upper.set_ylim(bottom=0)
     upper.set_ylabel("learning rate")

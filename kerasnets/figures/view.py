@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasnets.errors import UserError
-from kerasnets.files import write_text
+from kerasnets.files import write_csv
 from kerasnets.plotting import save_figure
+from kerasnets.registry import list_models
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,11 +45,7 @@ class View:
 
     def save_csv(self, path: str | os.PathLike) -> None:
         """Writes the table."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.table)
-        writer.writerows(zip(*self.table.values(), strict=True))
-        write_text(path, text.getvalue())
+        write_csv(path, list(self.table), zip(*self.table.values(), strict=True))
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
@@ -110,13 +105,10 @@ def name_layers(axis: Axis, names: list[str]) -> None:
     axis.set_ticks(places, [names[int(place)] for place in places], fontsize=7)
 
 
-def plain_numbers(axis: Axis) -> None:
-    """Gives a logarithmic axis ticks such as 0.001 and 20 in place of powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
-    axis.set_minor_formatter(NullFormatter())
+def no_dense_blocks(name: str) -> UserError:
+    """The error for a network that is no DenseNet."""
+    known = ", ".join(list_models("densenet*"))
+    return UserError(f"{name} has no dense blocks. Networks that have some: {known}.")
 
 
 def check_units(units: Sequence[int], count: int, layer: str) -> None:

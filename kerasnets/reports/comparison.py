@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
-import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +12,7 @@ import numpy as np
 
 from kerasnets.config.training import differences
 from kerasnets.errors import UserError
-from kerasnets.files import whole
+from kerasnets.files import write_csv
 from kerasnets.reports.facts import Facts, distinct_names, evaluate_again, without_folder
 from kerasnets.runs.history import save_curves
 from kerasnets.runs.run import Run
@@ -318,8 +316,4 @@ def write_differing(path: str | os.PathLike, pair: Pair) -> None:
     header = ["image", "true"]
     for facts in (pair.first, pair.second):
         header += [f"{facts.name} predicted", f"{facts.name} probability"]
-    with (
-        whole(pathlib.Path(path)) as partial,
-        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-    ):
-        csv.writer(file).writerows([header, *pair.rows()])
+    write_csv(path, header, pair.rows())

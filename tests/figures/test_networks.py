@@ -107,6 +107,11 @@ def test_sigmoids_of_large_inputs_are_saturated(rng):
 @pytest.mark.parametrize("name", kerasnets.list_models())
 def test_every_network_has_activations(name):
     model = small(name)
+    if name == "resnet1202_cifar":
+        # 600 sums without trained statistics double beyond float32.
+        with pytest.raises(UserError, match="gives values that are not finite"):
+            figures.activations(model, [images(model)])
+        return
     found = figures.activations(model, [images(model)]).arrays
     assert ((found["dead"] >= 0) & (found["dead"] <= 1)).all()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import logging
 import pathlib
 import typing
@@ -16,6 +17,7 @@ from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.cli.models import Chosen, chosen, decoded, readable
 from kerasnets.errors import UserError, unknown
+from kerasnets.figures.view import no_dense_blocks
 from kerasnets.plotting import check_picture
 
 if typing.TYPE_CHECKING:
@@ -33,7 +35,7 @@ log = logging.getLogger("kerasnets")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Picture:
+class _Picture(abc.ABC):
     out: pathlib.Path = pathlib.Path("look.png")
     """Picture to write: .png, .pdf or .svg."""
 
@@ -41,9 +43,9 @@ class _Picture:
         """Refuses what can be refused before TensorFlow is loaded."""
         check_picture(self.out)
 
+    @abc.abstractmethod
     def view(self) -> View:
         """The picture."""
-        raise NotImplementedError
 
     def run(self) -> None:
         self.check()
@@ -290,7 +292,6 @@ class Embeddings(_OfImages):
     """Folder to write for TensorBoard's projector."""
 
     def view(self) -> View:
-
         from kerasnets.figures import embeddings, save_projector
 
         model, preprocessing = self.load()
@@ -320,8 +321,7 @@ class Reuse(_Network):
     def check(self) -> None:
         name = self.chosen.name
         if not registry.info(name).family.startswith("densenet"):
-            known = ", ".join(registry.list_models("densenet*"))
-            raise UserError(f"{name} has no dense blocks. Networks that have some: {known}.")
+            raise no_dense_blocks(name)
         super().check()
 
     def view(self) -> View:

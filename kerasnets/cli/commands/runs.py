@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import pathlib
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from tyro.conf import Positional
 from kerasnets.cli.checks import check_file
 from kerasnets.cli.tables import show
 from kerasnets.errors import UserError
+from kerasnets.files import write_csv
 from kerasnets.reports.facts import began, duration, training_seconds
 from kerasnets.runs.history import read_history
 from kerasnets.runs.run import CONFIG, Run
@@ -48,15 +48,7 @@ class Runs:
         cells = [[_SHOWN.get(name, _same)(value) for name, value in row.items()] for row in rows]
         show(list(rows[0]), cells, left=("name", "network", "data", "recipe", "state"))
         if self.csv:
-            from kerasnets.files import whole
-
-            with (
-                whole(self.csv) as partial,
-                partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-            ):
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
+            write_csv(self.csv, list(rows[0]), [row.values() for row in rows])
             print(f"Written to {self.csv}.")
 
     def _rows(self) -> list[dict[str, Any]]:
