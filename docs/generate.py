@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import functools
-import gc
 import pathlib
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -20,12 +19,11 @@ from kerasnets import models
 from kerasnets.cli.commands.recipes import trained_by
 from kerasnets.config.recipes import RECIPES, Recipe
 from kerasnets.inspection import LayerRow, layer_table
+from kerasnets.models.build import unweighted
 
 DOCS = pathlib.Path(__file__).parent
 FOLDER = DOCS / "networks"
 NAMES = DOCS.parent / "kerasnets" / "models" / "names.py"
-# Parameters of a network that is not left to the collector of garbage.
-LARGE = 50_000_000
 
 
 @functools.cache
@@ -41,14 +39,8 @@ def families() -> list[str]:
 
 @functools.cache
 def layers(network: str, **options) -> tuple[LayerRow, ...]:
-    """The layers of a network that is built with zeros for weights, which is fast."""
-    model = kerasnets.build(network, kernel_initializer="zeros", **options)
-    rows, large = tuple(layer_table(model)), model.count_params() > LARGE
-    del model
-    if large:
-        # It lies in circles of references: half a GB each would pile up.
-        gc.collect()
-    return rows
+    """The layers of a network."""
+    return tuple(layer_table(unweighted(network, **options)))
 
 
 def select(rows: Sequence[LayerRow], part: str) -> list[LayerRow]:

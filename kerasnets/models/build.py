@@ -70,6 +70,22 @@ def assemble(
     return Network(images, x, name=name or entry.info.name, origin=origin)
 
 
+def unweighted(network: str, /, **options: Any) -> Network:
+    """Builds a network whose variables have shapes and no values, to look at it.
+
+    Drawing the values takes most of the time and all of the memory.
+
+    Args:
+        network: A name from `kerasnets.list_models`.
+        **options: As `assemble` takes them.
+
+    Raises:
+        UserError: As `assemble` does.
+    """
+    with keras.StatelessScope(initialize_variables=False):
+        return assemble(network, **options)
+
+
 class AuxiliaryHeadsError(UserError):
     """The auxiliary classifiers do not fit the input."""
 

@@ -7,9 +7,8 @@ import math
 from collections.abc import Iterator
 
 from kerasnets.errors import UserError
-from kerasnets.models.build import assemble
+from kerasnets.models.build import unweighted
 from kerasnets.registry import info, list_models, registration
-from kerasnets.weights.memory import Deferred
 from kerasnets.weights.plan import MisfitError, fits
 from kerasnets.weights.tensors import WeightFile
 
@@ -31,8 +30,7 @@ def networks_that_fit(file: WeightFile) -> list[str]:
     return [
         name
         for name in near
-        if distance(name) < math.log(RATIO)
-        and fits(assemble(name, initialize=Deferred), file, registration(name))
+        if distance(name) < math.log(RATIO) and fits(unweighted(name), file, registration(name))
     ]
 
 

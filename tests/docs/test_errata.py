@@ -4,6 +4,7 @@ import pytest
 
 import kerasnets
 from kerasnets.models import vgg
+from kerasnets.models.build import unweighted
 from tests.docs import pages
 
 # In one process, which builds each network once.
@@ -49,13 +50,13 @@ def between(network, first, last, **options):
 
 def inputs(network, *names):
     """The names of the layers that these read, each once."""
-    model = kerasnets.build(network, kernel_initializer="zeros")
+    model = unweighted(network)
     return ", ".join({model.get_layer(name).input._keras_history.operation.name for name in names})
 
 
 def layer(network, name, **options):
     """A layer itself."""
-    return kerasnets.build(network, kernel_initializer="zeros", **options).get_layer(name)
+    return unweighted(network, **options).get_layer(name)
 
 
 def rows(network, *parts, **options):

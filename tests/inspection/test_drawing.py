@@ -14,11 +14,12 @@ from matplotlib.transforms import Bbox
 import kerasnets
 from kerasnets.inspection.drawing.graph import graph_of
 from kerasnets.inspection.drawing.picture import draw_graph, draw_slabs
-from kerasnets.inspection.unweighted import unweighted
+from kerasnets.models.build import unweighted
 from kerasnets.private import maker_of
 
 LEVELS = ("network", "stage", "block", "layer")
-network = functools.cache(unweighted)
+# Tests of one network follow each other; more are not kept.
+network = functools.lru_cache(maxsize=2)(unweighted)
 
 
 def drawn(name, level="block", block=None):

@@ -51,7 +51,7 @@ ONE_BY_FAMILY = [
 EVERY_BLOCK = {"resnet110_sd_cifar": {"drop_path_rate": 0.0}}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)
 def small(name: str, **options) -> keras.Model:
     """The network as narrow and on as small an input as it goes, three classes, logits."""
     channels = kerasnets.info(name).input_shape[-1]

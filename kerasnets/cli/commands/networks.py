@@ -152,7 +152,7 @@ class _Subject:
             return run.config.model, run.network()
         check_network(self.name, options)
         load_tensorflow()
-        from kerasnets.inspection.unweighted import unweighted
+        from kerasnets.models.build import unweighted
 
         arguments = {"input_shape": self.input_shape, "classes": self.classes, **options}
         return self.name, unweighted(self.name, **arguments)

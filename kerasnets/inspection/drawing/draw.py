@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from kerasnets.inspection.drawing.levels import Level, check_level
-from kerasnets.inspection.unweighted import unweighted
+from kerasnets.models.build import unweighted
 from kerasnets.plotting import check_picture, save_figure
 
 if TYPE_CHECKING:
