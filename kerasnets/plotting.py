@@ -63,8 +63,8 @@ def _texts(figure: Figure) -> list[Text]:
     """The texts of a figure; those of ticks are only there once they were asked for."""
     from matplotlib.text import Text
 
-    ticks = [text for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)
-             for text in axis.get_ticklabels()]  # fmt: skip
+    drawn = [axis for axes in figure.axes if axes.axison for axis in (axes.xaxis, axes.yaxis)]
+    ticks = [text for axis in drawn for text in axis.get_ticklabels()]
     return [*ticks, *(text for text in figure.findobj(Text) if isinstance(text, Text))]
 
 

@@ -65,11 +65,15 @@ def resident() -> dict[str, int]:
 def _collected(resident) -> Iterator[None]:
     """A network lies in circles of references: those that tests leave would pile up.
 
-    glibc keeps what becomes free between what is in use: some 100 MiB a network.
+    TensorFlow keeps a kernel of 35 kB for each name and shape that a variable ever had, and glibc
+    what becomes free between what is in use: some 100 MiB a network.
     """
     yield
     if _resident_mib() > resident["collected"] + 200:
+        from tensorflow.python.eager import context  # there is no public name
+
         gc.collect()
+        context.context().clear_kernel_cache()
         if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
             libc.malloc_trim(0)
         resident["collected"] = _resident_mib()

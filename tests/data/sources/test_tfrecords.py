@@ -105,8 +105,10 @@ def test_sides_of_jpegs_are_packed(image_folder, packed):
         found.setdefault(name, []).append([int(side) for side in sides])
     for name, sides in found.items():
         if name.endswith(".jpg"):
-            paths = image_folder.glob(f"train/*/{name}")
-            expected = [list(Image.open(path).size[::-1]) for path in paths]
+            expected = []
+            for path in image_folder.glob(f"train/*/{name}"):
+                with Image.open(path) as image:
+                    expected.append([image.height, image.width])
         else:
             expected = [[0, 0]] * 2
         assert sorted(sides) == sorted(expected)
