@@ -171,10 +171,13 @@ def _blurred(images: tf.Tensor) -> tf.Tensor:
 
 
 def _sheet(tiles: np.ndarray, title: str, note: str) -> Any:
-    columns = math.ceil(math.sqrt(len(tiles) * 1.6))
+    # Full rows where the number allows.
+    least = math.ceil(math.sqrt(len(tiles)))
+    full = (each for each in range(least, 2 * least + 1) if len(tiles) % each == 0)
+    columns = next(full, math.ceil(math.sqrt(len(tiles) * 1.6)))
     rows = math.ceil(len(tiles) / columns)
-    side = min(0.9, 8 / columns)
-    figure = new_figure(max(5.0, columns * side), rows * side + 0.9, title)
+    side = min(1.5, 8 / columns)
+    figure = new_figure(max(6.0, columns * side), rows * side + 0.9, title)
     axes = figure.subplots()
     tiles = tiles[..., 0] if tiles.shape[-1] == 1 else tiles
     show_tiles(axes, tiles, columns, gap=1, cmap="gray", vmin=0, vmax=1)

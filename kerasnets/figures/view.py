@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,8 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     import matplotlib.figure
 
     figure = matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(title, fontsize=11, wrap=True, parse_math=False)
+    # Matplotlib's own wrapping leaves the last letters beyond the edge.
+    figure.suptitle(textwrap.fill(title, int(12.5 * width)), fontsize=11, parse_math=False)
     return figure
 
 
