@@ -218,7 +218,8 @@ def _smallest_input(entry: Registration, style: Style, options: dict, channels: 
     works = 512
     images = keras.Input((works, works, channels))
     try:
-        network = keras.Model(images, entry.backbone(images, style, **options))
+        with keras.StatelessScope(initialize_variables=False):
+            network = keras.Model(images, entry.backbone(images, style, **options))
     except ValueError:
         return None
     too_small = 0
