@@ -17,6 +17,7 @@ from kerasnets import UserError
 from kerasnets.models.blocks import Style
 from kerasnets.models.densenet import densenet
 from kerasnets.models.resnet_cifar import resnet_cifar
+from kerasnets.private import variables_without_values
 from kerasnets.registry import registration
 from tests.docs.pages import generate
 from tests.models.parts import fewer_blocks
@@ -113,7 +114,7 @@ def test_counts_are_the_references(name):
 def test_head_layers_are_the_classifiers(name):
     features = keras.Input((2, 2, 4))
     entry = registration(name)
-    with keras.StatelessScope(initialize_variables=False):  # VGG's values take half a gigabyte
+    with variables_without_values():  # VGG's values take half a gigabyte
         head = keras.Model(features, entry.head(features, entry.style, 3))
     assert tuple(layer.name for layer in head.layers if layer.weights) == entry.head_layers
 
@@ -124,7 +125,7 @@ def test_a_builder_called_alone_gives_what_build_gives(name):
     images = keras.Input(entry.info.input_shape, name="images")
     known = inspect.signature(entry.backbone).parameters
     # Values of the weights would take most of the time.
-    with fewer_blocks(name), keras.StatelessScope(initialize_variables=False):
+    with fewer_blocks(name), variables_without_values():
         variant = {key: value for key, value in entry.variant.items() if key in known}
         alone = keras.Model(images, entry.backbone(images, **variant))
         built = kerasnets.build(name, include_top=False)
@@ -136,7 +137,7 @@ def test_a_builder_called_alone_gives_what_build_gives(name):
 
 def test_densenet_alone_has_121_batch_norms():
     images = keras.Input((224, 224, 3))
-    with keras.StatelessScope(initialize_variables=False):
+    with variables_without_values():
         model = keras.Model(images, densenet(images, depth=121))
     norms = [each for each in model.layers if isinstance(each, keras.layers.BatchNormalization)]
     assert len(norms) == 121
