@@ -83,6 +83,27 @@ def own_seed_generator() -> Iterator[None]:
         global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, before)
 
 
+@contextlib.contextmanager
+def variables_without_values() -> Iterator[None]:
+    """Variables that are made inside have shapes and keep no values; each read would draw anew.
+
+    `keras.StatelessScope` has an argument for it, but keeps such variables on a list, with their
+    networks, and the next scope of any kind draws the values of all that are on it. Keras has no
+    public way to the list.
+    """
+    import keras
+    from keras.src.backend.common import global_state
+
+    name = "uninitialized_variables"
+    before = global_state.get_global_attribute(name, [])
+    global_state.set_global_attribute(name, [])
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        global_state.set_global_attribute(name, before)
+
+
 def index_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> int:
     """The place of a variable among those that an optimizer was built with.
 

@@ -11,6 +11,7 @@ from typing import Any
 from kerasnets.errors import UserError, shown, unknown
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import Initializer, Style, output_of
+from kerasnets.private import variables_without_values
 from kerasnets.registry import Registration, WeightsOrigin, info, registration
 from kerasnets.values import check, words
 
@@ -82,7 +83,7 @@ def unweighted(network: str, /, **options: Any) -> Network:
     Raises:
         UserError: As `assemble` does.
     """
-    with keras.StatelessScope(initialize_variables=False):
+    with variables_without_values():
         return assemble(network, **options)
 
 
@@ -218,7 +219,8 @@ def _smallest_input(entry: Registration, style: Style, options: dict, channels: 
     works = 512
     images = keras.Input((works, works, channels))
     try:
-        network = keras.Model(images, entry.backbone(images, style, **options))
+        with variables_without_values():
+            network = keras.Model(images, entry.backbone(images, style, **options))
     except ValueError:
         return None
     too_small = 0

@@ -26,12 +26,20 @@ def networks_that_fit(file: WeightFile) -> list[str]:
     def distance(name: str) -> float:
         return abs(math.log(info(name).params / max(1, size)))
 
-    near = sorted(list_models(), key=distance)[:MOST]
+    # Each layer has a tensor at least: the deepest, which take the longest, need not be built.
+    possible = [name for name in list_models() if _depth(name) <= len(file.tensors)]
+    near = sorted(possible, key=distance)[:MOST]
     return [
         name
         for name in near
         if distance(name) < math.log(RATIO) and fits(unweighted(name), file, registration(name))
     ]
+
+
+def _depth(network: str) -> int:
+    """The number of layers that a network's name tells, or 0."""
+    depth = registration(network).variant.get("depth")
+    return depth if isinstance(depth, int) else 0
 
 
 @contextlib.contextmanager

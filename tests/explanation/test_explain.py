@@ -10,14 +10,14 @@ import kerasnets
 from kerasnets import Preprocessing, UserError
 from kerasnets.explanation import METHODS, Classifier
 from tests.explanation.test_cams import pooled_network
-from tests.models.test_registered import ONE_BY_FAMILY, images, small
+from tests.models.test_registered import QUICK_BY_FAMILY, images, shallow, small
 
 LAYER_METHODS = [name for name in METHODS if name.endswith("cam") or name.endswith("plus_plus")]
 
 
-@pytest.mark.parametrize("name", ONE_BY_FAMILY)
+@pytest.mark.parametrize("name", QUICK_BY_FAMILY)
 def test_every_network_has_a_default_layer(name):
-    model = small(name)
+    model = shallow(name)
     maps = kerasnets.explain(model, images(model), class_index=1)
     assert maps.shape == (2, *model.input_shape[1:3])
     assert maps.dtype == np.float32

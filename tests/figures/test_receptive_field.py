@@ -10,7 +10,7 @@ import kerasnets
 from kerasnets import UserError, figures
 from kerasnets.explanation.graph import named
 from kerasnets.figures.boxes import theoretical_field
-from tests.models.test_registered import ONE_BY_FAMILY, images, small
+from tests.models.test_registered import QUICK_BY_FAMILY, images, shallow, small
 
 
 def field(name: str, layer: str):
@@ -108,9 +108,9 @@ def test_every_network_has_a_field(name):
     assert min(found.size) >= 1
 
 
-@pytest.mark.parametrize("name", ONE_BY_FAMILY)
+@pytest.mark.parametrize("name", QUICK_BY_FAMILY)
 def test_one_of_each_family(name):
-    model = small(name)
+    model = shallow(name)
     arrays = figures.receptive_field(model, images=images(model)).arrays
     assert arrays["effective"].max() <= 1
     top, left, bottom, right = arrays["box"]

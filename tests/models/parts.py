@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
+import re
+from collections.abc import Iterator
+from unittest import mock
 
 import keras
 import numpy as np
@@ -12,6 +17,44 @@ import tensorflow as tf
 import kerasnets
 from kerasnets import UserError
 from kerasnets.inspection import LayerRow, layer_table
+from kerasnets.models import densenet, inception_resnet, resnet, resnet_v2
+from kerasnets.registry import registration
+
+# Networks whose depth is an option of their builder, and the depth of two blocks a stage.
+DEPTHS = {
+    **{"densenet40_k12_cifar": 10, "densenet_bc100_k12_cifar": 16},
+    **{"resnet110_sd_cifar": 14, "resnet110_v2_cifar": 14, "resnet164_v2_cifar": 20},
+}
+# Networks whose blocks are in a table, and their row of it.
+TABLES = {
+    **{"resnet50": (resnet.BLOCKS, 50), "resnet50_v1_5": (resnet.BLOCKS, 50)},
+    **{"resnet50_v2": (resnet_v2.BLOCKS, 50), "densenet121": (densenet.LAYERS, 121)},
+}
+
+
+@contextlib.contextmanager
+def fewer_blocks(name: str) -> Iterator[None]:
+    """The network is built with two blocks a stage, where it is one of those above."""
+    entry, twice = registration(name), {"repeats": (2, 2, 2)}
+    with contextlib.ExitStack() as stack:
+        if name in DEPTHS:
+            stack.enter_context(mock.patch.dict(entry.variant, depth=DEPTHS[name]))
+        elif name in TABLES:
+            table, depth = TABLES[name]
+            stack.enter_context(mock.patch.dict(table, {depth: (2, 2, 2, 2)}))
+        if name in {**DEPTHS, **TABLES}:
+            stages = {
+                stage: re.sub(r"(block|layer)\d+", r"\g<1>2", layer)
+                for stage, layer in entry.stages.items()
+            }
+            stack.enter_context(mock.patch.dict(entry.stages, stages))
+        if entry.info.family == "inception_resnet":
+            forms = inception_resnet.V2_FORMS
+            short = {form: dataclasses.replace(widths, **twice) for form, widths in forms.items()}
+            stack.enter_context(mock.patch.dict(forms, short))
+            short = dataclasses.replace(inception_resnet.V1, **twice)
+            stack.enter_context(mock.patch.object(inception_resnet, "V1", short))
+        yield
 
 
 def all_params(model: keras.Model) -> tuple[int, int]:
@@ -94,15 +137,11 @@ def _copy_weights(source: keras.Model, target: keras.Model) -> None:
 def _trained(model: keras.Model) -> dict[str, np.ndarray]:
     """The weights' gradients and the moving statistics after a step."""
     images = np.random.default_rng(0).standard_normal((4, *model.input_shape[1:]), "float32")
-
-    @tf.function
-    def step() -> list[tf.Tensor]:
-        with tf.GradientTape() as tape:
-            loss = keras.ops.mean(model(images, training=True) ** 3)
-        return tape.gradient(loss, [weight.value for weight in model.trainable_weights])
-
-    gradients = [gradient.numpy() for gradient in step()]
+    with tf.GradientTape() as tape:
+        loss = keras.ops.mean(model(images, training=True) ** 3)
+    gradients = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
     results = {
-        weight.path: value for weight, value in zip(model.trainable_weights, gradients, strict=True)
+        weight.path: gradient.numpy()
+        for weight, gradient in zip(model.trainable_weights, gradients, strict=True)
     }
     return results | {weight.path: weight.numpy() for weight in model.non_trainable_weights}

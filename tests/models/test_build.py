@@ -1,10 +1,13 @@
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
 
 import kerasnets
 from kerasnets import UserError, build
-from kerasnets.models.build import check_options, options
+from kerasnets.models.build import check_options, options, unweighted
 
 
 @pytest.mark.parametrize(
@@ -161,6 +164,15 @@ def test_initializers_of_kernels_can_be_replaced():
     assert not any(np.any(kernel) for kernel in kernels)
     assert {type(each).__name__ for each in replaced} == {"FanInNormal"}
     assert np.any(build("highway19").get_layer("conv18").kernel)
+
+
+def test_networks_without_values_are_not_kept_for_a_later_scope_to_draw_them():
+    network = unweighted("lenet5_modern")
+    assert network.get_layer("conv1").kernel.shape == (5, 5, 1, 6)
+    alive = weakref.ref(network)
+    del network
+    gc.collect()
+    assert alive() is None
 
 
 def test_lazy_subpackages():

@@ -4,6 +4,7 @@ import pytest
 
 import kerasnets
 from kerasnets import UserError
+from kerasnets.models.build import unweighted
 from tests.models.parts import all_params, shape_of, trainable
 
 
@@ -20,7 +21,7 @@ def plain(inputs, width):
 
 
 def test_highway19_has_the_layers_of_fitnet_4():
-    model = kerasnets.build("highway19")
+    model = unweighted("highway19")
     assert shape_of(model, "stage1_layer5_highway") == (32, 32, 48)
     assert shape_of(model, "stage2_layer6_highway") == (16, 16, 80)
     assert shape_of(model, "stage3_layer6_highway") == (8, 8, 128)
@@ -37,11 +38,11 @@ def test_highway19_has_the_layers_of_fitnet_4():
 
 
 def test_highway10_has_the_counts_of_its_formula():
-    model = kerasnets.build("highway10_mnist")
+    model = unweighted("highway10_mnist")
     assert trainable(model, "layer1") == 784 * 50 + 50
     assert trainable(model, "layer2") == dense_highway(50) == 5_100
     assert all_params(model) == (784 * 50 + 50 + 9 * 5_100 + 510, 0)
-    assert all_params(kerasnets.build("highway10_mnist", width=1.42))[0] == (
+    assert all_params(unweighted("highway10_mnist", width=1.42))[0] == (
         784 * 71 + 71 + 9 * 10_224 + 72 * 10
     )
 
@@ -64,7 +65,7 @@ def test_highway10_computes_equation_3():
         y = np.maximum(dense(y, f"layer{layer}"), 0) * gate + y * (1 - gate)
     # Float32 through ten layers.
     np.testing.assert_allclose(
-        model.predict(x, verbose=0).reshape(2, 50), y, rtol=1e-4, atol=1e-5 * abs(y).max()
+        np.asarray(model(x)).reshape(2, 50), y, rtol=1e-4, atol=1e-5 * abs(y).max()
     )
 
 
@@ -80,7 +81,7 @@ def test_gates_start_nearly_closed(name):
 
 
 def test_gates_keep_their_bias_beside_batch_norm():
-    model = kerasnets.build("highway19", normalization="batch", input_shape=(16, 16, 3))
+    model = unweighted("highway19", normalization="batch", input_shape=(16, 16, 3))
     assert model.get_layer("stage1_layer2_gate").use_bias
     assert not model.get_layer("stage1_layer2").use_bias
 

@@ -4,6 +4,7 @@ import pytest
 
 import kerasnets
 from kerasnets.errors import UserError
+from kerasnets.models.build import unweighted
 from kerasnets.models.inception_resnet import timm_names
 from kerasnets.registry import Layout, registration
 from kerasnets.weights.layouts import layout_tensors
@@ -32,9 +33,9 @@ FORMS = {
 @pytest.fixture(scope="module")
 def networks():
     return {
-        "v1": kerasnets.build("inception_resnet_v1"),
-        "v2 paper": kerasnets.build("inception_resnet_v2", form="paper"),
-        "v2 released": kerasnets.build("inception_resnet_v2", auxiliary_heads=True),
+        "v1": unweighted("inception_resnet_v1"),
+        "v2 paper": unweighted("inception_resnet_v2", form="paper"),
+        "v2 released": unweighted("inception_resnet_v2", auxiliary_heads=True),
     }
 
 
@@ -85,7 +86,7 @@ def test_the_papers_form_has_its_parameters_and_costs(networks):
     ],
 )
 def test_a_form_without_gamma_has_its_parameters(name, options, params, statistics):
-    assert all_params(kerasnets.build(name, **options)) == (params, statistics)
+    assert all_params(unweighted(name, **options)) == (params, statistics)
 
 
 def test_the_side_classifier_has_its_parameters(networks):
@@ -136,7 +137,7 @@ def test_drop_path_grows_linearly_and_leaves_inference_alone(name, form, blocks)
 
 def test_tensors_are_timms(networks):
     expected = manifest("timm", "inception_resnet_v2")["tensors"]
-    model = kerasnets.build("inception_resnet_v2")
+    model = unweighted("inception_resnet_v2")
     ours = {
         tensor.name: list(tensor.shape)
         for tensor in layout_tensors(model, Layout(names=timm_names))

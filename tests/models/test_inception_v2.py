@@ -1,6 +1,6 @@
 import pytest
 
-import kerasnets
+from kerasnets.models.build import unweighted
 from tests.models.parts import all_params, multiply_adds, shape_of, trainable
 
 # Block: height and width, channels, trainable parameters.
@@ -20,7 +20,7 @@ BLOCKS = {
 
 @pytest.fixture(scope="module")
 def inception_v2():
-    return kerasnets.build("inception_v2")
+    return unweighted("inception_v2")
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -67,7 +67,7 @@ def test_pooling_is_of_averages_but_for_5b_and_the_reductions(inception_v2):
     ],
 )
 def test_a_form_has_its_parameters_and_costs(options, params, statistics, costs):
-    model = kerasnets.build("inception_v2", **options)
+    model = unweighted("inception_v2", **options)
     assert all_params(model) == (params, statistics)
     assert multiply_adds(model, "conv1") + sum(
         multiply_adds(model, part) for part in ("conv2", "logits", *BLOCKS)
@@ -76,5 +76,5 @@ def test_a_form_has_its_parameters_and_costs(options, params, statistics, costs)
 
 @pytest.mark.parametrize("size", [97, 111, 224])
 def test_branches_of_the_reductions_agree_at_odd_sizes(size):
-    model = kerasnets.build("inception_v2", input_shape=(size, size, 3), include_top=False)
+    model = unweighted("inception_v2", input_shape=(size, size, 3), include_top=False)
     assert model.output_shape[1] == -(-size // 32)

@@ -4,6 +4,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import kerasnets
+from kerasnets.models.build import unweighted
 from kerasnets.registry import registration
 from tests.golden import golden_images, golden_logits, golden_state
 from tests.models.keras_applications import copy_weights, largest_difference, randomize
@@ -27,7 +28,7 @@ BLOCKS = {
 
 @pytest.fixture(scope="module")
 def inception_v3():
-    return kerasnets.build("inception_v3", auxiliary_heads=True)
+    return unweighted("inception_v3", auxiliary_heads=True)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_sizes_and_parameters_of_the_stem_and_heads(inception_v3):
     ],
 )
 def test_a_form_has_its_parameters(options, params, statistics):
-    assert all_params(kerasnets.build("inception_v3", **options)) == (params, statistics)
+    assert all_params(unweighted("inception_v3", **options)) == (params, statistics)
 
 
 @pytest.mark.parametrize("source", ["torchvision", "timm"])
@@ -100,7 +101,7 @@ def test_average_pooling_counts_padding_where_told_to():
     """On a map of ones an edge's average is one without the padding, and 6/9 with it."""
     sizes = {"input_shape": (75, 75, 3), "include_top": False}
     for option, edge in (("exclude_pad", 1.0), ("include_pad", 6 / 9)):
-        model = kerasnets.build("inception_v3", average_pool=option, **sizes)
+        model = unweighted("inception_v3", average_pool=option, **sizes)
         pools = [
             layer for layer in model.layers if isinstance(layer, keras.layers.AveragePooling2D)
         ]

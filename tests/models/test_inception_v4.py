@@ -3,6 +3,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import kerasnets
+from kerasnets.models.build import unweighted
 from tests.golden import golden_images, golden_logits, golden_state
 from tests.models.parts import all_params, shape_of, trainable
 
@@ -16,7 +17,7 @@ BLOCKS = {
 
 @pytest.fixture(scope="module")
 def inception_v4():
-    return kerasnets.build("inception_v4", auxiliary_heads=True)
+    return unweighted("inception_v4", auxiliary_heads=True)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -52,12 +53,12 @@ def test_sizes_of_the_stem_and_reductions(inception_v4):
 
 
 def test_without_gamma_there_are_half_as_many_parameters_less_as_statistics():
-    model = kerasnets.build("inception_v4", bn_scale=False)
+    model = unweighted("inception_v4", bn_scale=False)
     assert all_params(model) == (42_648_232, 63_168)
 
 
 def test_the_side_classifier_without_gamma_has_its_parameters():
-    model = kerasnets.build("inception_v4", bn_scale=False, auxiliary_heads=True)
+    model = unweighted("inception_v4", bn_scale=False, auxiliary_heads=True)
     assert trainable(model, "aux1") == 3_358_568
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import kerasnets
+from kerasnets.models.build import unweighted
 
 # Parameters of each layer, from the released definitions.
 PARAMETERS = {
@@ -24,7 +25,7 @@ SIZES = {
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_parameters_and_sizes_of_each_layer(name: str) -> None:
-    model = kerasnets.build(name)
+    model = unweighted(name)
     counts = {layer.name: layer.count_params() for layer in model.layers if layer.weights}
     assert counts == PARAMETERS[name]
     for layer, side in SIZES[name].items():
@@ -32,21 +33,21 @@ def test_parameters_and_sizes_of_each_layer(name: str) -> None:
 
 
 def test_cifar_pools_by_maximum_then_by_average() -> None:
-    model = kerasnets.build("nin_cifar10")
+    model = unweighted("nin_cifar10")
     assert [model.get_layer(name).mode for name in ("pool1", "pool2")] == ["max", "average"]
 
 
 def test_hundred_classes() -> None:
-    assert kerasnets.build("nin_cifar10", classes=100).count_params() == 984_356
+    assert unweighted("nin_cifar10", classes=100).count_params() == 984_356
 
 
 def test_rounding_of_pooling() -> None:
-    floor = kerasnets.build("nin", pool_rounding="floor", include_top=False)
+    floor = unweighted("nin", pool_rounding="floor", include_top=False)
     sides = [floor.get_layer(name).output.shape[1] for name in ("pool1", "pool2", "pool3")]
     assert sides == [26, 12, 5]
     # At 227 both roundings give 55, 27, 13, 6.
     for rounding in ("ceil", "floor"):
-        model = kerasnets.build(
+        model = unweighted(
             "nin", input_shape=(227, 227, 3), pool_rounding=rounding, include_top=False
         )
         sides = [model.get_layer(name).output.shape[1] for name in ("pool1", "pool2", "pool3")]
@@ -77,18 +78,18 @@ def test_any_size_of_images() -> None:
     [("nin", [0.2], ["pool3"]), ("nin_cifar10", [0.2, 0.2], ["pool1", "pool2"])],
 )
 def test_dropout_follows_pooling(name: str, rates: list[float], places: list[str]) -> None:
-    model = kerasnets.build(name, dropout=0.2, width=0.1)
+    model = unweighted(name, dropout=0.2, width=0.1)
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
     assert [layer.rate for layer in layers] == rates
     assert [layer.input._keras_history.operation.name for layer in layers] == places
     with pytest.raises(kerasnets.UserError, match=rf"{name}: dropout must be in \[0, 1\)"):
-        kerasnets.build(name, dropout=1.0)
+        unweighted(name, dropout=1.0)
 
 
 def test_class_maps_and_logits_stay_in_float32() -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = kerasnets.build("nin_cifar10", width=0.1)
+        model = unweighted("nin_cifar10", width=0.1)
     finally:
         keras.config.set_dtype_policy("float32")
     for name in ("class_maps", "class_maps_act", "logits"):

@@ -17,8 +17,10 @@ from kerasnets import UserError
 from kerasnets.models.blocks import Style
 from kerasnets.models.densenet import densenet
 from kerasnets.models.resnet_cifar import resnet_cifar
+from kerasnets.private import variables_without_values
 from kerasnets.registry import registration
 from tests.docs.pages import generate
+from tests.models.parts import fewer_blocks
 
 NAMES = kerasnets.list_models()
 # One process tests all of a network, and builds it once.
@@ -47,6 +49,17 @@ ONE_BY_FAMILY = [
     )
     for name, each in zip(NAMES, BY_NETWORK, strict=True)
 ]
+# Inception v4 is made of the parts of v3.
+QUICK_BY_FAMILY = [
+    pytest.param(*each.values, marks=[*each.marks, pytest.mark.slow])
+    if name == "inception_v4"
+    else each
+    for name, each in zip(NAMES, ONE_BY_FAMILY, strict=True)
+]
+# Where 32 pixels are too few; to find out takes seconds.
+SMALLEST_SIDES = {"googlenet": 47, "inception_v3": 75, "inception_v4": 75} | dict.fromkeys(
+    ("inception_resnet_v1", "inception_resnet_v2"), 75
+)
 # Options under which a training step reaches every weight: no block is dropped.
 EVERY_BLOCK = {"resnet110_sd_cifar": {"drop_path_rate": 0.0}}
 
@@ -58,11 +71,19 @@ def small(name: str, **options) -> keras.Model:
     arguments = {"classes": 3, "classifier_activation": None, **options}
     if "width" not in registration(name).fixed:
         arguments = {"width": 0.25, **arguments}
+    side = SMALLEST_SIDES.get(name, 32) if "stem" not in options else 32
     try:
-        return kerasnets.build(name, input_shape=(32, 32, channels), **arguments)
+        return kerasnets.build(name, input_shape=(side, side, channels), **arguments)
     except UserError as error:
         side = int(re.search(r"smallest that works is (\d+)x", str(error))[1])
     return kerasnets.build(name, input_shape=(side, side, channels), **arguments)
+
+
+@functools.lru_cache(maxsize=2)
+def shallow(name: str, **options) -> keras.Model:
+    """The network as `small` makes it, of two blocks a stage: all that its builder does."""
+    with fewer_blocks(name):
+        return small.__wrapped__(name, **options)
 
 
 def images(model: keras.Model, count: int = 2) -> np.ndarray:
@@ -93,7 +114,8 @@ def test_counts_are_the_references(name):
 def test_head_layers_are_the_classifiers(name):
     features = keras.Input((2, 2, 4))
     entry = registration(name)
-    head = keras.Model(features, entry.head(features, entry.style, 3))
+    with variables_without_values():  # VGG's values take half a gigabyte
+        head = keras.Model(features, entry.head(features, entry.style, 3))
     assert tuple(layer.name for layer in head.layers if layer.weights) == entry.head_layers
 
 
@@ -102,9 +124,11 @@ def test_a_builder_called_alone_gives_what_build_gives(name):
     entry = registration(name)
     images = keras.Input(entry.info.input_shape, name="images")
     known = inspect.signature(entry.backbone).parameters
-    variant = {key: value for key, value in entry.variant.items() if key in known}
-    alone = keras.Model(images, entry.backbone(images, **variant))
-    built = kerasnets.build(name, include_top=False)
+    # Values of the weights would take most of the time.
+    with fewer_blocks(name), variables_without_values():
+        variant = {key: value for key, value in entry.variant.items() if key in known}
+        alone = keras.Model(images, entry.backbone(images, **variant))
+        built = kerasnets.build(name, include_top=False)
     for layer, expected in zip(alone.layers, built.layers, strict=True):
         assert type(layer) is type(expected)
         assert layer.get_config() == expected.get_config()  # the name among others
@@ -113,7 +137,8 @@ def test_a_builder_called_alone_gives_what_build_gives(name):
 
 def test_densenet_alone_has_121_batch_norms():
     images = keras.Input((224, 224, 3))
-    model = keras.Model(images, densenet(images, depth=121))
+    with variables_without_values():
+        model = keras.Model(images, densenet(images, depth=121))
     norms = [each for each in model.layers if isinstance(each, keras.layers.BatchNormalization)]
     assert len(norms) == 121
 
@@ -131,7 +156,7 @@ def test_a_style_reaches_the_layers_of_a_builder_and_no_other():
 
 @pytest.mark.parametrize("name", SHALLOW_BY_NETWORK)
 def test_a_training_step_reaches_every_weight(name):
-    model = small(name, **EVERY_BLOCK.get(name, {}))
+    model = shallow(name, **EVERY_BLOCK.get(name, {}))
     labels = np.array([0, 2, 1, 0])
     with tf.GradientTape() as tape:
         logits = model(images(model, 4), training=True)
@@ -148,9 +173,9 @@ def test_a_training_step_reaches_every_weight(name):
         assert np.any(values != 0), variable.path
 
 
-@pytest.mark.parametrize("name", ONE_BY_FAMILY)
+@pytest.mark.parametrize("name", QUICK_BY_FAMILY)
 def test_saves_and_loads(name, tmp_path):
-    model = small(name)
+    model = shallow(name)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     x = images(model)
@@ -158,11 +183,11 @@ def test_saves_and_loads(name, tmp_path):
     assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
 
 
-@pytest.mark.parametrize("name", ONE_BY_FAMILY)
+@pytest.mark.parametrize("name", QUICK_BY_FAMILY)
 def test_runs_in_mixed_precision(name):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = small.__wrapped__(name)
+        model = shallow.__wrapped__(name)
     finally:
         keras.config.set_dtype_policy("float32")
     result = model(images(model), training=True)

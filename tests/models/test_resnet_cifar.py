@@ -8,6 +8,7 @@ import PIL.Image
 import pytest
 
 import kerasnets
+from kerasnets.models.build import unweighted
 from tests.models.parts import (
     all_params,
     check_drop_path,
@@ -25,7 +26,7 @@ PARTS = ("stem", "stage1", "stage2", "stage3", "logits")
 
 @pytest.mark.parametrize("name", ["resnet20_cifar", "plain20_cifar", "resnet110_sd_cifar"])
 def test_stages_have_the_sizes_of_section_4_2(name):
-    model = kerasnets.build(name)
+    model = unweighted(name)
     stages = kerasnets.features(name).output
     assert shape_of(model, "stem_conv") == (32, 32, 16)
     assert [maps.shape for maps in stages.values()] == [
@@ -46,23 +47,23 @@ def test_stages_have_the_sizes_of_section_4_2(name):
     ],
 )
 def test_counts_of_option_b(depth, params, costs):
-    model = kerasnets.build(f"resnet{depth}_cifar", shortcut="projection")
+    model = unweighted(f"resnet{depth}_cifar", shortcut="projection")
     assert all_params(model) == params
     assert sum(multiply_adds(model, part) for part in PARTS) == costs
 
 
 def test_counts_of_100_classes():
-    assert all_params(kerasnets.build("resnet20_cifar", classes=100))[0] == 275_572
+    assert all_params(unweighted("resnet20_cifar", classes=100))[0] == 275_572
 
 
 def test_a_plain_network_is_a_chain():
-    model = kerasnets.build("plain20_cifar")
+    model = unweighted("plain20_cifar")
     assert all(len(layer._outbound_nodes) <= 1 for layer in model.layers)
     assert len([layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]) == 19
 
 
 def test_a_plain_network_and_option_a_have_the_same_parameters():
-    plain, residual = (kerasnets.build(f"{kind}20_cifar") for kind in ("plain", "resnet"))
+    plain, residual = (unweighted(f"{kind}20_cifar") for kind in ("plain", "resnet"))
     for stage in PARTS:
         assert trainable(plain, stage) == trainable(residual, stage)
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import kerasnets
+from kerasnets.models.build import unweighted
 from tests.models.parts import (
     all_params,
     check_drop_path,
@@ -17,7 +18,7 @@ PARTS = ("stem", "stage1", "stage2", "stage3", "logits")
 
 @pytest.fixture(scope="module")
 def resnet164():
-    return kerasnets.build("resnet164_v2_cifar")
+    return unweighted("resnet164_v2_cifar")
 
 
 @pytest.mark.parametrize(
@@ -25,14 +26,14 @@ def resnet164():
     [("resnet110_v2_cifar", 18, (16, 32, 64)), ("resnet164_v2_cifar", 18, (64, 128, 256))],
 )
 def test_stages_have_the_sizes_of_the_paper(name, units, channels):
-    model = kerasnets.build(name, include_top=False)
+    model = unweighted(name, include_top=False)
     sizes = [shape_of(model, f"stage{stage}_block{units}_add") for stage in (1, 2, 3)]
     assert sizes == [(side, side, c) for side, c in zip((32, 16, 8), channels, strict=True)]
     assert model.output_shape == (None, 8, 8, channels[2])
 
 
 def test_counts_of_option_b():
-    model = kerasnets.build("resnet110_v2_cifar", shortcut="projection")
+    model = unweighted("resnet110_v2_cifar", shortcut="projection")
     assert all_params(model) == (1_730_522, 8_096)
     assert sum(multiply_adds(model, part) for part in PARTS) == 253_149_824
 
@@ -41,7 +42,7 @@ def test_counts_of_option_b():
     ("name", "count"), [("resnet164_v2_cifar", 1_726_388), ("resnet110_v2_cifar", 1_733_812)]
 )
 def test_counts_of_100_classes(name, count):
-    assert all_params(kerasnets.build(name, classes=100))[0] == count
+    assert all_params(unweighted(name, classes=100))[0] == count
 
 
 def test_shortcuts_of_bottlenecks_are_convolutions_alone(resnet164):
@@ -82,7 +83,7 @@ def test_drop_path_grows_linearly_and_leaves_inference_alone():
 
 
 def test_rematerialisation_is_that_of_every_unit():
-    model = kerasnets.build("resnet110_v2_cifar", remat=True)
+    model = unweighted("resnet110_v2_cifar", remat=True)
     names = {layer.name for layer in model.layers if layer.name.endswith("_remat")}
     places = [(stage, unit) for stage in (1, 2, 3) for unit in range(1, 19)]
     assert names == {f"stage{stage}_block{unit}_conv2_remat" for stage, unit in places}

@@ -4,6 +4,7 @@ import pytest
 
 import kerasnets
 from kerasnets import UserError
+from kerasnets.models.build import unweighted
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +23,10 @@ def test_survival_decays_linearly_to_one_half(network):
 
 
 def test_the_last_block_s_rate_is_an_option():
-    model = kerasnets.build("resnet110_sd_cifar", drop_path_rate=0.2, include_top=False)
+    model = unweighted("resnet110_sd_cifar", drop_path_rate=0.2, include_top=False)
     np.testing.assert_allclose(rates(model), np.arange(1, 55) / 54 / 5)
     with pytest.raises(UserError, match=r"drop_path_rate must be in \[0, 1\).*1.0"):
-        kerasnets.build("resnet110_sd_cifar", drop_path_rate=1.0)
+        unweighted("resnet110_sd_cifar", drop_path_rate=1.0)
 
 
 def test_inference_multiplies_each_residual_by_its_survival(network):
