@@ -94,9 +94,7 @@ class Results:
         try:
             import pandas
         except ImportError:
-            raise UserError(
-                "to_frame needs pandas, which is not installed; rows need not."
-            ) from None
+            raise UserError("to_frame needs pandas, which is not installed.") from None
         return pandas.DataFrame(self.rows, columns=list(COLUMNS))
 
     @property
