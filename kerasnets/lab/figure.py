@@ -43,10 +43,15 @@ class Curves:
             own = [cell.curves[self.curve] for cell in cells if cell.variant == variant]
             # Seeds share their places; where one stopped early, the others' ends are left out.
             length = min(len(ys) for _, ys in own)
-            xs, ys = own[0][0][:length], np.asarray([ys[:length] for _, ys in own], float)
-            (line,) = axes.plot(xs, ys.mean(0), marker="." if length < 60 else "", label=variant)
+            xs = own[0][0][:length]
+            ys = np.array([ys[:length] for _, ys in own])
+            (line,) = axes.plot(
+                xs, np.mean(ys, 0), marker="." if length < 60 else "", label=variant
+            )
             if len(ys) > 1:
-                axes.fill_between(xs, ys.min(0), ys.max(0), color=line.get_color(), alpha=0.2)
+                axes.fill_between(
+                    xs, np.min(ys, 0), np.max(ys, 0), color=line.get_color(), alpha=0.2
+                )
                 most = max(most, len(ys))
         band = f"mean and range of {most} seeds" if most > 1 else None
         axes.legend(fontsize=8, title=band, title_fontsize=8)

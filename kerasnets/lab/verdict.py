@@ -139,8 +139,7 @@ def interval(values: Sequence[float], *, exact: bool = False, ratio: bool = Fals
         if any(value <= 0 or math.isinf(value) for value in values):
             return Interval(math.nan, -math.inf, math.inf, len(values))
         found = interval([math.log(value) for value in values], exact=exact)
-        ends = (_exp(each) for each in (found.mean, found.low, found.high))
-        return Interval(*ends, found.seeds)
+        return Interval(_exp(found.mean), _exp(found.low), _exp(found.high), found.seeds)
     mean = math.fsum(values) / len(values)
     if exact:
         return Interval(mean, min(values), max(values), len(values))

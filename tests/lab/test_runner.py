@@ -9,7 +9,6 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -192,8 +191,7 @@ def test_a_killed_process_goes_on(tmp_path):
     process = start(0.3)
     first = [process.stdout.readline() for _ in range(2)]
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    time.sleep(0.1)
+    process.communicate()
     again = start(0).communicate(timeout=60)[0].splitlines()
     assert first[0].startswith("plain20_cifar")
     assert [line.split()[0] for line in again] == [

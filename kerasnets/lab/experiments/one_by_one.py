@@ -8,8 +8,6 @@ Simplifications: One map of random numbers, 14x14x64, to 32 maps. Whether networ
     learn more than wider ones of the same cost is another question, which is not asked here.
 """
 
-import numpy as np
-
 from kerasnets.lab.cells import Measured
 from kerasnets.lab.design import Experiment, Scale, Trial
 from kerasnets.lab.figure import Bars
@@ -21,14 +19,16 @@ DIFFERENCE = "largest difference from the 1x1 convolution"
 
 def measure(trial: Trial) -> Measured:
     """The largest difference of two layers with the same weights on the same map."""
+    import numpy as np
+
     random = np.random.default_rng(trial.seed)
     image = random.normal(size=(1, 14, 14, 64)).astype("float32")
     convolution, other = keras.layers.Conv2D(32, 1), trial.variant()
     convolution(image)
     other(image)
-    convolution.bias.assign(random.normal(size=32))
-    kernel = np.broadcast_to(convolution.kernel, (*other.kernel.shape[:-2], 64, 32)).copy()
-    other.set_weights([kernel, convolution.bias])
+    kernel, bias = random.normal(size=(64, 32)), random.normal(size=32)
+    for layer in (convolution, other):
+        layer.set_weights([np.broadcast_to(kernel, layer.kernel.shape), bias])
     difference = np.asarray(convolution(image)) - np.asarray(other(image))
     return Measured({DIFFERENCE: np.abs(difference).max()})
 
