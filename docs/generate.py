@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 import kerasnets
 from kerasnets import models
 from kerasnets.cli.commands.recipes import trained_by
-from kerasnets.config.recipes import RECIPES, Recipe
 from kerasnets.cli.tables import written
+from kerasnets.config.recipes import RECIPES, Recipe
 from kerasnets.inspection import LayerRow, layer_table
 from kerasnets.lab import Results
 from kerasnets.plotting import save_figure
