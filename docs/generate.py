@@ -2,8 +2,8 @@
 
 Run by ``make docs``, which also writes the end of ``docs/recipes.md``, from the registered recipes,
 the index of all pages, ``docs/README.md``, the names that editors complete,
-``kerasnets/models/names.py``, and ``docs/lab/`` from the results of experiments that are kept there;
-the tests fail where a file is not what this writes.
+``kerasnets/models/names.py``, and ``docs/lab/``, from the results of experiments that are kept
+there; the tests fail where a file is not what this writes.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ def lab_page(name: str) -> str:
             "",
             _lab_table(results),
             "",
-            f"Run on {results.began}, {seeds}, in {took}: {results.machine}.",
+            f"Run on {results.began}, {seeds}, in about {took}: {results.machine}.",
             "",
         ]
     )

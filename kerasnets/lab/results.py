@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shlex
+import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,8 @@ class Results:
 
     @property
     def seconds(self) -> float:
-        """How long all cells took together."""
-        return sum(cell.seconds for cell in self.cells)
+        """About how long all cells take: by their median, which one that was stopped leaves alone."""
+        return statistics.median(cell.seconds for cell in self.cells) * len(self.cells)
 
     @property
     def command(self) -> str:
