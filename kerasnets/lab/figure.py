@@ -106,10 +106,9 @@ class Bars:
             axes.barh(places, means, height, label=measure)
         axes.set_yticks(range(len(names)), [textwrap.fill(name, 28) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set_xlabel(" / ".join(self.measures))
         if len(self.measures) > 1:
             axes.legend(fontsize=8)
-        else:
-            axes.set_xlabel(self.measures[0])
         if self.log:
             axes.set_xscale("log")
             plain_log_ticks(axes.xaxis)
