@@ -1,8 +1,9 @@
 """Writes ``docs/networks/FAMILY.md`` from the registry, the papers' tables and the built networks.
 
 Run by ``make docs``, which also writes the end of ``docs/recipes.md``, from the registered recipes,
-the index of all pages, ``docs/README.md``, and the names that editors complete,
-``kerasnets/models/names.py``; the tests fail where a file is not what this writes.
+the index of all pages, ``docs/README.md``, the names that editors complete,
+``kerasnets/models/names.py``, and ``docs/lab/``, from the results of experiments that are kept
+there; the tests fail where a file is not what this writes.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from collections.abc import Iterator, Sequence
 import kerasnets
 from kerasnets import models
 from kerasnets.cli.commands.recipes import trained_by
+from kerasnets.cli.tables import written
 from kerasnets.config.recipes import RECIPES, Recipe
 from kerasnets.inspection import LayerRow, layer_table
+from kerasnets.lab import Results
 from kerasnets.models.build import unweighted
+from kerasnets.plotting import save_figure
 
 DOCS = pathlib.Path(__file__).parent
 FOLDER = DOCS / "networks"
+LAB = DOCS / "lab"
 NAMES = DOCS.parent / "kerasnets" / "models" / "names.py"
 
 
@@ -201,10 +206,107 @@ def _source(network: str, source: kerasnets.WeightSource) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+@functools.cache
+def lab_results() -> dict[str, Results]:
+    """The results that are kept under ``docs/lab/results``, by experiment."""
+    return {path.stem: Results.load(path) for path in sorted((LAB / "results").glob("*.json"))}
+
+
+def lab_page(name: str) -> str:
+    """The page of an experiment that was run."""
+    results = lab_results()[name]
+    own, seconds = results.experiment, results.seconds
+    took = f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{max(seconds, 1):.0f} s"
+    seeds = "no seed changes it" if own.exact else f"{results.seeds} seeds"
+    method = f"../../kerasnets/lab/experiments/{name.replace('-', '_')}.py"
+    return "\n".join(
+        [
+            f"# {own.title}",
+            "",
+            *(f"**{part}.** {text}\n" for part, text in own.sections.items()),
+            f"The experiment is [one file]({method}); this page is written by `make docs` from "
+            f"[what was found](results/{name}.json).",
+            "",
+            "```sh",
+            results.command,
+            "```",
+            "",
+            f"## {results.verdict.word.capitalize()}",
+            "",
+            *(f"- {sentence}" for sentence in results.verdict.sentences),
+            "",
+            f"![{own.title}]({name}.png)",
+            "",
+            _lab_table(results),
+            "",
+            f"Run on {results.began}, {seeds}, in about {took}: {results.machine}.",
+            "",
+        ]
+    )
+
+
+def _lab_table(results: Results) -> str:
+    """The mean of each measure over the seeds, and the range where there are several."""
+    measures = list(dict.fromkeys(measure for _, _, measure, _ in results.rows))
+    found: dict[tuple[str, str], list[float]] = {}
+    for variant, _, measure, value in results.rows:
+        found.setdefault((variant, measure), []).append(value)
+    return written(
+        "markdown",
+        ("variant", *measures),
+        [
+            (variant, *(_spread(found.get((variant, measure), [])) for measure in measures))
+            for variant in dict.fromkeys(variant for variant, _ in found)
+        ],
+        left=("variant",),
+    )
+
+
+def _spread(values: list[float]) -> str:
+    def shown(value: float) -> str:
+        return f"{value:,.0f}" if value.is_integer() else f"{value:,.3g}"
+
+    if not values:
+        return ""
+    mean = shown(sum(values) / len(values))
+    return f"{mean} ({shown(min(values))} to {shown(max(values))})" if len(values) > 1 else mean
+
+
+def lab_index() -> str:
+    """The page that shows all experiments that were run, small."""
+    lines = [
+        "# The laboratory: what is claimed of these networks, run and shown",
+        "",
+        "`kerasnets lab` lists the experiments, `kerasnets lab NAME` runs one and "
+        "`kerasnets lab NAME --explain` says what it claims and simplifies. In Python, "
+        '`kerasnets.lab.run("degradation", seeds=3)` gives the table, the figure and the verdict. '
+        "A claim is supported where the 95 % interval of its difference over seeds lies wholly "
+        "beyond the smallest difference that matters, not supported where it lies wholly on the "
+        "other side, and undecided otherwise.",
+        "",
+        "| experiment | verdict | figure |",
+        "| --- | --- | --- |",
+    ]
+    for name, results in lab_results().items():
+        picture = f'<img src="{name}.png" alt="{results.experiment.title}" width="260">'
+        title = f"[`{name}`]({name}.md): {results.experiment.title}"
+        lines.append(f"| {title} | {results.verdict.word} | {picture} |")
+    return "\n".join([*lines, ""])
+
+
+def write_lab() -> None:
+    """Writes the pages of the laboratory, their figures and their index."""
+    for name, results in lab_results().items():
+        (LAB / f"{name}.md").write_text(lab_page(name), encoding="utf-8")
+        save_figure(results.figure, LAB / f"{name}.png", dpi=80)
+    (LAB / "README.md").write_text(lab_index(), encoding="utf-8")
+
+
 def index() -> str:
     """The page that lists all others by their titles."""
     lines = ["# Documentation", ""]
     lines += [_entry(path) for path in sorted(DOCS.glob("*.md")) if path.name != "README.md"]
+    lines.append(_entry(LAB / "README.md"))
     lines += ["", "Each family of networks, its papers' tables held against what is built:", ""]
     lines += [_entry(FOLDER / f"{family}.md") for family in families()]
     return "\n".join([*lines, ""])
@@ -231,6 +333,7 @@ def main() -> None:
         (FOLDER / f"{family}.md").write_text(page(family), encoding="utf-8")
     (DOCS / "recipes.md").write_text(recipes(), encoding="utf-8")
     (DOCS / "weights.md").write_text(weights(), encoding="utf-8")
+    write_lab()
     (DOCS / "README.md").write_text(index(), encoding="utf-8")
 
 

@@ -23,6 +23,9 @@ from . import (
     inspection as inspection,
 )
 from . import (
+    lab as lab,
+)
+from . import (
     layers as layers,
 )
 from . import (

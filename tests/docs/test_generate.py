@@ -30,6 +30,20 @@ def test_the_page_on_weights_is_up_to_date():
     assert path.read_text(encoding="utf-8") == generate.weights(), "run make docs"
 
 
+@pytest.mark.parametrize("name", generate.lab_results())
+def test_pages_of_experiments_are_up_to_date(name):
+    path = generate.LAB / f"{name}.md"
+    assert path.read_text(encoding="utf-8") == generate.lab_page(name), "run make docs"
+    assert path.with_suffix(".png").is_file()
+
+
+def test_the_index_of_experiments_is_up_to_date_and_no_page_is_left_over():
+    path = generate.LAB / "README.md"
+    assert path.read_text(encoding="utf-8") == generate.lab_index(), "run make docs"
+    pages = {path.stem for path in generate.LAB.glob("*.md")} - {"README"}
+    assert pages == set(generate.lab_results())
+
+
 def test_every_family_has_a_table_and_no_page_is_left_over():
     networks = {table.get("network", name) for name, table in generate.tables().items()}
     assert {generate.kerasnets.info(name).family for name in networks} == set(generate.families())

@@ -43,6 +43,7 @@ COMMANDS = {
     "summary": ("networks", "Print a network's layers as a table, to compare with its paper."),
     "draw": ("networks", "Draw a network, or one of its blocks, as a graph with its shapes."),
     "recipes": ("recipes", "List the training recipes, or print one."),
+    "lab": ("lab", "List the experiments on what lectures claim, or run one."),
     "benchmark": (
         "benchmark",
         "Measure the build time, training step, latency, memory and size of networks.",

@@ -1,0 +1,146 @@
+"""The kinds of figures that experiments have."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from kerasnets.lab.cells import Cell, by_seed
+from kerasnets.lab.verdict import interval
+from kerasnets.plotting import plain_log_ticks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+class Plot(Protocol):
+    """What draws the cells of an experiment."""
+
+    def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
+        """Draws them on axes of its own."""
+
+
+def _names(cells: Sequence[Cell]) -> list[str]:
+    return list(dict.fromkeys(cell.variant for cell in cells))
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A curve for each variant: the mean over seeds, in the band of their range."""
+
+    curve: str
+    x: str
+    log: bool = False
+
+    def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
+        import numpy as np
+
+        most = 1
+        for variant in _names(cells):
+            own = [cell.curves[self.curve] for cell in cells if cell.variant == variant]
+            # Seeds share their places; where one stopped early, the others' ends are left out.
+            length = min(len(ys) for _, ys in own)
+            xs = own[0][0][:length]
+            ys = np.array([ys[:length] for _, ys in own])
+            (line,) = axes.plot(
+                xs, np.mean(ys, 0), marker="." if length < 60 else "", label=variant
+            )
+            if len(ys) > 1:
+                axes.fill_between(
+                    xs, np.min(ys, 0), np.max(ys, 0), color=line.get_color(), alpha=0.2
+                )
+                most = max(most, len(ys))
+        band = f"mean and range of {most} seeds" if most > 1 else None
+        axes.legend(fontsize=8, title=band, title_fontsize=8)
+        axes.set(xlabel=self.x, ylabel=self.curve)
+        if self.log:
+            axes.set_yscale("log")
+            plain_log_ticks(axes.yaxis)
+
+
+@dataclass(frozen=True)
+class Points:
+    """A point for each seed of each variant, and their mean with its 95 % interval."""
+
+    measure: str
+    log: bool = False
+
+    def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
+        names = _names(cells)
+        for place, variant in enumerate(names):
+            values = list(by_seed(cells, variant, self.measure).values())
+            axes.plot(values, [place] * len(values), "o", color="C0", alpha=0.4, markersize=5)
+            found = interval(values, exact=exact)
+            if found.seeds > 1:
+                error = [[found.mean - found.low], [found.high - found.mean]]
+                axes.errorbar(found.mean, place, xerr=error, fmt="D", color="C1", capsize=4)
+        axes.set_yticks(range(len(names)), [textwrap.fill(name, 24) for name in names])
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_xlabel(f"{self.measure} (one point a seed; mean with 95 % interval)")
+        if self.log:
+            axes.set_xscale("log")
+            plain_log_ticks(axes.xaxis)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A group of bars for each variant, a bar for each measure; one seed, or the mean of some."""
+
+    measures: tuple[str, ...]
+    log: bool = False
+
+    def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
+        names, height = _names(cells), 0.8 / len(self.measures)
+        for number, measure in enumerate(self.measures):
+            means = [
+                interval(list(by_seed(cells, name, measure).values()), exact=exact).mean
+                for name in names
+            ]
+            places = [
+                place + (number - (len(self.measures) - 1) / 2) * height
+                for place in range(len(names))
+            ]
+            axes.barh(places, means, height, label=measure)
+        axes.set_yticks(range(len(names)), [textwrap.fill(name, 28) for name in names])
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set_xlabel(" / ".join(self.measures))
+        if len(self.measures) > 1:
+            axes.legend(fontsize=8)
+        if self.log:
+            axes.set_xscale("log")
+            plain_log_ticks(axes.xaxis)
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """A named point for each variant: one measure against another."""
+
+    x: str
+    y: str
+    log: bool = True
+
+    def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
+        for cell in cells:
+            x, y = cell.values[self.x], cell.values[self.y]
+            axes.plot(x, y, "o", color="C0", alpha=0.6)
+            axes.annotate(cell.variant, (x, y), (4, 3), textcoords="offset points", fontsize=6)
+        axes.set(xlabel=self.x, ylabel=self.y)
+        if self.log:
+            axes.set_xscale("log")
+            plain_log_ticks(axes.xaxis)
+
+
+def figure_of(title: str, plot: Plot, cells: Sequence[Cell], exact: bool) -> Figure:
+    """The picture of an experiment."""
+    from matplotlib.figure import Figure
+
+    rows = len(_names(cells)) if isinstance(plot, Bars) else 0
+    figure = Figure(figsize=(7.5, max(4.5, 1.2 + 0.28 * rows)), layout="constrained")
+    axes = figure.subplots()
+    figure.suptitle(textwrap.fill(title, 90), fontsize=10, parse_math=False)
+    plot.draw(axes, cells, exact)
+    axes.grid(alpha=0.3)
+    return figure
