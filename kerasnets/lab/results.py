@@ -63,7 +63,7 @@ class Results:
 
     @property
     def seconds(self) -> float:
-        """About how long all cells take, by their median: one that was stopped tells no time."""
+        """About how long all cells take: their median, which no cell that was stopped changes."""
         return statistics.median(cell.seconds for cell in self.cells) * len(self.cells)
 
     @property
