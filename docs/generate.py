@@ -237,39 +237,12 @@ def lab_page(name: str) -> str:
             "",
             f"![{own.title}]({name}.png)",
             "",
-            _lab_table(results),
+            written("markdown", *results.table(), left=("variant",)),
             "",
             f"Run on {results.began}, {seeds}, in about {took}: {results.machine}.",
             "",
         ]
     )
-
-
-def _lab_table(results: Results) -> str:
-    """The mean of each measure over the seeds, and the range where there are several."""
-    measures = list(dict.fromkeys(measure for _, _, measure, _ in results.rows))
-    found: dict[tuple[str, str], list[float]] = {}
-    for variant, _, measure, value in results.rows:
-        found.setdefault((variant, measure), []).append(value)
-    return written(
-        "markdown",
-        ("variant", *measures),
-        [
-            (variant, *(_spread(found.get((variant, measure), [])) for measure in measures))
-            for variant in dict.fromkeys(variant for variant, _ in found)
-        ],
-        left=("variant",),
-    )
-
-
-def _spread(values: list[float]) -> str:
-    def shown(value: float) -> str:
-        return f"{value:,.0f}" if value.is_integer() else f"{value:,.3g}"
-
-    if not values:
-        return ""
-    mean = shown(sum(values) / len(values))
-    return f"{mean} ({shown(min(values))} to {shown(max(values))})" if len(values) > 1 else mean
 
 
 def lab_index() -> str:

@@ -33,7 +33,6 @@ class Curves:
 
     curve: str
     x: str
-    log: bool = False
 
     def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
         import numpy as np
@@ -56,33 +55,6 @@ class Curves:
         band = f"mean and range of {most} seeds" if most > 1 else None
         axes.legend(fontsize=8, title=band, title_fontsize=8)
         axes.set(xlabel=self.x, ylabel=self.curve)
-        if self.log:
-            axes.set_yscale("log")
-            plain_log_ticks(axes.yaxis)
-
-
-@dataclass(frozen=True)
-class Points:
-    """A point for each seed of each variant, and their mean with its 95 % interval."""
-
-    measure: str
-    log: bool = False
-
-    def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
-        names = _names(cells)
-        for place, variant in enumerate(names):
-            values = list(by_seed(cells, variant, self.measure).values())
-            axes.plot(values, [place] * len(values), "o", color="C0", alpha=0.4, markersize=5)
-            found = interval(values, exact=exact)
-            if found.seeds > 1:
-                error = [[found.mean - found.low], [found.high - found.mean]]
-                axes.errorbar(found.mean, place, xerr=error, fmt="D", color="C1", capsize=4)
-        axes.set_yticks(range(len(names)), [textwrap.fill(name, 24) for name in names])
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_xlabel(f"{self.measure} (one point a seed; mean with 95 % interval)")
-        if self.log:
-            axes.set_xscale("log")
-            plain_log_ticks(axes.xaxis)
 
 
 @dataclass(frozen=True)
@@ -90,7 +62,6 @@ class Bars:
     """A group of bars for each variant, a bar for each measure; one seed, or the mean of some."""
 
     measures: tuple[str, ...]
-    log: bool = False
 
     def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
         names, height = _names(cells), 0.8 / len(self.measures)
@@ -109,18 +80,14 @@ class Bars:
         axes.set_xlabel(" / ".join(self.measures))
         if len(self.measures) > 1:
             axes.legend(fontsize=8)
-        if self.log:
-            axes.set_xscale("log")
-            plain_log_ticks(axes.xaxis)
 
 
 @dataclass(frozen=True)
 class Scatter:
-    """A named point for each variant: one measure against another."""
+    """A named point for each variant: one measure against another, whose axis is logarithmic."""
 
     x: str
     y: str
-    log: bool = True
 
     def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
         for cell in cells:
@@ -128,9 +95,8 @@ class Scatter:
             axes.plot(x, y, "o", color="C0", alpha=0.6)
             axes.annotate(cell.variant, (x, y), (4, 3), textcoords="offset points", fontsize=6)
         axes.set(xlabel=self.x, ylabel=self.y)
-        if self.log:
-            axes.set_xscale("log")
-            plain_log_ticks(axes.xaxis)
+        axes.set_xscale("log")
+        plain_log_ticks(axes.xaxis)
 
 
 def figure_of(title: str, plot: Plot, cells: Sequence[Cell], exact: bool) -> Figure:

@@ -32,10 +32,3 @@ def training_error(run: Run) -> tuple[list[float], list[float]]:
     """Epochs, and the training error of each in per cent."""
     history = run.history()
     return list(history["epoch"]), [100 * (1 - each) for each in history["accuracy"]]
-
-
-def epochs_until(curve: tuple[list[float], list[float]], error: float) -> float:
-    """The first epoch with at most this error; one more than there are where none has."""
-    epochs, errors = curve
-    reached = (epoch for epoch, value in zip(epochs, errors, strict=True) if value <= error)
-    return next(reached, epochs[-1] + 1)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from kerasnets.errors import UserError
 from kerasnets.files import read_json, write_csv, write_text
 from kerasnets.lab.catalogue import experiment
-from kerasnets.lab.cells import Cell
+from kerasnets.lab.cells import Cell, by_seed
 from kerasnets.lab.design import Experiment
 from kerasnets.lab.figure import figure_of
-from kerasnets.lab.verdict import Verdict, judge
+from kerasnets.lab.verdict import Verdict, judge, number
 from kerasnets.plotting import save_figure
 from kerasnets.values import from_plain
 
@@ -86,6 +86,16 @@ class Results:
             for measure, value in cell.values.items()
         ]
 
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Header and rows: of each variant the mean of each measure, and over seeds its range."""
+        measures = tuple(dict.fromkeys(measure for _, _, measure, _ in self.rows))
+        variants = dict.fromkeys(cell.variant for cell in self.cells)
+        rows = [
+            (name, *(_spread(list(by_seed(self.cells, name, each).values())) for each in measures))
+            for name in variants
+        ]
+        return ("variant", *measures), rows
+
     def to_frame(self) -> DataFrame:
         """The rows as a DataFrame.
 
@@ -130,6 +140,13 @@ class Results:
             raise UserError(f"{str(path)!r} is damaged: {error}") from error
         _ = found.experiment
         return found
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return ""
+    mean = number(statistics.fmean(values))
+    return f"{mean} ({number(min(values))} to {number(max(values))})" if len(values) > 1 else mean
 
 
 def rounded(value: Any) -> Any:

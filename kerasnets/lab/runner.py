@@ -21,6 +21,7 @@ from kerasnets.lab.catalogue import experiment
 from kerasnets.lab.cells import Cell
 from kerasnets.lab.design import Experiment, Scale, Trial
 from kerasnets.lab.results import Results, rounded
+from kerasnets.runs.environment import cores
 from kerasnets.values import from_plain
 
 log = logging.getLogger("kerasnets")
@@ -164,10 +165,9 @@ def _read(path: pathlib.Path) -> Cell:
 
 def machine() -> str:
     """Model and number of cores of the processor that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
         text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
         model = re.search(r"^model name\s*: (.+)$", text, re.M)
     except OSError:
         model = None
-    return f"{model[1] if model else platform.processor() or platform.machine()}, {cores} cores"
+    return f"{model[1] if model else platform.processor() or platform.machine()}, {cores()} cores"

@@ -104,9 +104,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Attributes:
-    word: Of all claims together.
-    sentences: One for each claim, with its numbers and their uncertainty.
+    """The verdict on an experiment.
+
+    Attributes:
+        word: Of all claims together.
+        sentences: One for each claim, with its numbers and their uncertainty.
     """
 
     word: Word

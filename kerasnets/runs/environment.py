@@ -18,6 +18,11 @@ ENVIRONMENT = "environment.json"
 PACKAGES = ("keras", "tensorflow", "numpy")
 
 
+def cores() -> int | None:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def record_environment(folder: pathlib.Path, devices: Sequence[str]) -> None:
     """Adds this process to those that have trained a run: time, versions, machine.
 
@@ -25,14 +30,13 @@ def record_environment(folder: pathlib.Path, devices: Sequence[str]) -> None:
         folder: Folder of the run.
         devices: Names of the accelerators; none on a processor alone.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     now = {
         "began": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "kerasnets": kerasnets.__version__,
         **{name: importlib.metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": cores,
+        "cores": cores(),
         "accelerators": list(devices),
     }
     sessions = [*read_environment(folder), now]

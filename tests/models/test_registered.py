@@ -20,7 +20,7 @@ from kerasnets.models.resnet_cifar import resnet_cifar
 from kerasnets.private import variables_without_values
 from kerasnets.registry import registration
 from tests.docs.pages import generate
-from tests.models.parts import fewer_blocks
+from tests.models.parts import DEPTHS, TABLES, fewer_blocks
 
 NAMES = kerasnets.list_models()
 # One process tests all of a network, and builds it once.
@@ -156,7 +156,16 @@ def test_a_style_reaches_the_layers_of_a_builder_and_no_other():
 
 @pytest.mark.parametrize("name", SHALLOW_BY_NETWORK)
 def test_a_training_step_reaches_every_weight(name):
-    model = shallow(name, **EVERY_BLOCK.get(name, {}))
+    check_step(shallow(name, **EVERY_BLOCK.get(name, {})))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*DEPTHS, *TABLES, "inception_resnet_v1", "inception_resnet_v2"])
+def test_a_training_step_reaches_every_weight_at_full_depth(name):
+    check_step(small(name, **EVERY_BLOCK.get(name, {})))
+
+
+def check_step(model):
     labels = np.array([0, 2, 1, 0])
     with tf.GradientTape() as tape:
         logits = model(images(model, 4), training=True)

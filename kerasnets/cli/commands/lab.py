@@ -49,7 +49,7 @@ class Lab:
         from kerasnets.lab.runner import run
 
         results = run(self.name, scale=self.scale, seeds=self.seeds, data=self.data, out=self.out)
-        _show(chosen, results.rows)
+        show(*results.table(), left=("variant",))
         print("\n".join([f"{results.verdict.word.upper()}", *results.verdict.sentences]))
         folder = self.out or pathlib.Path("lab", f"{self.name}-{self.scale}")
         print(f"\n{folder}: figure.png, table.csv, verdict.txt, results.json")
@@ -93,23 +93,3 @@ def _explain(chosen: Experiment) -> None:
         if name in chosen.sections:
             print(f"\n{name}: {chosen.sections[name]}")
     print("\nRule: " + " ".join(f"{claim}." for claim in chosen.claims))
-
-
-def _show(chosen: Experiment, rows: list[tuple[str, int, str, float]]) -> None:
-    """A row for each variant and seed, a column for each measure."""
-    measures = list(dict.fromkeys(measure for _, _, measure, _ in rows))
-    cells = {(variant, seed): {} for variant, seed, _, _ in rows}
-    for variant, seed, measure, value in rows:
-        cells[variant, seed][measure] = f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
-    show(
-        ("variant", *(() if chosen.exact else ("seed",)), *measures),
-        [
-            (
-                variant,
-                *(() if chosen.exact else (seed,)),
-                *(values.get(measure) for measure in measures),
-            )
-            for (variant, seed), values in cells.items()
-        ],
-        left=("variant",),
-    )

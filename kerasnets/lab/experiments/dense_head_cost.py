@@ -25,9 +25,9 @@ def measure(trial: Trial) -> Measured:
     """Shares of the dense layers in the network's table of layers."""
     # They load Keras.
     from kerasnets.inspection import layer_table
-    from kerasnets.pretrained.build import build
+    from kerasnets.models.build import unweighted
 
-    rows = layer_table(build(trial.variant, kernel_initializer="zeros"))
+    rows = layer_table(unweighted(trial.variant))
     dense = [row for row in rows if row.kind == "Dense"]
     return Measured(
         {
