@@ -115,3 +115,18 @@ def test_differences_are_of_the_same_seed():
 def test_a_claim_has_one_threshold():
     with pytest.raises(ValueError, match="one of"):
         Claim(measure="error", of="deep", above=1, below=2)
+
+
+@pytest.mark.parametrize("side", ["above", "below"])
+def test_a_mean_beyond_the_threshold_is_not_enough(side):
+    claim = Claim(measure="error", of="deep", **{side: 5.0})
+    sign = 1 if side == "above" else -1
+
+    def word(*values):
+        cells = [Cell("deep", seed, 0.0, {"error": x}, {}) for seed, x in enumerate(values)]
+        return claim.judge(cells, exact=False)[0]
+
+    assert word(5 + sign, 5 + 2 * sign, 5 - 0.5 * sign) == "undecided here"
+    assert word(5 - sign, 5 - 2 * sign, 5 + 0.5 * sign) == "undecided here"
+    assert word(5 + sign, 5 + 1.1 * sign, 5 + 0.9 * sign) == "supported"
+    assert word(5 - sign, 5 - 1.1 * sign, 5 - 0.9 * sign) == "not supported"
