@@ -170,6 +170,8 @@ def test_no_later_scope_draws_the_values_of_a_network_without(monkeypatch):
 
     drawn, original = [], keras.initializers.Zeros.__call__
     monkeypatch.setattr(keras.initializers.Zeros, "__call__", recorded)
+    with keras.StatelessScope():
+        pass  # from now on Keras has a list of what to draw
     network = unweighted("lenet5_modern", kernel_initializer="zeros")
     assert network.get_layer("conv1").kernel.shape == (5, 5, 1, 6)
     with keras.StatelessScope():
