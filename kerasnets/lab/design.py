@@ -21,6 +21,7 @@ from kerasnets.lab.verdict import Claim
 
 if TYPE_CHECKING:
     from kerasnets.config.training import TrainConfig
+    from kerasnets.lab.fitting import Builder, Fitted
     from kerasnets.runs.run import Run
 
 Group = Literal["training", "architecture", "surgery", "costs"]
@@ -35,8 +36,9 @@ class Scale:
         minutes: About how long it takes with its seeds on two cores (`full`: on one GPU).
         data: Data set, as `kerasnets train` takes it.
         options: Options of every network, as words.
-        recipe: What every training has in another way than the recipe ``base``.
-        base: Name of the recipe.
+        recipe: What every training has in another way than the recipe ``base``; of `Trial.fit`,
+            its settings.
+        base: Name of the recipe; `Trial.fit` has none.
         seeds: How many, if nobody says.
     """
 
@@ -95,6 +97,19 @@ class Trial:
         from kerasnets.training.trainer import train
 
         return train(self.config(), resume=(self.folder / "config.json").exists())
+
+    def fit(self, build: Builder, **changes: Any) -> Fitted:
+        """Trains a network that the experiment builds, by the scale's recipe and these changes.
+
+        Args:
+            build: Makes it; see `kerasnets.lab.fitting.fit`, which names the settings too.
+            **changes: Settings of this variant; ``sets`` for other images than the scale's.
+        """
+        from kerasnets.lab.fitting import fit, load
+
+        settings: dict[str, Any] = {"seed": self.seed, **self.scale.recipe, **changes}
+        sets = settings.pop("sets", None) or load(self.scale.data)
+        return fit(build, sets, **settings)
 
 
 @dataclass(frozen=True, kw_only=True)
