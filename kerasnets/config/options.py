@@ -10,7 +10,7 @@ from kerasnets.files import parse_json
 
 
 def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> dict[str, Any]:
-    """Options of a network from words: numbers, lists, true and false are read as such.
+    """Options of a network from words: numbers, lists, True, False and None are read as such.
 
     Args:
         options: Words by name.
@@ -27,7 +27,13 @@ def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> di
     return {name: _literal(value) for name, value in options.items()}
 
 
+# As Python, `kerasnets info` and the errors write them; JSON has true, false and null.
+_CONSTANTS = {"True": True, "False": False, "None": None}
+
+
 def _literal(text: str) -> Any:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
     try:
         return parse_json(text)
     except ValueError:
