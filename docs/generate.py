@@ -28,6 +28,7 @@ from kerasnets.plotting import save_figure
 DOCS = pathlib.Path(__file__).parent
 FOLDER = DOCS / "networks"
 LAB = DOCS / "lab"
+ERRATA_HEADING = "## What did not hold when it was run"
 NAMES = DOCS.parent / "kerasnets" / "models" / "names.py"
 
 
@@ -207,35 +208,61 @@ def _source(network: str, source: kerasnets.WeightSource) -> str:
 
 
 @functools.cache
-def lab_results() -> dict[str, Results]:
-    """The results that are kept under ``docs/lab/results``, by experiment."""
-    return {path.stem: Results.load(path) for path in sorted((LAB / "results").glob("*.json"))}
+def lab_results() -> dict[str, tuple[Results, ...]]:
+    """The results that are kept under ``docs/lab/results``, by experiment, the smallest first.
+
+    ``NAME.json`` is of the small scale, ``NAME-full.json`` and others are of larger ones.
+    """
+    found: dict[str, tuple[Results, ...]] = {}
+    for path in sorted((LAB / "results").glob("*.json"), key=lambda path: path.stem):
+        results = Results.load(path)
+        found[results.name] = (*found.get(results.name, ()), results)
+    return found
+
+
+def lab_pictures(name: str) -> dict[str, Results]:
+    """The results of an experiment, by the name of their picture."""
+    small, *larger = lab_results()[name]
+    return {
+        f"{name}.png": small,
+        **{f"{name}-{number}.png": each for number, each in enumerate(larger, 2)},
+    }
 
 
 def lab_page(name: str) -> str:
     """The page of an experiment that was run."""
-    results = lab_results()[name]
-    own, seconds = results.experiment, results.seconds
-    took = f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{max(seconds, 1):.0f} s"
-    seeds = "no seed changes it" if own.exact else f"{results.seeds} seeds"
+    own = lab_results()[name][0].experiment
     method = f"../../kerasnets/lab/experiments/{name.replace('-', '_')}.py"
+    runs = [_lab_run(results, picture) for picture, results in lab_pictures(name).items()]
     return "\n".join(
         [
             f"# {own.title}",
             "",
             *(f"**{part}.** {text}\n" for part, text in own.sections.items()),
             f"The experiment is [one file]({method}); this page is written by `make docs` from "
-            f"[what was found](results/{name}.json).",
+            "[what was found](results).",
+            "",
+            *runs,
+        ]
+    )
+
+
+def _lab_run(results: Results, picture: str) -> str:
+    own, seconds = results.experiment, results.seconds
+    took = f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{max(seconds, 1):.0f} s"
+    seeds = "no seed changes it" if own.exact else f"{results.seeds} seeds"
+    where = f" on {results.data}" if len(lab_results()[results.name]) > 1 else ""
+    return "\n".join(
+        [
+            f"## {results.verdict.word.capitalize()}{where}",
             "",
             "```sh",
             results.command,
             "```",
             "",
-            f"## {results.verdict.word.capitalize()}",
-            "",
             *(f"- {sentence}" for sentence in results.verdict.sentences),
             "",
-            f"![{own.title}]({name}.png)",
+            f"![{own.title}]({picture})",
             "",
             written("markdown", *results.table(), left=("variant",)),
             "",
@@ -260,19 +287,43 @@ def lab_index() -> str:
         "| experiment | verdict | figure |",
         "| --- | --- | --- |",
     ]
-    for name, results in lab_results().items():
-        picture = f'<img src="{name}.png" alt="{results.experiment.title}" width="260">'
-        title = f"[`{name}`]({name}.md): {results.experiment.title}"
-        lines.append(f"| {title} | {results.verdict.word} | {picture} |")
+    for name in lab_results():
+        for picture, results in lab_pictures(name).items():
+            image = f'<img src="{picture}" alt="{results.experiment.title}" width="260">'
+            title = f"[`{name}`]({name}.md): {results.experiment.title}"
+            lines.append(f"| {title} ({results.data}) | {results.verdict.word} | {image} |")
+    return "\n".join([*lines, ""])
+
+
+def lab_errata() -> str:
+    """The section of errata.md on the experiments whose claims did not hold."""
+    lines = [
+        ERRATA_HEADING,
+        "",
+        "Written by `make docs` from the [laboratory](lab/README.md): claims of which a part was "
+        "not supported at the scale at which it was run, which may be the claim's fault or the "
+        "scale's.",
+        "",
+        "| claim | what was found |",
+        "| --- | --- |",
+    ]
+    for name, runs in lab_results().items():
+        for results in runs:
+            found = [each for each in results.verdict.sentences if each.endswith("not supported.")]
+            title = f"[{results.experiment.title}](lab/{name}.md) ({results.data})"
+            lines += [f"| {title} | {' '.join(found)} |"] if found else []
     return "\n".join([*lines, ""])
 
 
 def write_lab() -> None:
-    """Writes the pages of the laboratory, their figures and their index."""
-    for name, results in lab_results().items():
+    """Writes the pages of the laboratory, their figures, their index and the errata."""
+    for name in lab_results():
         (LAB / f"{name}.md").write_text(lab_page(name), encoding="utf-8")
-        save_figure(results.figure, LAB / f"{name}.png", dpi=80)
+        for picture, results in lab_pictures(name).items():
+            save_figure(results.figure, LAB / picture, dpi=80)
     (LAB / "README.md").write_text(lab_index(), encoding="utf-8")
+    errata = (DOCS / "errata.md").read_text(encoding="utf-8").partition(ERRATA_HEADING)[0]
+    (DOCS / "errata.md").write_text(f"{errata.rstrip()}\n\n{lab_errata()}", encoding="utf-8")
 
 
 def index() -> str:

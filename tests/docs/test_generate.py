@@ -34,7 +34,7 @@ def test_the_page_on_weights_is_up_to_date():
 def test_pages_of_experiments_are_up_to_date(name):
     path = generate.LAB / f"{name}.md"
     assert path.read_text(encoding="utf-8") == generate.lab_page(name), "run make docs"
-    assert path.with_suffix(".png").is_file()
+    assert all((generate.LAB / picture).is_file() for picture in generate.lab_pictures(name))
 
 
 def test_the_index_of_experiments_is_up_to_date_and_no_page_is_left_over():
@@ -42,6 +42,11 @@ def test_the_index_of_experiments_is_up_to_date_and_no_page_is_left_over():
     assert path.read_text(encoding="utf-8") == generate.lab_index(), "run make docs"
     pages = {path.stem for path in generate.LAB.glob("*.md")} - {"README"}
     assert pages == set(generate.lab_results())
+
+
+def test_claims_that_did_not_hold_are_among_the_errata():
+    text = (generate.DOCS / "errata.md").read_text(encoding="utf-8")
+    assert text.endswith(generate.lab_errata()), "run make docs"
 
 
 def test_every_family_has_a_table_and_no_page_is_left_over():

@@ -1,0 +1,45 @@
+"""Each experiment, measured on a few images for two steps, by what its claims and figure name."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from kerasnets import data
+from kerasnets.lab.catalogue import experiment, names
+from kerasnets.lab.design import Trial
+from kerasnets.lab.figure import Bars, Curves
+
+TRAINED = [name for name in names() if not experiment(name).exact]
+
+
+@pytest.fixture(scope="session")
+def few():
+    """The name of a data set of 128 and 32 digits."""
+    splits = data.load("digits").splits
+    arrays = {
+        name: (splits[name].records.values[:count], splits[name].labels[:count])
+        for name, count in (("train", 128), ("test", 32))
+    }
+    found = data.from_arrays(arrays, [str(digit) for digit in range(10)])
+    data.register_source("few", lambda rest, data_dir=None: found, usage="few")
+    return "few"
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_measures_what_its_claims_and_its_figure_name(name, few, tmp_path):
+    own = experiment(name)
+    settings = {**own.small.recipe, "epochs": 1}
+    scale = dataclasses.replace(own.small, data=few, recipe=settings)
+    variant = own.claims[0].minus or own.claims[0].of
+    found = own.measure(Trial(own.variants[variant], scale, 0, tmp_path / "run"))
+    asked = {claim.measure for claim in own.claims if variant in (claim.of, claim.minus)}
+    if isinstance(own.plot, Bars):
+        asked |= set(own.plot.measures)
+    assert asked <= set(found.values)
+    assert all(math.isfinite(found.values[measure]) for measure in asked)
+    if isinstance(own.plot, Curves):
+        xs, ys = found.curves[own.plot.curve]
+        assert len(xs) == len(ys) > 0
