@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnets.errors import UserError
 from kerasnets.explanation.graph import (
     Layer,
     first,
@@ -127,6 +128,11 @@ def _effective(model: Any, layer: Layer, unit: tuple[int, ...], images: np.ndarr
         gradient: Any = tape.gradient(value, pixels)
         if gradient is not None:
             total += np.abs(gradient.numpy()).sum(axis=(0, 3))
+    if not np.isfinite(total).all():
+        raise UserError(
+            f"The gradient of {layer.name} by the pixels of {model.name} is not finite; a network "
+            "of hundreds of blocks has one after it was trained."
+        )
     return total / max(total.max(), 1e-30)
 
 

@@ -56,7 +56,10 @@ def assemble(
     images = typing.cast("keras.KerasTensor", keras.Input(checked.input_shape, name="images"))
     x = _features(entry, images, style, checked.backbone)
     if include_top:
-        x = entry.head(x, style, classes, **checked.head)
+        try:
+            x = entry.head(x, style, classes, **checked.head)
+        except UserError as error:
+            raise UserError(f"{entry.info.name}: {error}") from None
     elif pooling is not None:
         layer = {
             "avg": keras.layers.GlobalAveragePooling2D,

@@ -196,7 +196,9 @@ def step(rng, name: str, model: str, **options) -> TrainingModel:
         not np.array_equal(old, new.numpy())
         for old, new in zip(before, trainee.trainable_weights, strict=True)
     ]
-    assert np.mean(moved) > 0.9
+    # Blocks that stochastic depth drops do not move, and neither does a gamma whose scale the next
+    # batch normalisation takes out, as long as its beta is zero (ShuffleNet's conv1_bn).
+    assert np.mean(moved) > 0.85
     return trainee
 
 

@@ -111,6 +111,11 @@ def test_every_network_has_a_field(name):
 @pytest.mark.parametrize("name", QUICK_BY_FAMILY)
 def test_one_of_each_family(name):
     model = shallow(name)
+    if name == "resnet1001_v2_cifar":
+        # Its 333 blocks each double the variance until batch normalisation knows it.
+        with pytest.raises(UserError, match="not finite"):
+            figures.receptive_field(model, images=images(model))
+        return
     arrays = figures.receptive_field(model, images=images(model)).arrays
     assert arrays["effective"].max() <= 1
     top, left, bottom, right = arrays["box"]

@@ -41,17 +41,18 @@ print(estimate * count, resident("VmHWM") - before)
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/clear_refs").exists(), reason="Linux alone tells")
 @pytest.mark.parametrize(
-    ("name", "options"),
+    ("name", "options", "mib"),
     [
-        ("resnet20_cifar", "{}"),
-        ("vgg11", '{"width": 0.25, "input_shape": [96, 96, 3]}'),
-        pytest.param("densenet121", '{"input_shape": [128, 128, 3]}', marks=pytest.mark.slow),
-        pytest.param("googlenet", "{}", marks=pytest.mark.slow),
+        ("resnet20_cifar", "{}", 150),
+        ("vgg11", '{"width": 0.25, "input_shape": [96, 96, 3]}', 150),
+        # What does not grow with the batch, some 100 MiB, weighs little beside these.
+        pytest.param("densenet121", '{"input_shape": [128, 128, 3]}', 600, marks=pytest.mark.slow),
+        pytest.param("googlenet", "{}", 600, marks=pytest.mark.slow),
     ],
 )
-def test_the_estimate_is_right_within_a_factor_of_two(name, options):
+def test_the_estimate_is_right_within_a_factor_of_two(name, options, mib):
     result = subprocess.run(
-        [sys.executable, "-c", PROGRAM, name, options, str(150 * MIB)],
+        [sys.executable, "-c", PROGRAM, name, options, str(mib * MIB)],
         cwd=ROOT,
         capture_output=True,
         text=True,
