@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from kerasnets.lab.design import Trial
 from kerasnets.lab.fitting import Builder, Images
 from kerasnets.lazy import keras
 
@@ -27,6 +28,28 @@ def registered(name: str, **options: Any) -> Builder:
         )
 
     return build
+
+
+def trained(trial: Trial, most: int = 1000) -> tuple[keras.Model, keras.Model, Images]:
+    """The network of a variant that is `Trained`; what answers on pixels by it; test images.
+
+    Args:
+        trial: The trial.
+        most: The number of images at most, taken evenly from all.
+    """
+    import numpy as np
+
+    from kerasnets.data import load
+    from kerasnets.data.pipeline import evaluation_batches
+    from kerasnets.inputs import with_preprocessing
+
+    run = trial.train()
+    network, preprocessing = run.network(), run.preprocessing
+    test = load(trial.scale.data).splits["test"]
+    test = test.take(np.arange(0, test.size, -(-test.size // most)))
+    batches = evaluation_batches(test, preprocessing, run.input_shape[-1], batch_size=most)
+    images = Images(*(each.numpy() for each in next(iter(batches))))
+    return network, with_preprocessing(network, preprocessing), images
 
 
 def error(network: keras.Model, images: Images) -> float:
