@@ -9,8 +9,9 @@ Expected: A test error of the 3x3 at least half a point below that of the larger
     many parameters; 18/25 and 27/49 of its weights where the maps are as many.
 Simplifications: The digits of scikit-learn, 8x8; two stages, at 8x8 and 4x4, of 9 to 13 maps behind
     a 3x3 convolution, where B has five pairs of 64 to 512; no dense layers of 4096, no dropout.
-    What is compared has parameters equal within 2 %. After 8 epochs without normalisation the
-    networks have not converged, and seeds differ by more than the effect that is looked for.
+    What is compared has parameters equal within 2 %. No normalisation and 8
+    epochs: the deeper networks differ more between seeds than the effect that is looked for, which
+    may be their slower start.
 """
 
 from kerasnets.lab.cells import Measured
