@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from kerasnets.lab.cells import Measured
 from kerasnets.lazy import keras
@@ -41,3 +41,38 @@ def cost(branches: Sequence[Sequence[Conv]], *, pixels: int) -> Measured:
         weights += model.count_params()
         operations += multiply_adds(model)
     return Measured({WEIGHTS: weights, MULTIPLY_ADDS: operations})
+
+
+def activations(network: keras.Model) -> tuple[int, int]:
+    """What a training step keeps of the layers' outputs until the backward pass, for one image.
+
+    Args:
+        network: A functional model, without models inside.
+
+    Returns:
+        The bytes that are kept, and those of the largest block that the backward pass computes
+        again, 0 where there is none.
+    """
+    from kerasnets.layers import Rematerialize
+
+    again = [layer.input for layer in network.layers if isinstance(layer, Rematerialize)]
+    blocks = [_bytes_between([y], sources) for y, *sources in again]
+    return _bytes_between(network.outputs, ()), max(blocks, default=0)
+
+
+def _bytes_between(ends: Iterable[Any], starts: Iterable[Any]) -> int:
+    """The tensors from `starts`, which do not count, to `ends`, without what is computed again."""
+    from kerasnets.inspection.memory import bytes_of
+    from kerasnets.layers import Rematerialize
+    from kerasnets.private import maker_of
+
+    waiting, seen, total = list(ends), {id(x) for x in starts}, 0
+    while waiting:
+        if id(x := waiting.pop()) in seen:
+            continue
+        seen.add(id(x))
+        total += bytes_of(x.shape, x.dtype)
+        layer = maker_of(x)
+        read = keras.tree.flatten(layer.input)
+        waiting += read[1:] if isinstance(layer, Rematerialize) else read
+    return total

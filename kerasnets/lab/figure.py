@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kerasnets.lab.cells import Cell, by_seed
 from kerasnets.lab.verdict import interval
@@ -90,13 +90,49 @@ class Scatter:
     y: str
 
     def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
-        for cell in cells:
-            x, y = cell.values[self.x], cell.values[self.y]
-            axes.plot(x, y, "o", color="C0", alpha=0.6)
-            axes.annotate(cell.variant, (x, y), (4, 3), textcoords="offset points", fontsize=6)
+        points = {cell.variant: (cell.values[self.x], cell.values[self.y]) for cell in cells}
+        axes.plot(*zip(*points.values(), strict=True), "o", color="C0", alpha=0.6)
         axes.set(xlabel=self.x, ylabel=self.y)
         axes.set_xscale("log")
         plain_log_ticks(axes.xaxis)
+        _name_points(axes, points)
+
+
+# Where a name may stand, in points from what it names: beside it first, then farther away.
+_PLACES = [
+    (right * far, up * high)
+    for far, high in ((4, 3), (4, 9), (10, 16), (22, 24))
+    for up in (1, -1)
+    for right in (1, -1)
+]
+
+
+def _name_points(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+    """Writes names so that none covers a point or a name; those with no room are left out.
+
+    The highest points get theirs first.
+    """
+    from matplotlib.transforms import Bbox
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # The layout decides how much room there is.
+    centres = axes.transData.transform([*points.values()])
+    taken = [Bbox.from_extents(x - 4, y - 4, x + 4, y + 4) for x, y in centres]
+    how: dict[str, Any] = {"textcoords": "offset points", "fontsize": 6, "in_layout": False}
+    line = {"arrowstyle": "-", "linewidth": 0.5}
+    for name, point in sorted(points.items(), key=lambda pair: -pair[1][1]):
+        for x, y in _PLACES:
+            label = axes.annotate(name, point, (x, y), **how)
+            label.set(ha="left" if x > 0 else "right", va="bottom" if y > 0 else "top")
+            box = label.get_window_extent()
+            inside = all(axes.bbox.contains(*corner) for corner in (box.min, box.max))
+            if inside and not box.count_overlaps(taken):
+                taken.append(box)
+                if abs(y) > 4:
+                    axes.annotate("", point, (x, y), **how, arrowprops=line)
+                break
+            label.remove()
 
 
 def figure_of(title: str, plot: Plot, cells: Sequence[Cell], exact: bool) -> Figure:

@@ -1,0 +1,28 @@
+"""What the figures show."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from kerasnets.lab.cells import Cell
+from kerasnets.lab.figure import Scatter, figure_of
+
+
+@pytest.mark.parametrize(("points", "named"), [(1, 1), (20, 20), (40, 30)])
+def test_names_of_points_cover_neither_names_nor_points(points, named):
+    random = np.random.default_rng(0)
+    cells = [
+        Cell(f"network{number}", 0, 1.0, {"x": 10 ** random.normal(), "y": random.normal()}, {})
+        for number in range(points)
+    ]
+    figure = figure_of("A title", Scatter("x", "y"), cells, exact=True)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
+    assert len(boxes) >= named
+    assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
+    centres = axes.transData.transform(axes.lines[0].get_xydata())
+    assert not any(box.contains(*centre) for box in boxes for centre in centres)
