@@ -77,7 +77,7 @@ class Bars:
             axes.barh(places, means, height, label=measure)
         axes.set_yticks(range(len(names)), [textwrap.fill(name, 28) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xlabel(" / ".join(self.measures))
+        axes.set_xlabel(textwrap.fill(" / ".join(self.measures), 90))
         if len(self.measures) > 1:
             axes.legend(fontsize=8)
 
