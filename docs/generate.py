@@ -290,9 +290,13 @@ def lab_index() -> str:
     for name in lab_results():
         for picture, results in lab_pictures(name).items():
             image = f'<img src="{picture}" alt="{results.experiment.title}" width="260">'
-            title = f"[`{name}`]({name}.md): {results.experiment.title}"
-            lines.append(f"| {title} ({results.data}) | {results.verdict.word} | {image} |")
+            title = f"[`{name}`]({name}.md): {results.experiment.title}{_on(results)}"
+            lines.append(f"| {title} | {results.verdict.word} | {image} |")
     return "\n".join([*lines, ""])
+
+
+def _on(results: Results) -> str:
+    return "" if results.experiment.exact else f" ({results.data})"
 
 
 def lab_errata() -> str:
@@ -310,7 +314,7 @@ def lab_errata() -> str:
     for name, runs in lab_results().items():
         for results in runs:
             found = [each for each in results.verdict.sentences if each.endswith("not supported.")]
-            title = f"[{results.experiment.title}](lab/{name}.md) ({results.data})"
+            title = f"[{results.experiment.title}](lab/{name}.md){_on(results)}"
             lines += [f"| {title} | {' '.join(found)} |"] if found else []
     return "\n".join([*lines, ""])
 

@@ -1,13 +1,27 @@
-"""The small networks that experiments compare blocks in."""
+"""The networks of experiments: registered ones, and small ones that blocks are compared in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kerasnets.lab.fitting import Builder
 from kerasnets.lazy import keras
 
 Block = Callable[[Any], Any]
+
+
+def registered(name: str, **options: Any) -> Builder:
+    """Makes the registered network of this name, with these options, whose answers are logits."""
+
+    def build(shape: tuple[int, int, int], classes: int) -> keras.Model:
+        import kerasnets
+
+        return kerasnets.build(
+            name, input_shape=shape, classes=classes, classifier_activation=None, **options
+        )
+
+    return build
 
 
 def stacked(shape: tuple[int, int, int], classes: int, blocks: Sequence[Block]) -> keras.Model:

@@ -13,21 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kerasnets.lab.design import Trial
-from kerasnets.lab.fitting import Builder, Images
+from kerasnets.lab.fitting import Images
 from kerasnets.lazy import keras
-
-
-def registered(name: str, **options: Any) -> Builder:
-    """Makes the registered network of this name, with these options, whose answers are logits."""
-
-    def build(shape: tuple[int, int, int], classes: int) -> keras.Model:
-        import kerasnets
-
-        return kerasnets.build(
-            name, input_shape=shape, classes=classes, classifier_activation=None, **options
-        )
-
-    return build
 
 
 def trained(trial: Trial, most: int = 1000) -> tuple[keras.Model, keras.Model, Images]:

@@ -35,7 +35,7 @@ def measure(trial: Trial) -> Measured:
     """How the gradient, or the paths alone, are spread over the lengths of paths."""
     import numpy as np
 
-    from kerasnets.lab.surgery import registered
+    from kerasnets.lab.networks import registered
 
     lengths = np.arange(BLOCKS + 1)
     amounts = np.array([math.comb(BLOCKS, length) for length in lengths], float)

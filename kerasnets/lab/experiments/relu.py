@@ -37,22 +37,16 @@ VARIANTS = {
 
 def measure(trial: Trial) -> Measured:
     """Steps until the mean training error of the last 8 is below 25 %, and the first gradient."""
-    import kerasnets
     from kerasnets.lab.fitting import Images, load
+    from kerasnets.lab.networks import registered
 
     activation, initializer, rate = trial.variant
     sets = load(trial.scale.data, side=SIDE)
     steps, values = Steps(window=8), {}
 
     def build(shape, classes):
-        network = kerasnets.build(
-            "lenet5_modern",
-            input_shape=shape,
-            classes=classes,
-            classifier_activation=None,
-            activation=activation,
-            kernel_initializer=initializer,
-        )
+        options = {"activation": activation, "kernel_initializer": initializer}
+        network = registered("lenet5_modern", **options)(shape, classes)
         some = Images(sets.train.x[:256], sets.train.y[:256])
         values[GRADIENT] = gradient_norm(network, some, "conv1")
         return network

@@ -33,7 +33,8 @@ def measure(trial: Trial) -> Measured:
     import numpy as np
     from scipy.stats import spearmanr
 
-    from kerasnets.lab.surgery import error, exchanged, interchangeable, parts, registered
+    from kerasnets.lab.networks import registered
+    from kerasnets.lab.surgery import error, exchanged, interchangeable, parts
 
     fitted = trial.fit(registered(trial.variant, width=0.5))
     names = parts(fitted.network)
