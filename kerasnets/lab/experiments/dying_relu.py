@@ -13,6 +13,8 @@ Simplifications: A dense network of four layers with 100 units on the digits of 
     In the layers above the first a unit may come back since the layers below it still learn.
 """
 
+from __future__ import annotations
+
 import itertools
 from typing import Any
 
