@@ -13,6 +13,8 @@ Simplifications: Eight convolutions of 16 and 32 maps on the digits of scikit-le
     more or less.
 """
 
+from __future__ import annotations
+
 from kerasnets.lab.cells import Measured
 from kerasnets.lab.design import Experiment, Scale, Trial
 from kerasnets.lab.figure import Curves

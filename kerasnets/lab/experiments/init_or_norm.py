@@ -15,6 +15,8 @@ Simplifications: A dense network of 12 layers with 64 ReLU units on the digits o
     on its first draw, for which three seeds are few.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from kerasnets.lab.cells import Measured
