@@ -56,7 +56,7 @@ def measure(trial: Trial) -> Measured:
         keras.ops.convert_to_numpy(keras.ops.softmax(fitted.network(test.x, training=True)))
         for _ in range(SUB_NETWORKS)
     ]
-    errors = [100 * (each.argmax(-1) != test.y).mean() for each in (*answers, sum(answers))]
+    errors = [100 * (each.argmax(-1) != test.y).mean() for each in (*answers, sum(answers))]  # pyright: ignore
     *alone, together = errors
     values = {ONE: np.mean(alone) - scaled, AVERAGE: together - scaled}
     return Measured({**found.values, **values}, found.curves)
@@ -74,7 +74,7 @@ EXPERIMENT = Experiment(
     ),
     plot=Bars((GAP, ONE, AVERAGE)),
     small=Scale(
-        minutes=1,
+        minutes=2,
         recipe={"epochs": 60, "batch_size": 20, "learning_rate": 1e-3, "optimizer": "adam"},
     ),
 )
