@@ -8,7 +8,9 @@ Expected: From few images, a test error that is lower by a point or more, as in 
     small shifts; with mirrored digits one that is higher.
 Simplifications: Digits of scikit-learn, 8x8 and grey, 10 of each: there are no colours to change.
     A small network of two convolutions. A digit means something else in a mirror, or nothing; so
-    mirroring is the control here, while it helps with the photographs of the paper.
+    mirroring is the control here, while it helps with the photographs of the paper. The digits
+    are centred and fill their image, a pixel is an eighth of it, and shifts blur. Rotations were
+    tried with one other seed alone, raised the error by 4 points, and were left out.
 """
 
 from kerasnets.lab.cells import Measured
