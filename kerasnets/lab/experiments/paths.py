@@ -15,6 +15,8 @@ Simplifications: The digits of scikit-learn, 8x8; 15 blocks, half of the width, 
     network is sure.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -14,6 +14,8 @@ Simplifications: scikit-learn's digits, 8x8: first 0 to 4, all images, then 5 to
     five classes teach few features: this scale says nothing of transfer from large data.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from kerasnets.lab.cells import Measured
