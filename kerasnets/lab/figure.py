@@ -59,27 +59,33 @@ class Curves:
 
 @dataclass(frozen=True)
 class Bars:
-    """A group of bars for each variant, a bar for each measure; one seed, or the mean of some."""
+    """For each variant a group of bars, one for each measure: the mean, and a dot for each seed."""
 
     measures: tuple[str, ...]
 
     def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
         names, height = _names(cells), 0.8 / len(self.measures)
         for number, measure in enumerate(self.measures):
-            means = [
-                interval(list(by_seed(cells, name, measure).values()), exact=exact).mean
-                for name in names
-            ]
+            found = [list(by_seed(cells, name, measure).values()) for name in names]
+            means = [interval(values, exact=exact).mean for values in found]
             places = [
                 place + (number - (len(self.measures) - 1) / 2) * height
                 for place in range(len(names))
             ]
             axes.barh(places, means, height, label=measure)
+            for place, values in zip(places, found, strict=True):
+                if len(values) > 1:
+                    axes.plot(values, [place] * len(values), "k.", markersize=4, alpha=0.6)
         axes.set_yticks(range(len(names)), [textwrap.fill(name, 28) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xlabel(textwrap.fill(" / ".join(self.measures), 90))
-        if len(self.measures) > 1:
-            axes.legend(fontsize=8)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.4g}")
+        seeds = len({cell.seed for cell in cells})
+        title = f"mean, and each of {seeds} seeds" if seeds > 1 else None
+        if len(self.measures) == 1:
+            axes.set_xlabel(f"{self.measures[0]}{f' ({title})' if title else ''}")
+            return
+        # Below the axes, where it covers no bar.
+        axes.figure.legend(loc="outside lower center", fontsize=8, title=title, title_fontsize=8)
 
 
 @dataclass(frozen=True)
