@@ -64,6 +64,8 @@ class Bars:
     measures: tuple[str, ...]
 
     def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
+        from matplotlib.ticker import EngFormatter
+
         names, height = _names(cells), 0.8 / len(self.measures)
         for number, measure in enumerate(self.measures):
             found = [list(by_seed(cells, name, measure).values()) for name in names]
@@ -78,7 +80,8 @@ class Bars:
                     axes.plot(values, [place] * len(values), "k.", markersize=4, alpha=0.6)
         axes.set_yticks(range(len(names)), [textwrap.fill(name, 28) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.4g}")
+        if max(map(abs, axes.get_xlim())) >= 10_000:
+            axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
         seeds = len({cell.seed for cell in cells})
         title = f"mean, and each of {seeds} seeds" if seeds > 1 else None
         if len(self.measures) == 1:
