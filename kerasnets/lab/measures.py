@@ -59,8 +59,9 @@ class Steps:
     @property
     def curve(self) -> tuple[list[int], list[float]]:
         """Steps, and the mean error of the window that ends there, in per cent."""
-        ends = range(self.window, len(self._errors) + 1)
-        means = [sum(self._errors[end - self.window : end]) / self.window for end in ends]
+        window = min(self.window, len(self._errors))
+        ends = range(window, len(self._errors) + 1)
+        means = [sum(self._errors[end - window : end]) / window for end in ends]
         return list(ends), means
 
     def until(self, error: float) -> float:

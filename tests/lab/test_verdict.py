@@ -27,10 +27,11 @@ def made_up(claims, wanted, seeds=3, spread=0.0):
         for number, claim in enumerate(claims):
             row = np.zeros(len(variables))
             row[variables.index((claim.measure, claim.of))] = 1
-            target = wanted(number, claim) + spread * (seed - 1)
+            target = wanted(number, claim)
+            target = math.log(target) if claim.ratio else target
+            target += (min(spread, 5) if claim.ratio else spread) * (seed - 1)
             if claim.minus:
                 row[variables.index((claim.measure, claim.minus))] = -1
-                target = math.log(target) if claim.ratio else target
             rows.append(row)
             right.append(target)
         found = np.linalg.lstsq(np.array(rows), np.array(right), rcond=None)[0]
