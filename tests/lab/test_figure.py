@@ -26,3 +26,9 @@ def test_names_of_points_cover_neither_names_nor_points(points, named):
     assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
     centres = axes.transData.transform(axes.lines[0].get_xydata())
     assert not any(box.contains(*centre) for box in boxes for centre in centres)
+
+
+def test_a_point_is_the_mean_over_seeds():
+    cells = [Cell("one", seed, 1.0, {"x": 10.0, "y": y}, {}) for seed, y in enumerate((1.0, 5.0))]
+    figure = figure_of("A title", Scatter("x", "y"), cells, exact=False)
+    assert figure.axes[0].lines[0].get_xydata().tolist() == [[10, 3]]
