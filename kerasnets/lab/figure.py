@@ -27,6 +27,10 @@ def _names(cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(cell.variant for cell in cells))
 
 
+def _mean(cells: Sequence[Cell], variant: str, measure: str, exact: bool) -> float:
+    return interval(list(by_seed(cells, variant, measure).values()), exact=exact).mean
+
+
 @dataclass(frozen=True)
 class Curves:
     """A curve for each variant: the mean over seeds, in the band of their range."""
@@ -93,13 +97,19 @@ class Bars:
 
 @dataclass(frozen=True)
 class Scatter:
-    """A named point for each variant: one measure against another, whose axis is logarithmic."""
+    """A named point for each variant, its mean over seeds: a measure against another.
+
+    The other's axis is logarithmic.
+    """
 
     x: str
     y: str
 
     def draw(self, axes: Axes, cells: Sequence[Cell], exact: bool) -> None:
-        points = {cell.variant: (cell.values[self.x], cell.values[self.y]) for cell in cells}
+        points = {
+            name: (_mean(cells, name, self.x, exact), _mean(cells, name, self.y, exact))
+            for name in _names(cells)
+        }
         axes.plot(*zip(*points.values(), strict=True), "o", color="C0", alpha=0.6)
         axes.set(xlabel=self.x, ylabel=self.y)
         axes.set_xscale("log")

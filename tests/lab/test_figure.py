@@ -42,3 +42,9 @@ def test_bars_are_means_with_a_dot_for_each_seed():
     figure.draw_without_rendering()
     legend = figure.legends[0].get_window_extent()
     assert not any(bar.get_window_extent().overlaps(legend) for bar in axes.patches)
+
+
+def test_a_point_is_the_mean_over_seeds():
+    cells = [Cell("one", seed, 1.0, {"x": 10.0, "y": y}, {}) for seed, y in enumerate((1.0, 5.0))]
+    figure = figure_of("A title", Scatter("x", "y"), cells, exact=False)
+    assert figure.axes[0].lines[0].get_xydata().tolist() == [[10, 3]]
