@@ -105,7 +105,8 @@ class Trial:
             build: Makes it; see `kerasnets.lab.fitting.fit`, which names the settings too.
             **changes: Settings of this variant; ``sets`` for other images than the scale's.
         """
-        from kerasnets.lab.fitting import fit, load
+        from kerasnets.lab.fitting import fit
+        from kerasnets.lab.images import load
 
         settings: dict[str, Any] = {"seed": self.seed, **self.scale.recipe, **changes}
         sets = settings.pop("sets", None) or load(self.scale.data)

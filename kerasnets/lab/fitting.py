@@ -9,83 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kerasnets.lab.cells import Measured
+from kerasnets.lab.images import Images, Sets
 from kerasnets.lab.measures import GAP, TEST_ERROR, TRAINING_ERROR
 from kerasnets.lazy import keras
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from kerasnets.data.sources.base import Split
-
 # Makes a network from an image's shape (height, width, channels) and the number of classes.
 Builder = Callable[[tuple[int, int, int], int], "keras.Model"]
-
-
-class Images(NamedTuple):
-    """Standardised images (N, H, W, C) float32 and their labels (N,) int32."""
-
-    x: np.ndarray
-    y: np.ndarray
-
-
-class Sets(NamedTuple):
-    """The images of a data set, for training and held out."""
-
-    train: Images
-    test: Images
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of an image."""
-        _, height, width, channels = self.train.x.shape
-        return height, width, channels
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return int(self.train.y.max()) + 1
-
-
-def load(data: str, *, side: int | None = None, each_class: int | None = None) -> Sets:
-    """The images of a data set, with the mean and deviation of its training images taken out.
-
-    Args:
-        data: Name of a data set whose images have one size.
-        side: Height and width that they are enlarged or reduced to; their own if not given.
-        each_class: Of each class the first so many training images alone; all if not given.
-    """
-    import numpy as np
-
-    from kerasnets import data as sources
-
-    splits = sources.load(data).splits
-    train, test = (_pixels(splits[name]) for name in ("train", "test"))
-    if each_class is not None:
-        kept = [np.flatnonzero(train.y == label)[:each_class] for label in np.unique(train.y)]
-        chosen = np.sort(np.concatenate(kept))
-        train = Images(train.x[chosen], train.y[chosen])
-    mean, deviation = train.x.mean((0, 1, 2)), train.x.std((0, 1, 2))
-    sets = Sets(*(Images((each.x - mean) / deviation, each.y) for each in (train, test)))
-    return Sets(*(_resized(each, side) for each in sets)) if side else sets
-
-
-def _resized(images: Images, side: int) -> Images:
-    resized = keras.ops.image.resize(images.x, (side, side), antialias=True)
-    return Images(keras.ops.convert_to_numpy(resized), images.y)
-
-
-def _pixels(split: Split) -> Images:
-    import numpy as np
-
-    from kerasnets.data import Pixels
-    from kerasnets.errors import UserError
-
-    if not isinstance(split.records, Pixels):
-        raise UserError("This experiment takes a data set whose images all have one size.")
-    return Images(split.records.values.astype("float32"), np.asarray(split.labels, "int32"))
 
 
 @dataclass(frozen=True)

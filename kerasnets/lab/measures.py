@@ -8,7 +8,7 @@ from kerasnets.lab.cells import Measured
 from kerasnets.lazy import keras
 
 if TYPE_CHECKING:
-    from kerasnets.lab.fitting import Images
+    from kerasnets.lab.images import Images
     from kerasnets.runs.run import Run
 
 TRAINING_ERROR = "training error, %"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kerasnets.lab.design import Trial
-from kerasnets.lab.fitting import Images
+from kerasnets.lab.images import Images
 from kerasnets.lazy import keras
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnets.lab.fitting import Images
+from kerasnets.lab.images import Images
 from kerasnets.lab.surgery import error, exchanged, interchangeable, parts, without
 from kerasnets.layers import ResidualAdd
 

@@ -48,7 +48,7 @@ def measure(trial: Trial) -> Measured:
     """Errors of the test images and of the training images as they are, and their gap."""
     import numpy as np
 
-    from kerasnets.lab.fitting import Images, load
+    from kerasnets.lab.images import Images, load
 
     sets = load(trial.scale.data, each_class=10)
     # An epoch shows each image ten times, since it costs more to begin one than to train it.

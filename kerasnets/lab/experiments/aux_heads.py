@@ -57,7 +57,7 @@ def measure(trial: Trial) -> Measured:
     """The first layer's gradient before each step of the first epoch, and errors at the end."""
     import tensorflow as tf
 
-    from kerasnets.lab.fitting import load
+    from kerasnets.lab.images import load
 
     sets = load(trial.scale.data)
     x, y = sets.train.x[:256], sets.train.y[:256]

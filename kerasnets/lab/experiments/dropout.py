@@ -42,7 +42,7 @@ def measure(trial: Trial) -> Measured:
     """The gap, and the errors of sub-networks against that of the scaled network."""
     import numpy as np
 
-    from kerasnets.lab.fitting import load
+    from kerasnets.lab.images import load
 
     sets = load(trial.scale.data, each_class=30)
     random = np.random.default_rng(trial.seed)

@@ -37,7 +37,7 @@ def measure(trial: Trial) -> Measured:
     import numpy as np
 
     from kerasnets.figures import reuse
-    from kerasnets.lab.fitting import load
+    from kerasnets.lab.images import load
     from kerasnets.models.densenet import STYLE, Growth, dense_stages
     from kerasnets.training.process import seeded
 

@@ -46,7 +46,7 @@ VARIANTS = {
 
 def measure(trial: Trial) -> Measured:
     """Parameters, test error, and its distance from the training error at the end."""
-    from kerasnets.lab.fitting import load
+    from kerasnets.lab.images import load
 
     head, dropout = trial.variant
 

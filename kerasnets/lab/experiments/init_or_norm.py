@@ -65,7 +65,7 @@ def measure(trial: Trial) -> Measured:
     """Deviations before and after training, and the training error."""
     import numpy as np
 
-    from kerasnets.lab.fitting import load
+    from kerasnets.lab.images import load
 
     sets = load(trial.scale.data)
     some, before = sets.train.x[:512], []

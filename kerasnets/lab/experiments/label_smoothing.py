@@ -39,7 +39,8 @@ def measure(trial: Trial) -> Measured:
     from scipy.special import log_softmax
 
     from kerasnets.evaluation.results import Scores
-    from kerasnets.lab.fitting import load, predict
+    from kerasnets.lab.fitting import predict
+    from kerasnets.lab.images import load
     from kerasnets.training.losses import CrossEntropy
 
     sets = load(trial.scale.data, each_class=10)

@@ -32,7 +32,7 @@ def measure(trial: Trial) -> Measured:
     import time
 
     from kerasnets.inspection.memory import activation_bytes
-    from kerasnets.lab.fitting import Images, Sets, load
+    from kerasnets.lab.images import Images, Sets, load
     from kerasnets.lab.networks import registered
 
     standardised = load(trial.scale.data, side=SIDE)

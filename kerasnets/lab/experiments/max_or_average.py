@@ -30,7 +30,7 @@ VARIANTS = {
 
 def measure(trial: Trial) -> Measured:
     """Error of the test images at the end, of the training images by epoch."""
-    from kerasnets.lab.fitting import load
+    from kerasnets.lab.images import load
 
     kind, side = trial.variant
 

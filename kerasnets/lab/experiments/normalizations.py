@@ -24,7 +24,7 @@ from __future__ import annotations
 from kerasnets.lab.cells import Measured
 from kerasnets.lab.design import Experiment, Scale, Trained, Trial
 from kerasnets.lab.figure import Bars
-from kerasnets.lab.fitting import load
+from kerasnets.lab.images import load
 from kerasnets.lab.measures import TEST_ERROR, TRAINING_ERROR, errors
 from kerasnets.lab.verdict import Claim
 from kerasnets.lazy import keras

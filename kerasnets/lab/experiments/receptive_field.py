@@ -47,7 +47,7 @@ VARIANTS = {
 def measure(trial: Trial) -> Measured:
     """The fraction that the field of the unit in the middle of the last convolution has."""
     from kerasnets.figures import receptive_field
-    from kerasnets.lab.fitting import load
+    from kerasnets.lab.images import load
     from kerasnets.training.process import seeded
 
     layers, trained = trial.variant

@@ -37,7 +37,7 @@ VARIANTS = {
 
 def measure(trial: Trial) -> Measured:
     """Steps until the mean training error of the last 8 is below 25 %, and the first gradient."""
-    from kerasnets.lab.fitting import Images, load
+    from kerasnets.lab.images import Images, load
     from kerasnets.lab.networks import registered
 
     activation, initializer, rate = trial.variant

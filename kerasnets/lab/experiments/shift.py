@@ -31,7 +31,8 @@ def measure(trial: Trial) -> Measured:
     """The error by the number of pixels that images are shifted, and how much the maps change."""
     import numpy as np
 
-    from kerasnets.lab.fitting import Images, Sets, load, predict
+    from kerasnets.lab.fitting import predict
+    from kerasnets.lab.images import Images, Sets, load
 
     def centred(images: Images) -> Images:
         margin = (MARGIN, MARGIN)

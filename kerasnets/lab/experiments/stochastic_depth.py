@@ -18,7 +18,7 @@ Simplifications: The blocks are dropped image by image (`drop_path_rate`), not b
 from kerasnets.lab.cells import Measured
 from kerasnets.lab.design import Experiment, Scale, Trial
 from kerasnets.lab.figure import Bars
-from kerasnets.lab.fitting import load
+from kerasnets.lab.images import load
 from kerasnets.lab.measures import TEST_ERROR, TRAINING_ERROR
 from kerasnets.lab.networks import registered
 from kerasnets.lab.verdict import Claim

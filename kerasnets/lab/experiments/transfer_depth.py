@@ -60,7 +60,7 @@ def measure(trial: Trial) -> Measured:
     """The test error on the second half of the classes."""
     import numpy as np
 
-    from kerasnets.lab.fitting import Images, Sets, load
+    from kerasnets.lab.images import Images, Sets, load
 
     whole = load(trial.scale.data)
     first = Sets(*(Images(x[y < OLD], y[y < OLD]) for x, y in whole))
