@@ -28,6 +28,12 @@ from kerasnets.plotting import save_figure
 DOCS = pathlib.Path(__file__).parent
 FOLDER = DOCS / "networks"
 LAB = DOCS / "lab"
+LAB_GROUPS = {
+    "training": "Training",
+    "architecture": "Architecture against architecture",
+    "surgery": "Surgery on trained networks",
+    "costs": "Costs, without training",
+}
 ERRATA_HEADING = "## What did not hold when it was run"
 NAMES = DOCS.parent / "kerasnets" / "models" / "names.py"
 
@@ -283,15 +289,22 @@ def lab_index() -> str:
         "A claim is supported where the 95 % interval of its difference over seeds lies wholly "
         "beyond the smallest difference that matters, not supported where it lies wholly on the "
         "other side, and undecided otherwise.",
-        "",
-        "| experiment | verdict | figure |",
-        "| --- | --- | --- |",
     ]
-    for name in lab_results():
-        for picture, results in lab_pictures(name).items():
-            image = f'<img src="{picture}" alt="{results.experiment.title}" width="260">'
-            title = f"[`{name}`]({name}.md): {results.experiment.title}{_on(results)}"
-            lines.append(f"| {title} | {results.verdict.word} | {image} |")
+    for group, heading in LAB_GROUPS.items():
+        lines += [
+            "",
+            f"## {heading}",
+            "",
+            "| experiment | verdict | figure |",
+            "| --- | --- | --- |",
+        ]
+        for name, (first, *_) in lab_results().items():
+            if first.experiment.group != group:
+                continue
+            for picture, results in lab_pictures(name).items():
+                image = f'<img src="{picture}" alt="{results.experiment.title}" width="260">'
+                title = f"[`{name}`]({name}.md): {results.experiment.title}{_on(results)}"
+                lines.append(f"| {title} | {results.verdict.word} | {image} |")
     return "\n".join([*lines, ""])
 
 
