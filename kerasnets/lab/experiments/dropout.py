@@ -52,11 +52,13 @@ def measure(trial: Trial) -> Measured:
     fitted = trial.fit(_network(trial.variant), sets=sets)
     found, test = fitted.errors(), sets.test
     scaled = found.values[TEST_ERROR]
-    answers = [
-        keras.ops.convert_to_numpy(keras.ops.softmax(fitted.network(test.x, training=True)))
-        for _ in range(SUB_NETWORKS)
-    ]
-    errors = [100 * (each.argmax(-1) != test.y).mean() for each in (*answers, sum(answers))]  # pyright: ignore
+    answers = np.stack(
+        [
+            keras.ops.convert_to_numpy(keras.ops.softmax(fitted.network(test.x, training=True)))
+            for _ in range(SUB_NETWORKS)
+        ]
+    )
+    errors = [100 * (each.argmax(-1) != test.y).mean() for each in (*answers, answers.sum(0))]
     *alone, together = errors
     values = {ONE: np.mean(alone) - scaled, AVERAGE: together - scaled}
     return Measured({**found.values, **values}, found.curves)

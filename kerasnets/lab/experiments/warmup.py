@@ -38,7 +38,7 @@ def measure(trial: Trial) -> Measured:
     def warm(batch: int, logs: dict[str, float]) -> None:
         errors = steps.curve[1]
         if errors and errors[-1] < 80:
-            rate.model.optimizer.learning_rate = RATE  # pyright: ignore
+            rate.model.optimizer.learning_rate = RATE  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
 
     rate = keras.callbacks.LambdaCallback(on_train_batch_end=warm)
     fitted = trial.fit(
