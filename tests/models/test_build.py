@@ -185,3 +185,8 @@ def test_lazy_subpackages():
     assert kerasnets.layers.ResidualAdd.__module__.startswith("kerasnets.layers")
     with pytest.raises(AttributeError, match="attribute '?nothing"):
         _ = kerasnets.nothing
+
+
+def test_an_error_in_an_option_of_the_head_names_the_network():
+    with pytest.raises(UserError, match=r"^lenet5_modern: dropout must be in \[0, 1\)"):
+        unweighted("lenet5_modern", dropout=1.0)
