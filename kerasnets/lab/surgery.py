@@ -39,12 +39,6 @@ def trained(trial: Trial, most: int = 1000) -> tuple[keras.Model, keras.Model, I
     return network, with_preprocessing(network, preprocessing), images
 
 
-def error(network: keras.Model, images: Images) -> float:
-    """The error on images that are given to the network at once, in per cent."""
-    answers: Any = network.predict_on_batch(images.x)
-    return 100 * float((answers.argmax(-1) != images.y).mean())
-
-
 def parts(network: keras.Model) -> list[str]:
     """The names of what can be taken out, in order."""
     from kerasnets.explanation.graph import first

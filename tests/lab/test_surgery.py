@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from kerasnets.lab.fitting import error
 from kerasnets.lab.images import Images
-from kerasnets.lab.surgery import error, exchanged, interchangeable, parts, without
+from kerasnets.lab.surgery import exchanged, interchangeable, parts, without
 from kerasnets.layers import ResidualAdd
 
 

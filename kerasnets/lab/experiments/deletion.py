@@ -39,8 +39,9 @@ def measure(trial: Trial) -> Measured:
     """The error without each part, and without more and more of them in random orders."""
     import numpy as np
 
+    from kerasnets.lab.fitting import error
     from kerasnets.lab.networks import registered
-    from kerasnets.lab.surgery import error, parts, trained, without
+    from kerasnets.lab.surgery import parts, trained, without
 
     small, full = trial.variant
     if trial.scale.base == PAPERS_RECIPE:

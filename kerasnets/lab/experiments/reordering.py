@@ -33,8 +33,9 @@ def measure(trial: Trial) -> Measured:
     import numpy as np
     from scipy.stats import spearmanr
 
+    from kerasnets.lab.fitting import error
     from kerasnets.lab.networks import registered
-    from kerasnets.lab.surgery import error, exchanged, interchangeable, parts
+    from kerasnets.lab.surgery import exchanged, interchangeable, parts
 
     fitted = trial.fit(registered(trial.variant, width=0.5))
     names = parts(fitted.network)
