@@ -256,7 +256,7 @@ def lab_page(name: str) -> str:
 def _lab_run(results: Results, picture: str) -> str:
     own, seconds = results.experiment, results.seconds
     took = f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{max(seconds, 1):.0f} s"
-    seeds = "no seed changes it" if own.exact else f"{results.seeds} seeds"
+    seeds = "no seed changes it" if own.exact else f"{results.seeds} seeds{_epochs(results)}"
     where = f" on {results.data}" if len(lab_results()[results.name]) > 1 else ""
     return "\n".join(
         [
@@ -276,6 +276,14 @@ def _lab_run(results: Results, picture: str) -> str:
             "",
         ]
     )
+
+
+def _epochs(results: Results) -> str:
+    """Of a run whose number of epochs was chosen, that number and the scale's own."""
+    scale = getattr(results.experiment, results.scale, None)
+    own = scale.recipe.get("epochs") if scale else None
+    chosen = results.epochs not in (None, own)
+    return f", {results.epochs} epochs in the place of {own}" if chosen else ""
 
 
 def lab_index() -> str:

@@ -22,6 +22,7 @@ from kerasnets.lab.verdict import Claim
 if TYPE_CHECKING:
     from kerasnets.config.training import TrainConfig
     from kerasnets.lab.fitting import Builder, Fitted
+    from kerasnets.lab.images import Sets
     from kerasnets.runs.run import Run
 
 Group = Literal["training", "architecture", "surgery", "costs"]
@@ -35,6 +36,7 @@ class Scale:
     Attributes:
         minutes: About how long it takes with its seeds on two cores (`full`: on one GPU).
         data: Data set, as `kerasnets train` takes it.
+        images: Which of its images `Trial.sets` has, and how: arguments of `images.load`.
         options: Options of every network, as words.
         recipe: What every training has in another way than the recipe ``base``; of `Trial.fit`,
             its settings.
@@ -44,6 +46,7 @@ class Scale:
 
     minutes: float
     data: str = "digits"
+    images: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     base: str = "digits"
@@ -98,6 +101,12 @@ class Trial:
 
         return train(self.config(), resume=(self.folder / "config.json").exists())
 
+    def sets(self) -> Sets:
+        """The images of the scale, in memory."""
+        from kerasnets.lab.images import load
+
+        return load(self.scale.data, **self.scale.images)
+
     def fit(self, build: Builder, **changes: Any) -> Fitted:
         """Trains a network that the experiment builds, by the scale's recipe and these changes.
 
@@ -106,10 +115,9 @@ class Trial:
             **changes: Settings of this variant; ``sets`` for other images than the scale's.
         """
         from kerasnets.lab.fitting import fit
-        from kerasnets.lab.images import load
 
         settings: dict[str, Any] = {"seed": self.seed, **self.scale.recipe, **changes}
-        sets = settings.pop("sets", None) or load(self.scale.data)
+        sets = settings.pop("sets", None) or self.sets()
         return fit(build, sets, **settings)
 
 
@@ -176,5 +184,5 @@ class Experiment:
         tree.body = [each for each in tree.body if not isinstance(each, words)]
         digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
         plain = json.loads(json.dumps(dataclasses.asdict(scale)))
-        plain = {name: plain[name] for name in ("data", "options", "base", "recipe")}
+        plain = {name: plain[name] for name in ("data", "images", "options", "base", "recipe")}
         return {"experiment": self.name, "code": digest, "scale": plain}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from kerasnets.lazy import keras
@@ -37,6 +38,8 @@ class Sets(NamedTuple):
         return int(self.train.y.max()) + 1
 
 
+# The cells of an experiment follow each other with the same images.
+@functools.lru_cache(maxsize=1)
 def load(data: str, *, side: int | None = None, each_class: int | None = None) -> Sets:
     """The images of a data set, with the mean and deviation of its training images taken out.
 
@@ -44,17 +47,21 @@ def load(data: str, *, side: int | None = None, each_class: int | None = None) -
         data: Name of a data set whose images have one size.
         side: Height and width that they are enlarged or reduced to; their own if not given.
         each_class: Of each class the first so many training images alone; all if not given.
+
+    Raises:
+        UserError: When its images have several sizes, or do not fit into memory.
     """
     import numpy as np
 
     from kerasnets import data as sources
 
-    splits = sources.load(data).splits
-    train, test = (_pixels(splits[name]) for name in ("train", "test"))
+    found = sources.load(data)
+    train, test = found.splits["train"], found.splits["test"]
     if each_class is not None:
-        kept = [np.flatnonzero(train.y == label)[:each_class] for label in np.unique(train.y)]
-        chosen = np.sort(np.concatenate(kept))
-        train = Images(train.x[chosen], train.y[chosen])
+        labels = np.asarray(train.labels)
+        kept = [np.flatnonzero(labels == label)[:each_class] for label in np.unique(labels)]
+        train = train.take(np.sort(np.concatenate(kept)))
+    train, test = (_pixels(each, found.image_shape) for each in (train, test))
     mean, deviation = train.x.mean((0, 1, 2)), train.x.std((0, 1, 2))
     sets = Sets(*(Images((each.x - mean) / deviation, each.y) for each in (train, test)))
     return Sets(*(_resized(each, side) for each in sets)) if side else sets
@@ -65,12 +72,20 @@ def _resized(images: Images, side: int) -> Images:
     return Images(keras.ops.convert_to_numpy(resized), images.y)
 
 
-def _pixels(split: Split) -> Images:
+def _pixels(split: Split, shape: tuple[int | None, ...]) -> Images:
     import numpy as np
 
     from kerasnets.data import Pixels
+    from kerasnets.data.pipeline import read
     from kerasnets.errors import UserError
+    from kerasnets.inputs import Preprocessing
 
-    if not isinstance(split.records, Pixels):
+    height, width, channels = shape
+    if height is None or width is None or channels is None:
         raise UserError("This experiment takes a data set whose images all have one size.")
+    if not isinstance(split.records, Pixels):
+        # They have the size that they are fitted to, so they are decoded and nothing else.
+        split = read(split, Preprocessing(size=(height, width)), channels)
+    if not isinstance(split.records, Pixels):
+        raise UserError("This experiment takes a data set whose images fit into memory.")
     return Images(split.records.values.astype("float32"), np.asarray(split.labels, "int32"))

@@ -41,6 +41,7 @@ class Results:
         began: The day.
         machine: Model and number of cores of the processor.
         cells: One for each variant and seed.
+        epochs: How long each training took; ``None`` where there is none, or it was not noted.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Results:
     began: str
     machine: str
     cells: tuple[Cell, ...]
+    epochs: int | None = None
 
     @property
     def experiment(self) -> Experiment:
@@ -75,6 +77,8 @@ class Results:
         words += ["--data", self.data] if chosen and chosen.data != self.data else []
         if not self.experiment.exact and not (chosen and chosen.seeds == self.seeds):
             words += ["--seeds", str(self.seeds)]
+        if self.epochs and chosen and self.epochs != chosen.recipe.get("epochs"):
+            words += ["--epochs", str(self.epochs)]
         return shlex.join(words)
 
     @property

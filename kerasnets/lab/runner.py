@@ -34,6 +34,7 @@ def run(
     *,
     scale: str | Scale = "small",
     seeds: int | None = None,
+    epochs: int | None = None,
     data: str | None = None,
     out: str | os.PathLike | None = None,
 ) -> Results:
@@ -44,6 +45,7 @@ def run(
         scale: ``"small"``, ``"full"``, or a `Scale` of your own.
         seeds: How many seeds, 0 to N - 1; the scale's own number if not given. With more than an
             earlier run had, only the new ones are run.
+        epochs: How long each training takes; the scale's own number if not given.
         data: Data set; the scale's own if not given.
         out: Folder; ``lab/NAME-SCALE`` if not given.
 
@@ -55,7 +57,7 @@ def run(
     """
     own = experiment(name)
     word, chosen = scale_of(own, scale)
-    chosen = with_choices(own, chosen, seeds, data)
+    chosen = with_choices(own, chosen, seeds, epochs, data)
     folder = pathlib.Path(out) if out is not None else pathlib.Path("lab", f"{name}-{word}")
     check_folder(own, chosen, folder)
     make_folder(folder)
@@ -63,7 +65,8 @@ def run(
         _record(own, chosen, folder)
         cells = tuple(_cells(own, chosen, folder))
         day = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))["began"]
-        results = Results(name, word, chosen.data, chosen.seeds, day, machine(), cells)
+        epochs = chosen.recipe.get("epochs")
+        results = Results(name, word, chosen.data, chosen.seeds, day, machine(), cells, epochs)
         results.save(folder)
     return results
 
@@ -84,12 +87,24 @@ def scale_of(own: Experiment, scale: str | Scale) -> tuple[str, Scale]:
     return scale, scales[scale]
 
 
-def with_choices(own: Experiment, scale: Scale, seeds: int | None, data: str | None) -> Scale:
-    """The scale with what a caller chose; what is exact has one seed."""
-    if seeds is not None and seeds < 1:
-        raise UserError(f"seeds must be at least 1. Received: {seeds}.")
+def with_choices(
+    own: Experiment, scale: Scale, seeds: int | None, epochs: int | None, data: str | None
+) -> Scale:
+    """The scale with what a caller chose; what is exact has one seed.
+
+    Raises:
+        UserError: When a number is below 1, or there is no training that epochs could be of.
+    """
+    for name, given in (("seeds", seeds), ("epochs", epochs)):
+        if given is not None and given < 1:
+            raise UserError(f"{name} must be at least 1. Received: {given}.")
+    recipe = dict(scale.recipe)
+    if epochs is not None:
+        if "epochs" not in recipe:
+            raise UserError(f"The experiment {own.name} has no number of epochs to choose.")
+        recipe["epochs"] = epochs
     seeds = 1 if own.exact else seeds or scale.seeds
-    return dataclasses.replace(scale, data=data or scale.data, seeds=seeds)
+    return dataclasses.replace(scale, data=data or scale.data, seeds=seeds, recipe=recipe)
 
 
 def check_folder(own: Experiment, scale: Scale, folder: pathlib.Path) -> None:

@@ -135,7 +135,9 @@ def test_another_experiment_in_the_folder_is_refused(counted, tmp_path):
     ("arguments", "message"),
     [
         (["degradaton"], "The closest: degradation"),
-        (["degradation", "--seeds", "0"], "--seeds must be at least 1"),
+        (["degradation", "--seeds", "0"], "seeds must be at least 1"),
+        (["degradation", "--epochs", "0"], "epochs must be at least 1"),
+        (["one-by-one", "--epochs", "3"], "is exact and takes no --epochs"),
         (["one-by-one", "--scale", "full"], "has the scales small"),
         (["one-by-one", "--seeds", "3"], "is exact and takes no --seeds"),
         (["--seeds", "3"], "--seeds is for one experiment"),

@@ -29,6 +29,8 @@ class Lab:
     """How large: small ends within minutes on two cores, full is near the paper."""
     seeds: int | None = None
     """Number of seeds; the scale's own if not given."""
+    epochs: int | None = None
+    """Epochs of each training; the scale's own number if not given."""
     data: str | None = None
     """Data set, as `kerasnets train` takes it; the scale's own if not given."""
     out: pathlib.Path | None = None
@@ -48,7 +50,14 @@ class Lab:
         load_tensorflow(keras="tensorflow")
         from kerasnets.lab.runner import run
 
-        results = run(self.name, scale=self.scale, seeds=self.seeds, data=self.data, out=self.out)
+        results = run(
+            self.name,
+            scale=self.scale,
+            seeds=self.seeds,
+            epochs=self.epochs,
+            data=self.data,
+            out=self.out,
+        )
         show(*results.table(), left=("variant",))
         print("\n".join([f"{results.verdict.word.upper()}", *results.verdict.sentences]))
         folder = self.out or pathlib.Path("lab", f"{self.name}-{self.scale}")
@@ -58,20 +67,20 @@ class Lab:
         """Refuses what can be refused before TensorFlow is loaded."""
         from kerasnets.lab.runner import check_folder, scale_of, with_choices
 
-        if self.seeds is not None and self.seeds < 1:
-            raise UserError(f"--seeds must be at least 1. Received: {self.seeds}.")
-        if chosen.exact and (self.seeds is not None or self.data is not None):
-            given = "--seeds" if self.seeds is not None else "--data"
-            raise UserError(f"The experiment {self.name} is exact and takes no {given}.")
+        for name in ("seeds", "epochs", "data"):
+            if chosen.exact and getattr(self, name) is not None:
+                raise UserError(f"The experiment {self.name} is exact and takes no --{name}.")
         if self.data is not None:
             check_data(self.data)
         word, scale = scale_of(chosen, self.scale)
-        scale = with_choices(chosen, scale, self.seeds, self.data)
+        scale = with_choices(chosen, scale, self.seeds, self.epochs, self.data)
         check_folder(chosen, scale, self.out or pathlib.Path("lab", f"{self.name}-{word}"))
 
 
 def _list(command: Lab) -> None:
-    if given := [name for name in ("seeds", "data", "out") if getattr(command, name) is not None]:
+    if given := [
+        name for name in ("seeds", "epochs", "data", "out") if getattr(command, name) is not None
+    ]:
         raise UserError(f"--{given[0]} is for one experiment: kerasnets lab NAME --{given[0]} ...")
     if command.explain:
         raise UserError("--explain is for one experiment: kerasnets lab NAME --explain.")

@@ -48,9 +48,9 @@ def measure(trial: Trial) -> Measured:
     """Errors of the test images and of the training images as they are, and their gap."""
     import numpy as np
 
-    from kerasnets.lab.images import Images, load
+    from kerasnets.lab.images import Images
 
-    sets = load(trial.scale.data, each_class=10)
+    sets = trial.sets()
     # An epoch shows each image ten times, since it costs more to begin one than to train it.
     sets = sets._replace(train=Images(*(np.repeat(each, 10, axis=0) for each in sets.train)))
     return trial.fit(_network(trial.variant), sets=sets).errors()
@@ -66,6 +66,7 @@ EXPERIMENT = Experiment(
     ),
     plot=Bars((TEST_ERROR, GAP)),
     small=Scale(
+        images={"each_class": 10},
         minutes=2,
         recipe={"epochs": 25, "batch_size": 20, "learning_rate": 1e-3, "optimizer": "adam"},
     ),

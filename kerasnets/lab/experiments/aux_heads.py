@@ -57,9 +57,7 @@ def measure(trial: Trial) -> Measured:
     """The first layer's gradient before each step of the first epoch, and errors at the end."""
     import tensorflow as tf
 
-    from kerasnets.lab.images import load
-
-    sets = load(trial.scale.data)
+    sets = trial.sets()
     x, y = sets.train.x[:256], sets.train.y[:256]
     lengths: list[float] = []
 

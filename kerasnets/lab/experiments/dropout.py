@@ -42,9 +42,7 @@ def measure(trial: Trial) -> Measured:
     """The gap, and the errors of sub-networks against that of the scaled network."""
     import numpy as np
 
-    from kerasnets.lab.images import load
-
-    sets = load(trial.scale.data, each_class=30)
+    sets = trial.sets()
     random = np.random.default_rng(trial.seed)
     wrong = random.random(sets.train.y.shape) < NOISE
     labels = np.where(wrong, random.integers(sets.classes, size=wrong.shape), sets.train.y)
@@ -76,6 +74,7 @@ EXPERIMENT = Experiment(
     ),
     plot=Bars((GAP, ONE, AVERAGE)),
     small=Scale(
+        images={"each_class": 30},
         minutes=2,
         recipe={"epochs": 60, "batch_size": 20, "learning_rate": 1e-3, "optimizer": "adam"},
     ),

@@ -52,9 +52,7 @@ def measure(trial: Trial) -> Measured:
     """Share of units that are off after each epoch, and of those that come back."""
     import numpy as np
 
-    from kerasnets.lab.images import load
-
-    sets, (name, rate) = load(trial.scale.data), trial.variant
+    sets, (name, rate) = trial.sets(), trial.variant
     epochs: list[np.ndarray] = []
 
     def build(shape, classes):

@@ -37,7 +37,6 @@ def measure(trial: Trial) -> Measured:
     import numpy as np
 
     from kerasnets.figures import reuse
-    from kerasnets.lab.images import load
     from kerasnets.models.densenet import STYLE, Growth, dense_stages
     from kerasnets.training.process import seeded
 
@@ -58,7 +57,7 @@ def measure(trial: Trial) -> Measured:
         fitted = trial.fit(build)
         network, values[TEST_ERROR] = fitted.network, fitted.error(fitted.sets.test)
     else:
-        sets = load(trial.scale.data)
+        sets = trial.sets()
         with seeded(trial.seed):
             network = build(sets.shape, sets.classes)
     early, uneven, by_distance = [], [], {}

@@ -46,7 +46,6 @@ VARIANTS = {
 
 def measure(trial: Trial) -> Measured:
     """Parameters, test error, and its distance from the training error at the end."""
-    from kerasnets.lab.images import load
 
     head, dropout = trial.variant
 
@@ -57,7 +56,7 @@ def measure(trial: Trial) -> Measured:
             x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9)(x))
         return keras.Model(image, head(dropout, x, classes))
 
-    fitted = trial.fit(build, sets=load(trial.scale.data, each_class=10))
+    fitted = trial.fit(build)
     found = fitted.errors()
     return Measured({**found.values, PARAMETERS: fitted.network.count_params()}, found.curves)
 
@@ -71,5 +70,7 @@ EXPERIMENT = Experiment(
         Claim(measure=GAP, of="dense", minus="global average pooling", above=1),
     ),
     plot=Bars((GAP, TEST_ERROR)),
-    small=Scale(minutes=2, recipe={"epochs": 25, "batch_size": 20}, seeds=8),
+    small=Scale(
+        images={"each_class": 10}, minutes=2, recipe={"epochs": 25, "batch_size": 20}, seeds=8
+    ),
 )

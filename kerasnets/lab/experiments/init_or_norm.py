@@ -65,9 +65,7 @@ def measure(trial: Trial) -> Measured:
     """Deviations before and after training, and the training error."""
     import numpy as np
 
-    from kerasnets.lab.images import load
-
-    sets = load(trial.scale.data)
+    sets = trial.sets()
     some, before = sets.train.x[:512], []
 
     def build(shape, classes):

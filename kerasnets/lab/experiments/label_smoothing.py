@@ -40,10 +40,9 @@ def measure(trial: Trial) -> Measured:
 
     from kerasnets.evaluation.results import Scores
     from kerasnets.lab.fitting import predict
-    from kerasnets.lab.images import load
     from kerasnets.training.losses import CrossEntropy
 
-    sets = load(trial.scale.data, each_class=10)
+    sets = trial.sets()
     fitted = trial.fit(_network, sets=sets, loss=CrossEntropy(trial.variant))
     logits = np.sort(predict(fitted.network, sets.test.x))
     scores = Scores.of(log_softmax(predict(fitted.network, sets.test.x), axis=-1), sets.test.y)
@@ -67,6 +66,7 @@ EXPERIMENT = Experiment(
     ),
     plot=Bars((SURPLUS, CALIBRATION, SPREAD)),
     small=Scale(
+        images={"each_class": 10},
         minutes=1,
         recipe={"epochs": 80, "batch_size": 10, "learning_rate": 1e-3, "optimizer": "adam"},
     ),

@@ -32,10 +32,10 @@ def measure(trial: Trial) -> Measured:
     import time
 
     from kerasnets.inspection.memory import activation_bytes
-    from kerasnets.lab.images import Images, Sets, load
+    from kerasnets.lab.images import Images, Sets
     from kerasnets.lab.networks import registered
 
-    standardised = load(trial.scale.data, side=SIDE)
+    standardised = trial.sets()
     sets = Sets(*(Images(each.x * DEVIATION, each.y) for each in standardised))
     times: list[float] = []
     clock = keras.callbacks.LambdaCallback(
@@ -63,6 +63,7 @@ EXPERIMENT = Experiment(
     ),
     plot=Bars((TEST_ERROR, MILLISECONDS)),
     small=Scale(
+        images={"side": SIDE},
         minutes=3,
         recipe={"epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "optimizer": "adam"},
         seeds=5,

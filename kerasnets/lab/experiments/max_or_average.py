@@ -30,7 +30,6 @@ VARIANTS = {
 
 def measure(trial: Trial) -> Measured:
     """Error of the test images at the end, of the training images by epoch."""
-    from kerasnets.lab.images import load
 
     kind, side = trial.variant
 
@@ -45,7 +44,7 @@ def measure(trial: Trial) -> Measured:
             x = pool(side, 2, padding="same")(x)
         return keras.Model(image, layers.Dense(classes)(layers.Flatten()(x)))
 
-    return trial.fit(build, sets=load(trial.scale.data, each_class=20)).errors()
+    return trial.fit(build).errors()
 
 
 EXPERIMENT = Experiment(
@@ -57,5 +56,10 @@ EXPERIMENT = Experiment(
         Claim(measure=TEST_ERROR, of="max 3x3, overlapping", minus="max 2x2", below=-0.4),
     ),
     plot=Bars((TEST_ERROR,)),
-    small=Scale(minutes=2, recipe={"epochs": 30, "batch_size": 20, "learning_rate": 0.02}, seeds=8),
+    small=Scale(
+        images={"each_class": 20},
+        minutes=2,
+        recipe={"epochs": 30, "batch_size": 20, "learning_rate": 0.02},
+        seeds=8,
+    ),
 )

@@ -27,21 +27,21 @@ STEPS = "steps to 25 % training error, all where it never is reached"
 GRADIENT = "norm of the first layer's gradient before training"
 SIDE = 16
 
-# Activation, first weights, rate.
+# Activation, first weights, rate by data set.
 VARIANTS = {
-    "ReLU": ("relu", "he_normal", 0.1),
-    "tanh": ("tanh", "glorot_uniform", 0.3),
-    "sigmoid": ("sigmoid", "glorot_uniform", 1.0),
+    "ReLU": ("relu", "he_normal", {"cifar10": 0.1, "digits": 0.1}),
+    "tanh": ("tanh", "glorot_uniform", {"cifar10": 0.1, "digits": 0.3}),
+    "sigmoid": ("sigmoid", "glorot_uniform", {"cifar10": 1.0, "digits": 1.0}),
 }
 
 
 def measure(trial: Trial) -> Measured:
     """Steps until the mean training error of the last 8 is below 25 %, and the first gradient."""
-    from kerasnets.lab.images import Images, load
+    from kerasnets.lab.images import Images
     from kerasnets.lab.networks import registered
 
     activation, initializer, rate = trial.variant
-    sets = load(trial.scale.data, side=SIDE)
+    sets = trial.sets()
     steps, values = Steps(window=8), {}
 
     def build(shape, classes):
@@ -67,7 +67,14 @@ EXPERIMENT = Experiment(
     ),
     plot=Curves(TRAINING_ERROR, x="step of 64 images"),
     small=Scale(
+        images={"side": SIDE},
         minutes=1,
         recipe={"epochs": 10, "optimizer": "sgd", "schedule": "constant"},
+    ),
+    full=Scale(
+        data="cifar10",
+        images={"each_class": 1000},
+        minutes=10,
+        recipe={"epochs": 40, "optimizer": "sgd", "schedule": "constant"},
     ),
 )

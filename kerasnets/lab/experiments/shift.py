@@ -32,7 +32,7 @@ def measure(trial: Trial) -> Measured:
     import numpy as np
 
     from kerasnets.lab.fitting import predict
-    from kerasnets.lab.images import Images, Sets, load
+    from kerasnets.lab.images import Images, Sets
 
     def centred(images: Images) -> Images:
         margin = (MARGIN, MARGIN)
@@ -51,7 +51,7 @@ def measure(trial: Trial) -> Measured:
         x = keras.layers.Flatten(name="maps")(x)
         return keras.Model(image, keras.layers.Dense(classes)(x))
 
-    fitted = trial.fit(build, sets=Sets(*map(centred, load(trial.scale.data))))
+    fitted = trial.fit(build, sets=Sets(*map(centred, trial.sets())))
     x, y = fitted.sets.test
 
     def shifted(pixels: int) -> list[np.ndarray]:

@@ -18,7 +18,6 @@ Simplifications: The blocks are dropped image by image (`drop_path_rate`), not b
 from kerasnets.lab.cells import Measured
 from kerasnets.lab.design import Experiment, Scale, Trial
 from kerasnets.lab.figure import Bars
-from kerasnets.lab.images import load
 from kerasnets.lab.measures import TEST_ERROR, TRAINING_ERROR
 from kerasnets.lab.networks import registered
 from kerasnets.lab.verdict import Claim
@@ -39,7 +38,6 @@ def measure(trial: Trial) -> Measured:
     )
     found = trial.fit(
         registered("resnet20_cifar", width=0.5, drop_path_rate=trial.variant),
-        sets=load(trial.scale.data, each_class=30),
         callbacks=[clock],
     ).errors()
     seconds = statistics.median(times[1:] or times)
@@ -56,5 +54,5 @@ EXPERIMENT = Experiment(
         Claim(measure=TEST_ERROR, of="stochastic depth", minus="full depth", below=-1),
     ),
     plot=Bars((TEST_ERROR, TRAINING_ERROR, SECONDS)),
-    small=Scale(minutes=2, recipe={"epochs": 30, "batch_size": 32}),
+    small=Scale(images={"each_class": 30}, minutes=2, recipe={"epochs": 30, "batch_size": 32}),
 )

@@ -60,9 +60,9 @@ def measure(trial: Trial) -> Measured:
     """The test error on the second half of the classes."""
     import numpy as np
 
-    from kerasnets.lab.images import Images, Sets, load
+    from kerasnets.lab.images import Images, Sets
 
-    whole = load(trial.scale.data)
+    whole = trial.sets()
     first = Sets(*(Images(x[y < OLD], y[y < OLD]) for x, y in whole))
     second = Sets(*(Images(x[y >= OLD], y[y >= OLD] - OLD) for x, y in whole))
     random, labels = np.random.default_rng(trial.seed), second.train.y
