@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 Curve = tuple[Sequence[float], Sequence[float]]
 
@@ -38,6 +39,16 @@ class Cell:
     values: dict[str, float]
     curves: dict[str, list[list[float]]]
 
+    @classmethod
+    def of(cls, variant: str, seed: int, seconds: float, measured: Measured) -> Cell:
+        """The cell of what was measured, in plain numbers."""
+        values = {name: float(value) for name, value in measured.values.items()}
+        curves = {
+            name: [[float(x) for x in axis] for axis in pair]
+            for name, pair in measured.curves.items()
+        }
+        return cls(variant, seed, rounded(seconds), rounded(values), rounded(curves))
+
 
 def by_seed(cells: Sequence[Cell], variant: str, measure: str) -> dict[int, float]:
     """A measure of one variant, by seed, as far as it is there."""
@@ -46,3 +57,12 @@ def by_seed(cells: Sequence[Cell], variant: str, measure: str) -> dict[int, floa
         for cell in cells
         if cell.variant == variant and measure in cell.values
     }
+
+
+def rounded(value: Any) -> Any:
+    """A plain value whose numbers have six digits, which is what a figure can show."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if abs(value) < 1e6 else value
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    return [rounded(each) for each in value] if isinstance(value, list | tuple) else value

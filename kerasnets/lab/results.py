@@ -9,13 +9,13 @@ import os
 import pathlib
 import shlex
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kerasnets.errors import UserError
 from kerasnets.files import read_json, write_csv, write_text
 from kerasnets.lab.catalogue import experiment
-from kerasnets.lab.cells import Cell, by_seed
+from kerasnets.lab.cells import Cell, by_seed, rounded
 from kerasnets.lab.design import Experiment
 from kerasnets.lab.figure import figure_of
 from kerasnets.lab.verdict import Verdict, judge, number
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+RECORD = "results.json"
 COLUMNS = ("variant", "seed", "measure", "value")
 
 
@@ -42,6 +43,7 @@ class Results:
         machine: Model and number of cores of the processor.
         cells: One for each variant and seed.
         epochs: How long each training took; ``None`` where there is none, or it was not noted.
+        identity: What tells this experiment from others, see `Experiment.identity`.
     """
 
     name: str
@@ -52,6 +54,11 @@ class Results:
     machine: str
     cells: tuple[Cell, ...]
     epochs: int | None = None
+    identity: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def with_cell(self, cell: Cell) -> Results:
+        """The results with one more cell."""
+        return dataclasses.replace(self, cells=(*self.cells, cell))
 
     @property
     def experiment(self) -> Experiment:
@@ -121,7 +128,7 @@ class Results:
     def save(self, folder: str | os.PathLike, picture: str = "figure.png") -> None:
         """Writes ``results.json``, ``table.csv``, ``verdict.txt`` and the picture."""
         folder = pathlib.Path(folder)
-        write_text(folder / "results.json", self.to_json())
+        write_text(folder / RECORD, self.to_json())
         write_csv(folder / "table.csv", COLUMNS, self.rows)
         write_text(folder / "verdict.txt", f"{self.verdict}\n")
         save_figure(self.figure, folder / picture)
@@ -151,12 +158,3 @@ def _spread(values: list[float]) -> str:
         return ""
     mean = number(statistics.fmean(values))
     return f"{mean} ({number(min(values))} to {number(max(values))})" if len(values) > 1 else mean
-
-
-def rounded(value: Any) -> Any:
-    """A plain value whose numbers have six digits, which is what a figure can show."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if abs(value) < 1e6 else value
-    if isinstance(value, dict):
-        return {key: rounded(each) for key, each in value.items()}
-    return [rounded(each) for each in value] if isinstance(value, list | tuple) else value

@@ -1,11 +1,10 @@
-"""Runs an experiment cell by cell, each kept in a file, so that one that was stopped goes on."""
+"""Runs an experiment cell by cell, and keeps each, so that one that was stopped goes on."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
 import gc
-import json
 import logging
 import os
 import pathlib
@@ -13,20 +12,20 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kerasnets.errors import UserError
-from kerasnets.files import check_writable, locked, make_folder, read_json, write_text
+from kerasnets.files import check_writable, locked, make_folder, write_text
 from kerasnets.lab.catalogue import experiment
-from kerasnets.lab.cells import Cell
+from kerasnets.lab.cells import Cell, rounded
 from kerasnets.lab.design import Experiment, Scale, Trial
-from kerasnets.lab.results import Results, rounded
+from kerasnets.lab.results import RECORD, Results
 from kerasnets.runs.environment import cores
-from kerasnets.values import from_plain
 
 log = logging.getLogger("kerasnets")
 
-IDENTITY = "experiment.json"
+# What a process that was killed before its first cell leaves.
+OWN = (".lock", "runs")
 
 
 def run(
@@ -44,7 +43,7 @@ def run(
         name: Name of the experiment, as `kerasnets lab` lists it.
         scale: ``"small"``, ``"full"``, or a `Scale` of your own.
         seeds: How many seeds, 0 to N - 1; the scale's own number if not given. With more than an
-            earlier run had, only the new ones are run.
+            earlier run had, only the new ones are run; with fewer, none.
         epochs: How long each training takes; the scale's own number if not given.
         data: Data set; the scale's own if not given.
         out: Folder; ``lab/NAME-SCALE`` if not given.
@@ -62,11 +61,11 @@ def run(
     check_folder(own, chosen, folder)
     make_folder(folder)
     with locked(folder / ".lock", f"Another process runs an experiment in {str(folder)!r}."):
-        _record(own, chosen, folder)
-        cells = tuple(_cells(own, chosen, folder))
-        day = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))["began"]
-        epochs = chosen.recipe.get("epochs")
-        results = Results(name, word, chosen.data, chosen.seeds, day, machine(), cells, epochs)
+        results = _begun(own, word, chosen, folder)
+        for cell in _missing(own, chosen, results.cells, folder):
+            results = results.with_cell(cell)
+            # After each cell, so that a process that is killed loses one at most.
+            write_text(folder / RECORD, results.to_json())
         results.save(folder)
     return results
 
@@ -114,14 +113,14 @@ def check_folder(own: Experiment, scale: Scale, folder: pathlib.Path) -> None:
         UserError: When it does, or it cannot be written.
     """
     check_writable(folder)
-    if not (folder / IDENTITY).exists():
-        if folder.exists() and any(path.name != ".lock" for path in folder.iterdir()):
+    if not (folder / RECORD).exists():
+        if folder.exists() and any(path.name not in OWN for path in folder.iterdir()):
             raise UserError(
                 f"{str(folder)!r} is not empty and holds no experiment; choose another --out."
             )
         return
-    found = read_json(folder / IDENTITY, dict[str, object], "an experiment")
-    for what, value in own.identity(scale).items():
+    found = Results.load(folder / RECORD).identity
+    for what, value in rounded(own.identity(scale)).items():
         if found.get(what) != value:
             raise UserError(
                 f"{str(folder)!r} holds the experiment {found.get('experiment')} with another "
@@ -129,53 +128,42 @@ def check_folder(own: Experiment, scale: Scale, folder: pathlib.Path) -> None:
             )
 
 
-def _record(own: Experiment, scale: Scale, folder: pathlib.Path) -> None:
-    if not (folder / IDENTITY).exists():
-        today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        text = json.dumps({**own.identity(scale), "began": today}, indent=1)
-        write_text(folder / IDENTITY, text + "\n")
+def _begun(own: Experiment, word: str, scale: Scale, folder: pathlib.Path) -> Results:
+    """What an earlier process found in the folder, or the beginning."""
+    here = machine()
+    if (folder / RECORD).exists():
+        found = Results.load(folder / RECORD)
+        machines = found.machine if here in found.machine else f"{found.machine}; {here}"
+        return dataclasses.replace(found, seeds=max(found.seeds, scale.seeds), machine=machines)
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    epochs, identity = scale.recipe.get("epochs"), rounded(own.identity(scale))
+    return Results(own.name, word, scale.data, scale.seeds, today, here, (), epochs, identity)
 
 
-def _cells(own: Experiment, scale: Scale, folder: pathlib.Path) -> Iterator[Cell]:
-    """All cells: read where they are there, else run. All variants of a seed come first."""
+def _missing(
+    own: Experiment, scale: Scale, there: Sequence[Cell], folder: pathlib.Path
+) -> Iterator[Cell]:
+    """Runs the cells that are not there, one after another. All variants of a seed come first."""
+    known = {(cell.seed, cell.variant) for cell in there}
     wanted = [(seed, variant) for seed in range(scale.seeds) for variant in own.variants]
-    make_folder(folder / "cells")
+    left = [each for each in wanted if each not in known]
     took: list[float] = []
-    for number, (seed, variant) in enumerate(wanted):
+    for number, (seed, variant) in enumerate(left):
         stem = f"{re.sub(r'[^a-z0-9]+', '_', variant.lower()).strip('_')}-{seed}"
-        path = folder / "cells" / f"{stem}.json"
-        if path.exists():
-            yield _read(path)
-            continue
-        left = len(wanted) - number
         if not own.exact:
-            about = f", about {left * sum(took) / len(took) / 60:.0f} min left" if took else ""
-            log.info("%d of %d: %s, seed %d%s", number + 1, len(wanted), variant, seed, about)
-        trial = Trial(own.variants[variant], scale, seed, folder / "runs" / stem)
-        if not own.exact:
+            mean = sum(took) / len(took) if took else 0.0
+            about = f", about {(len(left) - number) * mean / 60:.0f} min left" if took else ""
+            at = len(wanted) - len(left) + number + 1
+            log.info("%d of %d: %s, seed %d%s", at, len(wanted), variant, seed, about)
             make_folder(folder / "runs")
+        trial = Trial(own.variants[variant], scale, seed, folder / "runs" / stem)
         began = time.monotonic()
         measured = own.measure(trial)
         took.append(time.monotonic() - began)
-        values = {name: float(value) for name, value in measured.values.items()}
-        curves = {
-            name: [[float(x) for x in axis] for axis in pair]
-            for name, pair in measured.curves.items()
-        }
-        cell = Cell(variant, seed, took[-1], values, curves)
-        write_text(path, json.dumps(rounded(dataclasses.asdict(cell))) + "\n")
+        yield Cell.of(variant, seed, took[-1], measured)
         # Its checkpoints are no longer needed, and networks lie in circles of references.
         shutil.rmtree(trial.folder / "checkpoints", ignore_errors=True)
         gc.collect()
-        yield _read(path)
-
-
-def _read(path: pathlib.Path) -> Cell:
-    values = read_json(path, dict[str, object], "a cell of an experiment")
-    try:
-        return from_plain(Cell, values, "a cell of an experiment")
-    except ValueError as error:
-        raise UserError(f"{str(path)!r} is damaged: {error}") from error
 
 
 def machine() -> str:

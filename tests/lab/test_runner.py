@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import sys
 import pytest
 
 from kerasnets import UserError, lab
-from kerasnets.lab import runner
 from kerasnets.lab.catalogue import experiment, names
 from kerasnets.lab.cells import Measured
 from kerasnets.lab.design import SECTIONS
@@ -113,6 +113,11 @@ def test_only_missing_cells_are_run(counted, tmp_path):
     ]
     more = lab.run("degradation", seeds=3, out=tmp_path)
     assert len(done) == len(set(done)) == len(more.cells) == 12
+    # The file of results alone is enough to go on, on another machine too.
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(tmp_path / "results.json", tmp_path / "elsewhere")
+    assert lab.run("degradation", seeds=2, out=tmp_path / "elsewhere").cells == more.cells
+    assert len(done) == 12
 
 
 def test_another_experiment_in_the_folder_is_refused(counted, tmp_path):
@@ -121,8 +126,10 @@ def test_another_experiment_in_the_folder_is_refused(counted, tmp_path):
         lab.run("degradation", seeds=1, data="mnist", out=tmp_path / "one")
     with pytest.raises(UserError, match="another experiment"):
         lab.run("one-by-one", out=tmp_path / "one")
-    facts = json.loads((tmp_path / "one" / runner.IDENTITY).read_text())
-    (tmp_path / "one" / runner.IDENTITY).write_text(json.dumps({**facts, "code": "0"}))
+    path = tmp_path / "one" / "results.json"
+    facts = json.loads(path.read_text())
+    facts["identity"]["code"] = "0"
+    path.write_text(json.dumps(facts))
     with pytest.raises(UserError, match="another code"):
         lab.run("degradation", seeds=1, out=tmp_path / "one")
     (tmp_path / "other").mkdir()
