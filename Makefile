@@ -10,7 +10,7 @@ TRIALS := .venv-trials
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help train serve test trials lint bench docs clean
+.PHONY: help train serve test trials lint bench reproduce docs clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -36,8 +36,11 @@ bench: $(VENV)/installed-test  ## Measure our networks beside other libraries', 
 	$(BIN)/python -m benchmarks.side_by_side --sizes 224
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
+reproduce: $(VENV)/installed-test  ## Train to a paper's number, TARGET=lenet5, and keep what was found
+	$(BIN)/python -m benchmarks.reproduce $(TARGET) $(if $(DATA_DIR),--data-dir $(DATA_DIR))
+
 docs: $(VENV)/installed-test  ## Write the pages of docs/ that come from the papers' tables and the built networks
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 clean:  ## Remove the environments and caches; runs and SavedModels stay
 	rm -rf $(VENV) $(TRIALS) .pytest_cache .ruff_cache

@@ -2,8 +2,9 @@
 
 Run by ``make docs``, which also writes the end of ``docs/recipes.md``, from the registered recipes,
 the index of all pages, ``docs/README.md``, the names that editors complete,
-``kerasnets/models/names.py``, and ``docs/lab/``, from the results of experiments that are kept
-there; the tests fail where a file is not what this writes.
+``kerasnets/models/names.py``, ``docs/lab/``, from the results of experiments that are kept there,
+and ``docs/results.md``, from those of ``benchmarks/reproduce``; the tests fail where a file is not
+what this writes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 
 import kerasnets
+from benchmarks.reproduce import report
 from kerasnets import models
 from kerasnets.cli.commands.recipes import trained_by
 from kerasnets.cli.tables import written
@@ -383,6 +385,8 @@ def main() -> None:
     (DOCS / "recipes.md").write_text(recipes(), encoding="utf-8")
     (DOCS / "weights.md").write_text(weights(), encoding="utf-8")
     write_lab()
+    (DOCS / "results.md").write_text(report.page(), encoding="utf-8")
+    save_figure(report.figure(), DOCS / report.PICTURE, dpi=80)
     (DOCS / "README.md").write_text(index(), encoding="utf-8")
 
 

@@ -8,7 +8,6 @@ import gc
 import logging
 import os
 import pathlib
-import platform
 import re
 import shutil
 import time
@@ -20,7 +19,7 @@ from kerasnets.lab.catalogue import experiment
 from kerasnets.lab.cells import Cell, rounded
 from kerasnets.lab.design import Experiment, Scale, Trial
 from kerasnets.lab.results import RECORD, Results
-from kerasnets.runs.environment import cores
+from kerasnets.runs.environment import machine
 
 log = logging.getLogger("kerasnets")
 
@@ -164,13 +163,3 @@ def _missing(
         # Its checkpoints are no longer needed, and networks lie in circles of references.
         shutil.rmtree(trial.folder / "checkpoints", ignore_errors=True)
         gc.collect()
-
-
-def machine() -> str:
-    """Model and number of cores of the processor that this process may use."""
-    try:
-        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        model = re.search(r"^model name\s*: (.+)$", text, re.M)
-    except OSError:
-        model = None
-    return f"{model[1] if model else platform.processor() or platform.machine()}, {cores()} cores"

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,16 @@ PACKAGES = ("keras", "tensorflow", "numpy")
 def cores() -> int | None:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def machine() -> str:
+    """Model and number of cores of the processor that this process may use."""
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        model = re.search(r"^model name\s*: (.+)$", text, re.M)
+    except OSError:
+        model = None
+    return f"{model[1] if model else platform.processor() or platform.machine()}, {cores()} cores"
 
 
 def record_environment(folder: pathlib.Path, devices: Sequence[str]) -> None:

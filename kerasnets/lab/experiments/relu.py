@@ -40,7 +40,8 @@ def measure(trial: Trial) -> Measured:
     from kerasnets.lab.images import Images
     from kerasnets.lab.networks import registered
 
-    activation, initializer, rate = trial.variant
+    activation, initializer, rates = trial.variant
+    rate = rates.get(trial.scale.data, rates["digits"])
     sets = trial.sets()
     steps, values = Steps(window=8), {}
 

@@ -1,0 +1,1 @@
+"""Papers' numbers, reproduced: targets as data, a runner that goes on, a page of what was found."""

@@ -1,0 +1,93 @@
+"""docs/results.md: what was reproduced, beside the papers' numbers."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmarks.reproduce.results import Outcome, known
+from benchmarks.reproduce.targets import TARGETS, Target
+from kerasnets.cli.tables import written
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PICTURE = "results.png"
+HEADER = ("target", "paper, %", "here, mean, %", "deviation", "seeds", "epochs", "minutes each")
+
+
+def page() -> str:
+    """The page, as Markdown."""
+    found = {name: known(name) for name in TARGETS if known(name)}
+    lines = [
+        "# Results",
+        "",
+        "Papers' numbers and ours: top-1 accuracy on the test images, of the network as it is "
+        "after the last epoch. Written by `make docs` from the files in "
+        "[benchmarks/reproduce/results](../benchmarks/reproduce/results); "
+        "`make reproduce TARGET=NAME` adds to them, and goes on where it was stopped.",
+        "",
+        written("markdown", HEADER, [_row(*each) for each in found.items()], left=("target",)),
+        "",
+        f"![Training error by epoch]({PICTURE})",
+        "",
+    ]
+    for name, outcomes in found.items():
+        lines += [*_section(name, TARGETS[name], outcomes), ""]
+    if left := [f"`{name}`" for name in TARGETS if name not in found]:
+        lines += [f"Not run yet: {', '.join(left)}.", ""]
+    return "\n".join(lines)
+
+
+def figure() -> Figure:
+    """The training error of each seed, by epoch; a panel for each target."""
+    from matplotlib.figure import Figure
+
+    found = {name: known(name) for name in TARGETS if known(name)}
+    columns = min(3, len(found)) or 1
+    rows = max(1, math.ceil(len(found) / columns))
+    drawn = Figure((4 * columns, 3 * rows), layout="constrained")
+    for place, (name, outcomes) in enumerate(found.items(), 1):
+        axes = drawn.add_subplot(rows, columns, place)
+        for each in outcomes:
+            axes.plot(range(1, len(each.curve) + 1), each.curve, label=f"seed {each.seed}")
+        axes.set(title=name, xlabel="epoch", yscale="log", ylabel="training error, %")
+        axes.legend(fontsize="small")
+    return drawn
+
+
+def _row(name: str, outcomes: Sequence[Outcome]) -> tuple[str | int | None, ...]:
+    accuracies = [each.accuracy for each in outcomes]
+    paper = TARGETS[name].paper
+    return (
+        f"`{name}`",
+        None if paper is None else f"{paper:.2f}",
+        f"{statistics.fmean(accuracies):.2f}",
+        f"{statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else None,
+        len(outcomes),
+        outcomes[0].epochs,
+        f"{statistics.fmean(each.seconds for each in outcomes) / 60:.1f}",
+    )
+
+
+def _section(name: str, target: Target, outcomes: Sequence[Outcome]) -> list[str]:
+    seeds = ", ".join(f"{each.accuracy:.2f}" for each in outcomes)
+    first = outcomes[0]
+    versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
+    machines = "; ".join(dict.fromkeys(each.machine for each in outcomes))
+    commits = ", ".join(dict.fromkeys(each.commit for each in outcomes))
+    return [
+        f"## {name}",
+        "",
+        "```sh",
+        f"kerasnets {shlex.join(target.words(first.seed))}",
+        "```",
+        "",
+        f"{target.source}. {target.note}".rstrip(),
+        "",
+        f"Seeds {first.seed} to {outcomes[-1].seed}: {seeds} %. {versions}, commit {commits}, "
+        f"{first.day}; {machines}.",
+    ]

@@ -1,0 +1,83 @@
+"""What trainings of the targets found: a line of JSON for each seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import pathlib
+import subprocess
+from dataclasses import dataclass
+
+from kerasnets.runs import Run
+from kerasnets.runs.environment import machine, read_environment
+from kerasnets.values import from_plain
+
+FOLDER = pathlib.Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one training found.
+
+    Attributes:
+        seed: The seed.
+        accuracy: Top-1 accuracy of the last epoch's network on the test images, in %.
+        best_validation: Highest accuracy of an epoch on held-out training images, in %, and which
+            epoch that was; ``None`` where none are held out.
+        epochs: How many were trained.
+        seconds: What the epochs took together.
+        machine: Model and number of cores of the processor.
+        versions: Of kerasnets, Keras, TensorFlow and NumPy.
+        commit: The commit of kerasnets.
+        day: When it ended.
+        curve: The error of each epoch on its training images, in %, in training mode.
+    """
+
+    seed: int
+    accuracy: float
+    best_validation: tuple[float, int] | None
+    epochs: int
+    seconds: float
+    machine: str
+    versions: dict[str, str]
+    commit: str
+    day: str
+    curve: tuple[float, ...]
+
+    def append(self, target: str) -> None:
+        """Adds it to the file of its target."""
+        with (FOLDER / f"{target}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dataclasses.asdict(self)) + "\n")
+
+
+def known(target: str) -> tuple[Outcome, ...]:
+    """What was found of a target, by seed."""
+    path = FOLDER / f"{target}.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    found = [from_plain(Outcome, json.loads(line), str(path)) for line in lines]
+    return tuple(sorted(found, key=lambda each: each.seed))
+
+
+def outcome(folder: pathlib.Path, seed: int) -> Outcome:
+    """What a finished run found."""
+    run = Run.load(folder)
+    history = run.history()
+    last = read_environment(folder)[-1]
+    validation = [100 * float(each) for each in history.get("val_accuracy", ())]
+    best = max(range(len(validation)), key=validation.__getitem__) if validation else None
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=FOLDER
+    )
+    return Outcome(
+        seed=seed,
+        accuracy=round(100 * float(run.metrics()["top1"]), 2),  # pyright: ignore[reportArgumentType]
+        best_validation=None if best is None else (round(validation[best], 2), best + 1),
+        epochs=len(history["epoch"]),
+        seconds=round(float(sum(history["seconds"]))),
+        machine=machine(),
+        versions={name: last[name] for name in ("kerasnets", "keras", "tensorflow", "numpy")},
+        commit=commit.stdout.strip(),
+        day=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        curve=tuple(round(100 * (1 - float(each)), 3) for each in history["accuracy"]),
+    )

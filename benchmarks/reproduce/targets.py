@@ -1,0 +1,89 @@
+"""What is to be reproduced: a network, its data, its recipe, and the paper's number."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A number that a training is to reach.
+
+    Attributes:
+        model: Name of the network.
+        data: Data set, as `kerasnets train` takes it.
+        arguments: What else `kerasnets train` is told, in one line of words.
+        paper: The published top-1 accuracy on the test images, in %; ``None`` where there is none.
+        source: Where it is published: paper, table or section, page.
+        seeds: How many trainings count.
+        note: What differs from the paper, and why a gap is there if one is.
+    """
+
+    model: str
+    data: str
+    arguments: str = ""
+    paper: float | None = None
+    source: str
+    seeds: int
+    note: str = ""
+
+    def words(self, seed: int) -> list[str]:
+        """What `kerasnets` is told for one seed."""
+        words = ["train", "--model", self.model, "--data", self.data]
+        return [*words, *shlex.split(self.arguments), "--seed", str(seed)]
+
+
+LENET = "LeCun, Bottou, Bengio, Haffner 1998, Proc. IEEE 86(11), section III.B"
+RESNET = "He, Zhang, Ren, Sun 2015, arXiv 1512.03385, table 6, page 7"
+
+TARGETS = {
+    "lenet5": Target(
+        model="lenet5",
+        data="mnist",
+        arguments="--augment none",
+        paper=99.05,
+        source=f"{LENET}: 0.95 % error without distortions",
+        seeds=5,
+        note="Adam in the place of stochastic Levenberg-Marquardt; 20 passes as in the paper.",
+    ),
+    "lenet5-distorted": Target(
+        model="lenet5",
+        data="mnist",
+        paper=99.2,
+        source=f"{LENET}: 0.8 % error with distortions",
+        seeds=5,
+        note="Distortions are drawn anew for each image in each pass; the paper's 540,000 "
+        "distorted images are the same in each.",
+    ),
+    "lenet5_modern": Target(
+        model="lenet5_modern",
+        data="mnist",
+        source="No paper: max pooling, ReLU, softmax",
+        seeds=5,
+    ),
+    "highway10_mnist": Target(
+        model="highway10_mnist",
+        data="mnist",
+        source="Srivastava, Greff, Schmidhuber 2015, arXiv 1505.00387, section 3.1, figure 1: the "
+        "paper shows the training error of this network, and no accuracy of it",
+        seeds=3,
+        note="The recipe is that of lenet5_modern.",
+    ),
+    "resnet20": Target(
+        model="resnet20_cifar",
+        data="cifar10",
+        paper=91.25,
+        source=f"{RESNET}: 8.75 % error",
+        seeds=1,
+    ),
+    "resnet20-one-cycle": Target(
+        model="resnet20_cifar",
+        data="cifar10",
+        arguments="--recipe cosine_cifar --epochs 30",
+        paper=91.25,
+        source=f"{RESNET}: 8.75 % error, in 182 epochs",
+        seeds=2,
+        note="A sixth of the paper's epochs.",
+    ),
+}
