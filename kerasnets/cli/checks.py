@@ -28,6 +28,22 @@ def is_run(model: str) -> bool:
     return False
 
 
+def is_export(model: str) -> bool:
+    """Whether `model` is an export, or the URL of a model on a server."""
+    from kerasnets.prediction.models import ENDINGS, find_model
+
+    path = pathlib.Path(model)
+    named = path.suffix in ENDINGS or model.startswith(("http://", "https://"))
+    if not named and not path.exists():
+        return False
+    try:
+        return find_model(model).kind != "run"
+    except UserError:
+        if named:
+            raise
+        return False
+
+
 def _is_network(name: str) -> bool:
     try:
         return bool(info(name))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pathlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -33,7 +34,7 @@ class Form:
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Precision of a SavedModel's weights and sums; the classifier computes in fp32."""
     quantize: Literal["none", "int8"] = "none"
-    """Quantization of weights and activations, for litert; needs calibration images."""
+    """Quantization of weights and activations, for litert and onnx; needs calibration images."""
     keep: int | None = None
     """Number of versions to keep, including the new one; all if not given."""
 
@@ -114,6 +115,14 @@ class Exporter(Protocol):
             UserError: When the export does not answer as the network does.
         """
         ...
+
+    def embed(self, path: pathlib.Path, texts: Mapping[str, str]) -> None:
+        """Writes ``labels.txt`` and ``model.json`` into a file too, where the format has a place.
+
+        Args:
+            path: The file or folder `file` of the version.
+            texts: By name.
+        """
 
 
 _EXPORTERS: Registry[Exporter] = Registry("format")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pathlib
 import warnings
+import zipfile
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kerasnets.export.form import Exporter, Job, register_exporter
@@ -35,6 +37,13 @@ class LiteRT(Exporter):
         with notes_withheld():
             write(model, folder / self.file, "litert", batch=1, **options)
             return compare_on_pixels(job, _run(folder / self.file))
+
+    def embed(self, path: pathlib.Path, texts: Mapping[str, str]) -> None:
+        """As a ZIP archive behind the model, where others' metadata have their labels too."""
+        with zipfile.ZipFile(path, "a") as archive:
+            for name, text in texts.items():
+                # Of no time of its own: the same export is the same file.
+                archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
 
 
 def _run(path: pathlib.Path) -> Answer:

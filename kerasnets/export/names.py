@@ -1,5 +1,7 @@
 """What an export and those who ask it agree on. Loads no framework."""
 
+# What comes with a version: a class name on each line, and all else that is known of it.
+LABELS, FACTS = "labels.txt", "model.json"
 # Outputs of `serving_default` and `images`: (N, classes), and the best k names and probabilities.
 ANSWER = ("probabilities", "top_classes", "top_scores")
 # Outputs of `explain`: the predicted class and its probability, (N,); its Grad-CAM of the last

@@ -50,18 +50,22 @@ def export_run(
         UserError: When the run has not finished, or the folder cannot be written.
     """
     network = run.network()
+    # So that none of the images that the run held out gives a scale, or is taken for one of them.
+    fractions = {
+        "test_fraction": run.config.test_fraction,
+        "validation_fraction": run.recipe.validation_fraction,
+    }
     pixels = calibration_pixels(
         form,
         calibration or run.config.data,
         network,
         run.preprocessing,
         data_dir=data_dir or run.config.data_dir,
-        # So that none of the images that the run held out gives a scale.
-        test_fraction=run.config.test_fraction,
-        validation_fraction=run.recipe.validation_fraction,
+        **fractions,
     )
     facts = {
         "data": run.config.data,
+        "fractions": fractions,
         "recipe": dataclasses.asdict(run.trained_recipe),
         "metrics": run.metrics(),
     }

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from kerasnets.errors import UserError
 from kerasnets.export.form import Form, Job, exporters
+from kerasnets.export.names import FACTS, LABELS
 from kerasnets.export.versions import prune, write_version
 from kerasnets.fast.faster import for_inference
 from kerasnets.fast.rewriting import classifying_layer, copied, logits_of, rebuilt
@@ -78,9 +79,12 @@ def export(
             check = chosen.write(job, partial)
         except tf.errors.OpError as error:
             raise OSError(error.message) from error
-        _write_extras(
-            job, partial / chosen.extras, {**(facts or {}), **_form(form), "check": check}
-        )
+        extras = _extras(job, {**(facts or {}), **_form(form), "check": check})
+        for name, text in extras.items():
+            (partial / chosen.extras / name).write_text(text, encoding="utf-8")
+        # A file that is taken elsewhere takes them with it.
+        if hasattr(chosen, "embed"):
+            chosen.embed(partial / chosen.file, extras)
 
     version = write_version(folder, form.format, write)
     if form.keep:
@@ -121,8 +125,8 @@ def _form(form: Form) -> dict[str, object]:
     }
 
 
-def _write_extras(job: Job, folder: pathlib.Path, facts: Mapping[str, object]) -> None:
-    (folder / "labels.txt").write_text("\n".join(job.class_names) + "\n", encoding="utf-8")
+def _extras(job: Job, facts: Mapping[str, object]) -> dict[str, str]:
+    """The texts that come with a version, by the names of their files."""
     description = {
         "network": job.network.name,
         **facts,
@@ -132,4 +136,5 @@ def _write_extras(job: Job, folder: pathlib.Path, facts: Mapping[str, object]) -
             for name in ("kerasnets", "keras", "tensorflow", "numpy")
         },
     }
-    (folder / "model.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    labels = "".join(f"{name}\n" for name in job.class_names)
+    return {LABELS: labels, FACTS: json.dumps(description, indent=2) + "\n"}

@@ -1,5 +1,10 @@
 from .client import predict_grpc as predict_grpc
 from .client import predict_rest as predict_rest
 from .config import ClientConfig as ClientConfig
+from .models import open_model as open_model
+from .prediction import Answer as Answer
+from .prediction import ImageModel as ImageModel
 from .prediction import Prediction as Prediction
+from .prediction import Unreadable as Unreadable
 from .predictor import predict as predict
+from .predictor import predict_each as predict_each

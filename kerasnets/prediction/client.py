@@ -19,7 +19,14 @@ from kerasnets.errors import UserError
 from kerasnets.export.names import ANSWER
 from kerasnets.files import parse_json
 from kerasnets.prediction.config import ClientConfig
-from kerasnets.prediction.prediction import Prediction, image_files, read_image
+from kerasnets.prediction.prediction import (
+    Answer,
+    ImageModel,
+    Prediction,
+    Unreadable,
+    image_files,
+    read_image,
+)
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.tensor_pb2 import TensorProto
@@ -29,6 +36,66 @@ MODEL_URL = re.compile(r"https?://[^/]+(/.*)?/v1/models/[^/:]+(/(versions|labels
 RETRIED = (429, 502, 503, 504)
 BACKOFF_S = 0.2
 Connection = TypeVar("Connection")
+
+
+class Server(ImageModel):
+    """A model on a server, asked by its REST API; see `predict_rest`."""
+
+    class_names = None
+
+    def __init__(self, url: str, config: ClientConfig | None = None) -> None:
+        self._config = config or ClientConfig()
+        self.url = url = url.removesuffix(":predict").rstrip("/")
+        if not MODEL_URL.fullmatch(url):
+            raise UserError(
+                f"--url must be a model's, like http://localhost:8501/v1/models/NAME. "
+                f"Received: {url}"
+            )
+        self.batch_size = self._config.concurrency
+        self.http = urllib3.PoolManager(
+            maxsize=self._config.concurrency, timeout=self._config.timeout_s, block=True
+        )
+        self._threads = concurrent.futures.ThreadPoolExecutor(self._config.concurrency)
+
+    def identity(self) -> str:
+        """See `ImageModel`; the server may have another version in the meantime."""
+        return self.url
+
+    def answer(self, images: Sequence[bytes]) -> list[Answer | Unreadable]:
+        """See `ImageModel`; an image that the server refuses is one that cannot be read."""
+        return list(self._threads.map(self.ask, images))
+
+    def ask(self, image: bytes) -> Answer | Unreadable:
+        """The answer on one image file.
+
+        Raises:
+            UserError: When the server does not answer, or has no such model.
+        """
+        encoded = base64.b64encode(image).decode()
+        retries = urllib3.Retry(
+            total=self._config.retries,
+            backoff_factor=BACKOFF_S,
+            status_forcelist=RETRIED,
+            allowed_methods=None,
+            raise_on_status=False,
+        )
+        body = {"instances": [{"b64": encoded}]}
+        try:
+            response = self.http.request("POST", f"{self.url}:predict", json=body, retries=retries)
+        except urllib3.exceptions.HTTPError as error:
+            # urllib3 writes the object that an error happened to before its reason.
+            reason = str(getattr(error, "reason", None) or error)
+            reason = reason.partition(": ")[2] or reason
+            raise UserError(f"{self.url} does not answer: {reason}") from error
+        if response.status != 200:
+            found = Unreadable(
+                f"HTTP {response.status}: {_error(response.data)}", "{name!r}: {reason}"
+            )
+            # What is wrong with the image alone.
+            if response.status in (400, 413, 422):
+                return found
+            raise UserError(f"{self.url}: {found.reason}")
+        return _rest_answer(self.url, response.data)
 
 
 def predict_rest(
@@ -46,39 +113,15 @@ def predict_rest(
         UserError: When the URL is no model's, the server cannot be reached, or it refuses an
             image; the message names it.
     """
-    config = config or ClientConfig()
-    url = url.removesuffix(":predict").rstrip("/")
-    if not MODEL_URL.fullmatch(url):
-        raise UserError(
-            f"--url must be a model's, like http://localhost:8501/v1/models/NAME. Received: {url}"
-        )
-    retries = urllib3.Retry(
-        total=config.retries,
-        backoff_factor=BACKOFF_S,
-        status_forcelist=RETRIED,
-        allowed_methods=None,
-        raise_on_status=False,
-    )
+    server = Server(url, config)
 
-    def ask(http: urllib3.PoolManager, path: pathlib.Path) -> Prediction:
-        encoded = base64.b64encode(read_image(path)).decode()
-        try:
-            response = http.request(
-                "POST", f"{url}:predict", json={"instances": [{"b64": encoded}]}, retries=retries
-            )
-        except urllib3.exceptions.HTTPError as error:
-            # urllib3 writes the object that an error happened to before its reason.
-            reason = str(getattr(error, "reason", None) or error)
-            reason = reason.partition(": ")[2] or reason
-            raise UserError(f"{url} does not answer: {reason}") from error
-        if response.status != 200:
-            raise UserError(f"{str(path)!r}: HTTP {response.status}: {_error(response.data)}")
-        return _rest_prediction(url, path, response.data)
+    def ask(_: object, path: pathlib.Path) -> Prediction:
+        found = server.ask(read_image(path))
+        if isinstance(found, Unreadable):
+            raise found.error(path)
+        return Prediction(path, *found)
 
-    def connect() -> urllib3.PoolManager:
-        return urllib3.PoolManager(maxsize=config.concurrency, timeout=config.timeout_s, block=True)
-
-    return _in_parallel(connect, ask, image_files(images), config)
+    return _in_parallel(lambda: server.http, ask, image_files(images), config or ClientConfig())
 
 
 def predict_grpc(
@@ -166,10 +209,10 @@ def _grpc_prediction(
         raise _other_program(target, ", ".join(sorted(found))) from error
 
 
-def _rest_prediction(url: str, path: pathlib.Path, body: bytes) -> Prediction:
+def _rest_answer(url: str, body: bytes) -> Answer:
     try:
         (found,) = parse_json(body)["predictions"]
-        return Prediction.of(path, found)
+        return Answer.named(found)
     except (ValueError, KeyError, TypeError) as error:
         raise _other_program(url, body[:80].decode("utf-8", "replace")) from error
 

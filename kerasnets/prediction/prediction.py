@@ -1,4 +1,4 @@
-"""What an answer on an image is, whoever gives it."""
+"""What an answer on an image is, and what gives one, whichever kind of model it is."""
 
 from __future__ import annotations
 
@@ -6,15 +6,93 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from kerasnets.data.marks import START, format_of, refusal
+from kerasnets.data.reasons import reason
+from kerasnets.data.sources.paths import is_remote
 from kerasnets.errors import UserError
-from kerasnets.export.versions import versions
-from kerasnets.runs.run import Run
+from kerasnets.lazy import tf
+
+# Best classes that an answer names.
+TOP = 5
+
+
+class Answer(NamedTuple):
+    """What a model says of one image.
+
+    Attributes:
+        classes: Names of the best classes, best first; at most `TOP`.
+        scores: Their probabilities.
+        probabilities: Probabilities of all classes, by label, (classes,) float32.
+    """
+
+    classes: tuple[str, ...]
+    scores: tuple[float, ...]
+    probabilities: np.ndarray
+
+    @classmethod
+    def named(cls, found: Mapping[str, ArrayLike]) -> Answer:
+        """The answer in one row of a SavedModel's outputs, whose names are bytes or text."""
+        names = np.asarray(found["top_classes"]).tolist()
+        return cls(
+            classes=tuple(name.decode() if isinstance(name, bytes) else name for name in names),
+            scores=tuple(np.asarray(found["top_scores"]).tolist()),
+            probabilities=np.asarray(found["probabilities"], np.float32),
+        )
+
+    @classmethod
+    def of(cls, probabilities: np.ndarray, class_names: Sequence[str]) -> Answer:
+        """The answer that probabilities of all classes make, (classes,) float32."""
+        best = np.argsort(-probabilities, kind="stable")[:TOP]
+        names = tuple(class_names[label] for label in best)
+        return cls(names, tuple(probabilities[best].tolist()), probabilities)
+
+
+class Unreadable(NamedTuple):
+    """Stands for the answer on an image that cannot be read.
+
+    Attributes:
+        reason: What is wrong with it, without a full stop.
+        words: The error about it: a sentence with ``{name}`` and ``{reason}``.
+    """
+
+    reason: str
+    words: str = "{name!r} cannot be read as an image: {reason}."
+
+    def error(self, name: str | os.PathLike) -> UserError:
+        """The error that names the image."""
+        return UserError(self.words.format(name=str(name), reason=self.reason))
+
+
+class ImageModel(Protocol):
+    """What answers on image files: a SavedModel, a run, a LiteRT or ONNX file, or a server.
+
+    Attributes:
+        class_names: Names of all classes, by label; ``None`` where they are not told.
+        batch_size: Images that it is best asked about at a time.
+        facts: What its ``model.json`` says of it, as far as it has one.
+    """
+
+    class_names: tuple[str, ...] | None
+    batch_size: int
+    facts: Mapping[str, Any] = MappingProxyType({})
+
+    def identity(self) -> str:
+        """Tells this model from others: it is another where the answers may be."""
+        ...
+
+    def answer(self, images: Sequence[bytes]) -> list[Answer | Unreadable]:
+        """The answer on each image file; it may be called in several threads at once.
+
+        Raises:
+            UserError: When no image at all can be answered, such as by a server that is gone.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,27 +100,21 @@ class Prediction:
     """The answer on one image.
 
     Attributes:
-        image: The image file.
+        image: The image file: a path, or the name of what is no file of this machine's.
         classes: Names of the best classes, best first.
         scores: Their probabilities.
         probabilities: Probabilities of all classes, by label.
     """
 
-    image: pathlib.Path
+    image: pathlib.Path | str
     classes: tuple[str, ...]
     scores: tuple[float, ...]
     probabilities: np.ndarray
 
     @classmethod
-    def of(cls, image: pathlib.Path, answer: Mapping[str, ArrayLike]) -> Prediction:
+    def of(cls, image: pathlib.Path | str, found: Mapping[str, ArrayLike]) -> Prediction:
         """The prediction in one row of an export's outputs, whose names are bytes or text."""
-        names = np.asarray(answer["top_classes"]).tolist()
-        return cls(
-            image=image,
-            classes=tuple(name.decode() if isinstance(name, bytes) else name for name in names),
-            scores=tuple(np.asarray(answer["top_scores"]).tolist()),
-            probabilities=np.asarray(answer["probabilities"], np.float32),
-        )
+        return cls(image, *Answer.named(found))
 
 
 def image_files(images: Sequence[str | os.PathLike]) -> list[pathlib.Path]:
@@ -72,30 +144,9 @@ def check_images(paths: Sequence[pathlib.Path]) -> None:
             with path.open("rb") as file:
                 start = file.read(START)
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise UserError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
         if format_of(start) is None:
-            raise UserError(f"{str(path)!r} cannot be read as an image: {refusal(start)}.")
-
-
-def model_kind(folder: pathlib.Path) -> Literal["versions", "savedmodel", "run"]:
-    """What kind of model there is in a folder; nothing of it is loaded.
-
-    Raises:
-        UserError: When there is no such folder, or none of these in it, or an unfinished run.
-    """
-    if not folder.is_dir():
-        raise UserError(f"There is no SavedModel or run folder {str(folder)!r}.")
-    if versions(folder):
-        return "versions"
-    if (folder / "saved_model.pb").is_file():
-        return "savedmodel"
-    if (folder / "config.json").is_file():
-        Run.load(folder).check_finished()
-        return "run"
-    raise UserError(
-        f"{str(folder)!r} is neither a SavedModel (no saved_model.pb, no numbered versions) nor a "
-        "run folder (no config.json)."
-    )
+            raise Unreadable(refusal(start)).error(path)
 
 
 def read_image(path: pathlib.Path) -> bytes:
@@ -104,11 +155,19 @@ def read_image(path: pathlib.Path) -> bytes:
     Raises:
         UserError: When it cannot be read.
     """
+    found = read_file(str(path))
+    if isinstance(found, Unreadable):
+        raise found.error(path)
+    return found
+
+
+def read_file(name: str) -> bytes | Unreadable:
+    """The bytes of a file, maybe on a file system such as ``gs://``; or why there are none."""
+    unreadable = tf.errors.OpError if is_remote(name) else OSError
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: pathlib.Path, error: OSError) -> UserError:
-    return UserError(f"{str(path)!r} cannot be read: {error.strerror or error}.")
+        if is_remote(name):
+            return tf.io.gfile.GFile(name, "rb").read()
+        return pathlib.Path(name).read_bytes()
+    except unreadable as error:
+        why = getattr(error, "strerror", None) or reason(error)
+        return Unreadable(why, "{name!r} cannot be read: {reason}.")

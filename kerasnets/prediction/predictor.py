@@ -1,41 +1,41 @@
-"""Predictions on image files, by a SavedModel or by a run."""
+"""Predictions on image files by a model of any kind: on some as a list, on many as they come."""
 
 from __future__ import annotations
 
-import logging
+import collections
+import concurrent.futures
+import itertools
 import os
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import tensorflow as tf
-
-from kerasnets.data.bad_images import ERRORS, image_reason
-from kerasnets.data.reasons import one_line
-from kerasnets.errors import UserError
-from kerasnets.export.names import ANSWER, EXPLANATION
-from kerasnets.export.signatures import classifier
-from kerasnets.export.versions import numbered
-from kerasnets.lazy import check_backend
+from kerasnets.data.marks import START, format_of, refusal
+from kerasnets.data.sources.paths import is_remote
+from kerasnets.prediction.models import open_model
 from kerasnets.prediction.prediction import (
+    Answer,
+    ImageModel,
     Prediction,
+    Unreadable,
     check_images,
     image_files,
-    model_kind,
-    read_image,
+    read_file,
 )
-from kerasnets.runs.run import Run
+from kerasnets.prediction.sources import Item, items
 
-log = logging.getLogger("kerasnets")
-Classifier = Callable[[Any], Mapping[str, Any]]
+# Batches on their way: while some are computed, others are read and decoded.
+IN_FLIGHT = 3
+# Files that are read at the same time.
+READERS = 8
 
 
-def predict(model: str | os.PathLike, images: Sequence[str | os.PathLike]) -> list[Prediction]:
+def predict(
+    model: str | os.PathLike | ImageModel, images: Sequence[str | os.PathLike]
+) -> list[Prediction]:
     """Predictions on image files, in their order.
 
     Args:
-        model: A SavedModel, the folder of its versions (the newest that can be loaded is used),
-            or a run folder.
+        model: What `open_model` takes, or gives.
         images: Image files.
 
     Raises:
@@ -43,75 +43,94 @@ def predict(model: str | os.PathLike, images: Sequence[str | os.PathLike]) -> li
     """
     paths = image_files(images)
     check_images(paths)
-    classify = load_classifier(model)
-    return [_predict_one(classify, path) for path in paths]
+    opened = open_model(model) if isinstance(model, (str, os.PathLike)) else model
+    found = zip(paths, _one_by_one(opened, (Item(str(path)) for path in paths)), strict=True)
+    return [Prediction(path, *_given(path, answer)) for path, answer in found]
 
 
-def load_classifier(model: str | os.PathLike) -> Classifier:
-    """The function from image files to answers of a SavedModel or a run.
+def predict_each(
+    model: str | os.PathLike | ImageModel,
+    sources: Sequence[str | os.PathLike],
+    *,
+    on_bad: Callable[[str, str], object] | None = None,
+) -> Iterator[Prediction]:
+    """Predictions on many images, in their order, as they come; nothing of them is kept.
 
-    Raises:
-        UserError: When the folder is neither, or what is in it cannot be loaded.
-    """
-    folder = pathlib.Path(model)
-    kind = model_kind(folder)
-    if kind != "run":
-        return _signature(*_loaded(folder), "serving_default", ANSWER)
-    check_backend("tensorflow")
-    run = Run.load(folder)
-    return classifier(run.network(), run.preprocessing, run.class_names)
-
-
-def load_explainer(folder: pathlib.Path) -> Classifier:
-    """The function from image files to the explanations, `EXPLANATION`, of a SavedModel.
+    Args:
+        model: What `open_model` takes, or gives.
+        sources: Image files, folders, patterns, ``manifest:FILE``, ``records:PATH``; see
+            `kerasnets.prediction.sources.items`.
+        on_bad: Takes the name of an image that cannot be read and the reason; the image is left
+            out. Without it the first such image is an error.
 
     Raises:
-        UserError: When it cannot be loaded, or was exported before there were explanations.
+        UserError: When there is no such model, or an image cannot be read.
     """
-    return _signature(*_loaded(folder), "explain", EXPLANATION)
+    opened = open_model(model) if isinstance(model, (str, os.PathLike)) else model
+    for batch in answers(opened, items([os.fspath(source) for source in sources])):
+        for item, answer in batch:
+            if isinstance(answer, Unreadable) and on_bad:
+                on_bad(item.name, answer.reason)
+                continue
+            image = item.name if item.content or is_remote(item.name) else pathlib.Path(item.name)
+            yield Prediction(image, *_given(item.name, answer))
 
 
-def _loaded(folder: pathlib.Path) -> tuple[pathlib.Path, Any]:
-    """A SavedModel, or the newest version that can be loaded, as the server takes it."""
-    if (folder / "saved_model.pb").is_file():
-        return folder, _load(folder)
-    for number, path in reversed(numbered(folder).items()):
+def answers(
+    model: ImageModel, found: Iterable[Item]
+) -> Iterator[list[tuple[Item, Answer | Unreadable]]]:
+    """Batches of images with their answers, in order.
+
+    A batch is `ImageModel.batch_size` images that follow each other, the bad ones among them, so
+    the same images make the same batches. At most `IN_FLIGHT` are in memory.
+    """
+    waiting: collections.deque[concurrent.futures.Future] = collections.deque()
+    with (
+        concurrent.futures.ThreadPoolExecutor(READERS) as readers,
+        concurrent.futures.ThreadPoolExecutor(IN_FLIGHT) as workers,
+    ):
+
+        def work(batch: list[Item]) -> list[tuple[Item, Answer | Unreadable]]:
+            contents = list(readers.map(_content, batch))
+            whole = [content for content in contents if isinstance(content, bytes)]
+            answered = iter(model.answer(whole))
+            return [
+                (item, next(answered) if isinstance(content, bytes) else content)
+                for item, content in zip(batch, contents, strict=True)
+            ]
+
         try:
-            loaded = _load(path)
-        except UserError as error:
-            log.warning("version %d is passed over: %s", number, error)
-            continue
-        return path, loaded
-    raise UserError(f"No version in {str(folder)!r} can be loaded.")
+            for batch in _batches(found, model.batch_size):
+                waiting.append(workers.submit(work, batch))
+                if len(waiting) == IN_FLIGHT:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for each in waiting:
+                each.cancel()
 
 
-def _load(folder: pathlib.Path) -> Any:
-    try:
-        return tf.saved_model.load(folder)
-    # A broken SavedModel can make TensorFlow raise anything.
-    except Exception as error:
-        raise UserError(f"{str(folder)!r} is a damaged SavedModel: {one_line(error)}") from error
+def _batches(found: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    rest = iter(found)
+    while batch := list(itertools.islice(rest, size)):
+        yield batch
 
 
-def _signature(
-    folder: pathlib.Path, loaded: Any, name: str, outputs: tuple[str, ...]
-) -> Classifier:
-    signature = loaded.signatures.get(name)
-    if signature is None or not set(outputs) <= set(signature.structured_outputs):
-        raise UserError(
-            f"{str(folder)!r} has no signature {name} that gives {', '.join(outputs)}; export the "
-            "network with this version of kerasnets."
-        )
-    # The signature's function does not keep the model it belongs to alive.
-    return lambda image_bytes, keep=loaded: signature(image_bytes=image_bytes)
+def _content(item: Item) -> bytes | Unreadable:
+    """The bytes of an image file, if it begins as one."""
+    content = read_file(item.name) if item.content is None else item.content
+    if isinstance(content, bytes) and format_of(content[:START]) is None:
+        return Unreadable(refusal(content[:START]))
+    return content
 
 
-def _predict_one(classify: Classifier, path: pathlib.Path) -> Prediction:
-    image = read_image(path)
-    try:
-        outputs = classify(tf.constant([image]))
-    except ERRORS as error:
-        raise UserError(
-            f"{str(path)!r} cannot be read as an image: {image_reason(error)}."
-        ) from error
-    return Prediction.of(path, {name: outputs[name].numpy()[0] for name in ANSWER})
+def _one_by_one(model: ImageModel, found: Iterable[Item]) -> Iterator[Answer | Unreadable]:
+    return (answer for batch in answers(model, found) for _, answer in batch)
+
+
+def _given(name: str | os.PathLike, answer: Answer | Unreadable) -> Answer:
+    """The answer, where there is one."""
+    if isinstance(answer, Unreadable):
+        raise answer.error(name)
+    return answer

@@ -43,7 +43,7 @@ MODERN = ("train", "--model", "lenet5_modern")
         ([*MODERN, "--options", "pool", "sum"], "pool must be 'max' or 'average'. Received: 'sum'"),
         (["train", "--model"], "Missing value for argument '--model'"),
         (["train", "--out", "/none", "--resume"], "'/none' is no run folder"),
-        (["predict"], "Missing from kerasnets predict: PATH"),
+        (["predict"], "Missing from kerasnets predict: STR"),
         (["evaluate", "lenet5", "--batch-size", "0"], "--batch-size must be at least 1"),
         (["evaluate", "runs/none"], "'runs/none' is no run folder: there is no config.json"),
         (["evaluate", "."], "'.' is no run folder: there is no config.json"),
@@ -59,6 +59,18 @@ MODERN = ("train", "--model", "lenet5_modern")
         (["export", "lenet5", "--calibration", "digits"], "goes with --quantize int8"),
         (["predict", "/none", "a.png", "--top", "9"], "--top must be 1 to 5. Received: 9"),
         (["predict", "/none"], "Give one image file at least"),
+        (["predict", "/none", "a.png", "--all"], "--all goes with --out FILE"),
+        (["predict", "/none", "a.png", "--shard", "1/2"], "--shard goes with --out FILE"),
+        (["predict", "/none", "a.png", "--out", "a.txt"], "--out must end in .csv or .jsonl or"),
+        (["predict", "/none", "a.png", "--out", "no/a.csv"], "There is no folder 'no' for --out"),
+        (["predict", "/none", "a.png", "--out", "a.csv", "--shard", "3/2"], "--shard must be I/N"),
+        (["predict", "/none", "a.png", "--out", "a.csv", "--json"], "--json prints; --out FILE.js"),
+        (
+            ["predict", "http://x", "--grpc", "x:1", "--name", "y", "--out", "a.csv"],
+            "not for --grpc",
+        ),
+        (["merge", "none/a.csv"], "There is no folder 'none'"),
+        (["evaluate", "none.tflite"], "There is no SavedModel or run folder 'none.tflite'"),
         (["list", "vit*"], "No network's name matches 'vit"),
         (["list", "--family", "vit"], "Unknown family 'vit'"),
         (["info", "vit"], "Unknown network 'vit'"),
@@ -113,7 +125,12 @@ REFUSED = [
 
 # HERE stands for a folder with the files of the test.
 REFUSED_WITH_FILES = [
-    ("predict HERE/run HERE/empty", "'HERE/empty' is a folder; give the image files in it."),
+    ("predict HERE/run HERE/empty", "'HERE/empty' holds no images (JPEG, PNG, GIF, BMP or WebP)."),
+    ("predict HERE/run HERE/*.gif", "'HERE/*.gif' holds no images (JPEG, PNG, GIF, BMP or WebP)."),
+    ("predict HERE/run HERE/one.png --out HERE/a.csv", "'HERE/a.csv' is there already; --overwri"),
+    ("predict HERE/notes.txt HERE/one.png", "A model's file ends in .tflite or .onnx. Received: "),
+    ("evaluate HERE/a.onnx --weights x", "--weights is for runs and networks; 'HERE/a.onnx' is an"),
+    ("merge HERE/a.csv", "Expected the files a-1-of-N.csv to a-N-of-N.csv in 'HERE'. Found: no "),
     ("predict HERE/run HERE/none", "There is no image file 'HERE/none'."),
     (
         "predict HERE/run HERE/notes.txt",
@@ -152,6 +169,8 @@ def test_what_is_wrong_with_files_is_told_before_a_framework_loads(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "onnx" / "1").mkdir(parents=True)
     (tmp_path / "onnx" / "1" / "model.onnx").touch()
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "a.onnx").touch()
     (tmp_path / "notes.txt").write_bytes(b"a note")
     (tmp_path / "one.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (tmp_path / "one.h5").write_bytes(b"\x89HDF\r\n\x1a\n")

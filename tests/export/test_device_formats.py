@@ -75,6 +75,23 @@ def test_onnx_answers_as_the_run(short_run, pixels, expected, tmp_path):
     assert described(version)["check"]["largest_relative_difference_of_logits"] <= 1e-4
 
 
+def test_onnx_int8_is_small_and_names_the_same_digits(
+    short_run, pixels, expected, tmp_path, capfd, caplog
+):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    form = Form(format="onnx", quantize="int8")
+    version = export_run(short_run, tmp_path, form=form)
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+    session = onnxruntime.InferenceSession(str(version / "model.onnx"))
+    found = session.run(["probabilities"], {"images": pixels.numpy().astype("float32")})[0]
+    assert np.mean(found.argmax(1) == expected.argmax(1)) >= 0.9
+    assert 61_706 < (version / "model.onnx").stat().st_size < 61_706 * 1.8
+    assert described(version)["precision"] == "int8"
+    assert described(version)["check"]["inputs"] == 200
+    assert {path.name for path in version.iterdir()} == {"labels.txt", "model.json", "model.onnx"}
+
+
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_half_precision_halves_the_file(short_run, tmp_path, precision):
     version = export_run(short_run, tmp_path, form=Form(precision=precision))
@@ -86,8 +103,8 @@ def test_half_precision_halves_the_file(short_run, tmp_path, precision):
 
 
 def test_what_does_not_go_together_is_told(short_run, tmp_path):
-    with pytest.raises(UserError, match="--quantize int8 is for --format litert. Received: --form"):
-        Form(format="onnx", quantize="int8")
+    with pytest.raises(UserError, match="int8 is for --format litert or onnx. Received: --format"):
+        Form(quantize="int8")
     with pytest.raises(UserError, match="--precision bf16 is for --format savedmodel"):
         Form(format="onnx", precision="bf16")
     with pytest.raises(UserError, match="--keep must be at least 1. Received: 0"):

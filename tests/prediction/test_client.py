@@ -2,7 +2,6 @@ import concurrent.futures
 import contextlib
 import http.server
 import json
-import pathlib
 import threading
 
 import numpy as np
@@ -80,7 +79,7 @@ def busy_server(refusals: int):
 @pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff", b'{"predictions": [3]}', b"[]"])
 def test_an_answer_of_another_program_is_told(body):
     with pytest.raises(UserError, match="answers otherwise than a SavedModel of kerasnets"):
-        client._rest_prediction("http://x", pathlib.Path("a.png"), body)
+        client._rest_answer("http://x", body)
 
 
 def test_a_busy_server_is_asked_again(images):

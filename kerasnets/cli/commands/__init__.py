@@ -21,8 +21,9 @@ class Command(typing.Protocol):
 # has the command's name.
 COMMANDS = {
     "train": ("train", "Train a network, evaluate it, draw the curves and export it."),
-    "evaluate": ("evaluate", "Evaluate a run, or a network with weights, on a split."),
-    "predict": ("predict", "Name what is on image files, by a SavedModel, a run or a server."),
+    "evaluate": ("evaluate", "Evaluate a run, an export, or a network with weights, on a split."),
+    "predict": ("predict", "Name what is on images, by an export, a run or a server."),
+    "merge": ("merge", "Join the files that predict --shard wrote on several machines."),
     "explain": ("explain", "Show on images where a network finds a class."),
     "look": ("look", "Draw what a network, a recipe or a pipeline looks like."),
     "report": (

@@ -18,6 +18,7 @@ from kerasnets.cli.checks import (
     check_files,
     check_network,
     check_run,
+    is_export,
     is_run,
 )
 from kerasnets.cli.flags import Options
@@ -32,20 +33,22 @@ if typing.TYPE_CHECKING:
     from kerasnets.data.sources import Dataset
     from kerasnets.inputs import Preprocessing
 
+# Sides of the pictures of an export's mistakes, in pixels.
+PICTURE = 160
 # Arguments of `kerasnets.build` that no option of the network can be.
 GIVEN = ("weights", "classifier_activation", "include_top", "pooling")
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Evaluate a run, or a network with weights, on a split."""
+    """Evaluate a run, an export, or a network with weights, on a split."""
 
     model: Positional[str]
-    """Run folder, or the name of a network (then with --weights and --data)."""
+    """Run folder, export or model's URL; or the name of a network (with --weights and --data)."""
     weights: str | None = None
     """Weights of the network: a source of `kerasnets info NAME`, hf:OWNER/REPO, a file or a run."""
     data: str | None = None
-    """Data set: digits, a TFDS name, folder:PATH or another source; a run's own if not given."""
+    """Data set: digits, a TFDS name, folder:PATH or another source; the run's own if not given."""
     split: str | None = None
     """Split: train, validation or test; the held-out one if not given."""
     data_dir: pathlib.Path | None = None
@@ -66,6 +69,9 @@ class Evaluate:
     """Folder to which the figures, tables and pictures are written."""
 
     def run(self) -> None:
+        self._check_figures()
+        if is_export(self.model):
+            return self._measure_export()
         self._check()
         load_tensorflow()
         from kerasnets.data.pipeline import read
@@ -98,8 +104,52 @@ class Evaluate:
             names = (*names, *map(str, range(len(names), classes)))
             write_report(make_folder(self.out), metrics, names, split, preprocessing, channels)
             print(f"Written to {self.out}: {', '.join(FILES)}.")
+        return None
 
-    def _check(self) -> None:
+    def _measure_export(self) -> None:
+        """Prints what the answers of an export are worth, and what it has cost to export it."""
+        for flag in ("weights", "options", "batch_size", "scales"):
+            if getattr(self, flag):
+                raise UserError(
+                    f"--{flag.replace('_', '-')} is for runs and networks; {self.model!r} is an "
+                    "export."
+                )
+        if self.crops != "centre":
+            raise UserError(f"--crops is for runs and networks; {self.model!r} is an export.")
+        load_tensorflow("none")
+        from kerasnets.data import load
+        from kerasnets.evaluation.labels import real_labels
+        from kerasnets.evaluation.report import FILES, write_report
+        from kerasnets.inputs import Preprocessing
+        from kerasnets.prediction.measuring import measured, with_labels_of
+        from kerasnets.prediction.models import open_model
+
+        model = open_model(self.model)
+        data = self.data or model.facts.get("data")
+        if data is None:
+            raise UserError(f"{self.model!r} does not tell its data: give --data DATA.")
+        fractions = {} if self.data else model.facts.get("fractions", {})
+        dataset = load(data, data_dir=self.data_dir, **fractions)
+        name = self.split or dataset.held_out
+        split, names = with_labels_of(model, dataset, dataset.split(name), self.labels)
+        real = real_labels(self.real, split) if self.real else None
+        metrics = measured(model, split, names, name=name, real=real)
+        print(metrics)
+        before = model.facts.get("metrics") or {}
+        if not self.data and (before.get("split"), before.get("images")) == (name, split.size):
+            cost = before["top1"] - metrics.top1
+            print(
+                f"before export: top-1 {before['top1']:.2%}; the export costs {100 * cost:.2f} "
+                "percentage points"
+            )
+        if self.out:
+            # As large as they can be seen, since networks differ.
+            shown = Preprocessing(size=(PICTURE, PICTURE))
+            write_report(make_folder(self.out), metrics, names, split, shown, 3)
+            print(f"Written to {self.out}: {', '.join(FILES)}.")
+
+    def _check_figures(self) -> None:
+        """Refuses flags that are wrong for any kind of model."""
         if self.batch_size is not None and self.batch_size < 1:
             raise UserError(f"--batch-size must be at least 1. Received: {self.batch_size}.")
         if self.scales and self.crops != "dense":
@@ -111,6 +161,8 @@ class Evaluate:
         if self.data:
             check_data(self.data)
         check_files(self.labels, self.real)
+
+    def _check(self) -> None:
         if is_run(self.model):
             check_alone(self, self.model, "weights", "options")
             run = check_run(self.model)

@@ -101,7 +101,7 @@ class Explain:
         load_tensorflow("tensorflow")
         from kerasnets.explanation.sheet import save_sheet
         from kerasnets.lazy import tf
-        from kerasnets.prediction.predictor import load_explainer
+        from kerasnets.prediction.savedmodel import load_explainer
 
         explained = load_explainer(pathlib.Path(self.model))
         panels = []

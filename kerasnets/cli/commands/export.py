@@ -21,9 +21,10 @@ from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
-from kerasnets.export.form import Form
+from kerasnets.export.form import FORMATS, Form, exporters
+from kerasnets.export.names import FACTS
 from kerasnets.export.versions import check_format
-from kerasnets.files import check_writable
+from kerasnets.files import check_writable, parse_json, read_text
 
 # Arguments of `export_network` that no option of the network can be.
 GIVEN = (
@@ -83,7 +84,29 @@ class Export:
             "data_dir": self.data_dir,
         }
         if run:
-            print(export_run(run, folder, **shared))
+            _tell(export_run(run, folder, **shared), self.form)
         elif self.weights:
             options |= {"labels": self.labels, **shared}
-            print(export_network(name, self.weights, folder, **options))
+            _tell(export_network(name, self.weights, folder, **options), self.form)
+
+
+def _tell(version: pathlib.Path, form: Form) -> None:
+    """Prints where a version is, its size, how well it agrees, and what may come next."""
+    exporter = exporters()[form.format]
+    print(version)
+    files = [path for path in version.rglob("*") if path.is_file()]
+    print(f"size: {sum(path.stat().st_size for path in files) / 1e6:,.2f} MB")
+    facts = parse_json(read_text(version / exporter.extras / FACTS))
+    check = facts["check"]
+    if isinstance(check, dict):
+        print(
+            f"agreement: the same class on {check['same_best_class']:.1%} of "
+            f"{check['inputs']} inputs, probabilities within "
+            f"{check['largest_difference_of_probabilities']:.1g}"
+        )
+    else:
+        print(f"agreement: {check}")
+    if form.quantize != "none":
+        print(f"next: kerasnets evaluate {version.parent}" + " --data DATA" * ("data" not in facts))
+    elif form.format in FORMATS:
+        print(f"next: kerasnets predict {version.parent} IMAGE...")

@@ -3,89 +3,153 @@
 from __future__ import annotations
 
 import json
+import logging
 import pathlib
-import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from kerasnets.cli.counting import Counter
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.errors import UserError
 from kerasnets.prediction.config import ClientConfig
-from kerasnets.prediction.prediction import check_images, image_files, model_kind
+from kerasnets.prediction.models import HEAVY, find_model
+from kerasnets.prediction.prediction import check_images, image_files
+from kerasnets.prediction.sources import STANDARD_INPUT, count, items, single_files
 
 if TYPE_CHECKING:
-    from kerasnets.prediction.prediction import Prediction
+    from kerasnets.prediction.prediction import ImageModel, Prediction
+    from kerasnets.prediction.writing import Out
+
+log = logging.getLogger("kerasnets")
 
 
 @dataclass(frozen=True)
 class Predict:
-    """Name what is on image files, by a SavedModel, a run or a server."""
+    """Name what is on images, by an export, a run or a server."""
 
     client: OmitArgPrefixes[ClientConfig]
-    model: Positional[pathlib.Path]
-    """SavedModel, folder of its versions, or run folder; the first image with --url or --grpc."""
-    images: Positional[tuple[pathlib.Path, ...]]
-    """Image files."""
+    model: Positional[str]
+    """SavedModel, .tflite or .onnx file, folder of versions, run, or URL of a model on a server."""
+    sources: Positional[tuple[str, ...]]
+    """Image files, folders, patterns, manifest:FILE, records:PATH, or - for names on the input."""
     top: int = 3
     """Number of classes to name for each image, up to five."""
     json: bool = False
     """Print one JSON object for each image."""
+    out: pathlib.Path | None = None
+    """File to write to instead: .csv, .jsonl or .parquet; bad files are listed beside it."""
+    all: bool = False
+    """Write the probabilities of all classes, with --out."""
+    resume: bool = False
+    """Go on with what a stopped command has written to --out."""
+    overwrite: bool = False
+    """Replace what --out names."""
+    shard: str = "1/1"
+    """Part I/N of the images for one of N machines, with --out; kerasnets merge joins the files."""
+    bad_files: Literal["skip", "fail"] | None = None
+    """What a file that cannot be read does; skip with --out and fail without it if not given."""
     url: str | None = None
-    """URL of a model on a server, http://HOST:8501/v1/models/NAME."""
+    """URL of a model on a server, http://HOST:8501/v1/models/NAME, in the place of the model."""
     grpc: str | None = None
     """Address of a gRPC server, HOST:8500; needs --name."""
     name: str | None = None
     """Name of the model on the gRPC server."""
 
     def run(self) -> None:
+        out = self._check()
+        if self.grpc and self.name:
+            return self._ask_grpc(self.grpc, self.name)
+        if out and not out.begin(resume=self.resume, overwrite=self.overwrite):
+            return None
+        model, sources = (self.url or self.model), self._sources()
+        if self._policy() == "fail":
+            check_images([pathlib.Path(file) for file in single_files(sources)])
+        total = count(sources)
+        found = find_model(model)
+        if found.kind in HEAVY:
+            load_tensorflow()
+        from kerasnets.prediction.models import open_model
+
+        opened = open_model(model, self.client)
+        if out:
+            return self._write(opened, sources, out, total)
+        return self._print_all(opened, sources, total)
+
+    def _check(self) -> Out | None:
+        """Refuses flags that do not go together; returns where the answers go."""
         if not 1 <= self.top <= 5:
             raise UserError(f"--top must be 1 to 5. Received: {self.top}.")
-        for found in self._progress(self._predictions()):
-            best = list(zip(found.classes, found.scores, strict=True))[: self.top]
-            if self.json:
-                answer = [{"class": name, "score": score} for name, score in best]
-                print(json.dumps({"image": str(found.image), "top": answer}))
-            else:
-                print(f"{found.image}:", ", ".join(f"{name} {score:.2%}" for name, score in best))
-
-    def _predictions(self) -> Iterable[Prediction]:
         if self.url and self.grpc:
             raise UserError("Give --url or --grpc, not both.")
         if bool(self.grpc) != bool(self.name):
             raise UserError("--grpc HOST:PORT and --name NAME go together.")
-        if self.url:
-            from kerasnets.prediction.client import predict_rest
-
-            return predict_rest(self.url, (self.model, *self.images), self.client)
-        if self.grpc and self.name:
-            image_files((self.model, *self.images))
-            load_tensorflow()
-            from kerasnets.prediction.client import predict_grpc
-
-            return predict_grpc(self.grpc, self.name, (self.model, *self.images), self.client)
-        if not self.images:
+        if not self._sources():
             raise UserError("Give one image file at least: kerasnets predict MODEL IMAGE...")
-        check_images(image_files(self.images))
-        model_kind(self.model)
+        if self.out is None:
+            for flag in ("all", "resume", "overwrite"):
+                if getattr(self, flag):
+                    raise UserError(f"--{flag} goes with --out FILE.")
+            if self.shard != "1/1":
+                raise UserError("--shard goes with --out FILE.")
+            return None
+        if self.grpc:
+            raise UserError("--out is not for --grpc; ask the server by --url.")
+        if self.json:
+            raise UserError("--json prints; --out FILE.jsonl writes the same.")
+        from kerasnets.prediction.writing import Out, Shard
+
+        shard = Shard.parse(self.shard)
+        return Out(self.out, self.top, self.all, shard, self._policy())
+
+    def _sources(self) -> tuple[str, ...]:
+        return (self.model, *self.sources) if self.url or self.grpc else self.sources
+
+    def _policy(self) -> Literal["skip", "fail"]:
+        return self.bad_files or ("skip" if self.out else "fail")
+
+    def _write(
+        self, model: ImageModel, sources: tuple[str, ...], out: Out, total: int | None
+    ) -> None:
+        from kerasnets.prediction.writing import write_answers
+
+        if total is not None:
+            total = len(range(out.shard.index - 1, total, out.shard.count))
+        with Counter(total) as counter:
+            done = write_answers(model, items(sources), out, told=counter.show)
+        bad = f"; {done.bad:,} bad files are in {out.beside('bad.csv')}" if done.bad else ""
+        log.info("Written to %s: %s answers%s.", out.file, f"{done.done - done.bad:,}", bad)
+
+    def _print_all(self, model: ImageModel, sources: tuple[str, ...], total: int | None) -> None:
+        from kerasnets.prediction.predictor import predict_each
+
+        bad: list[str] = []
+
+        def note(name: str, reason: str) -> None:
+            bad.append(name)
+            log.warning("skipped: %r cannot be read: %s.", name, reason)
+
+        on_bad = note if self._policy() == "skip" else None
+        with Counter(total, quiet=True) as counter:
+            for done, found in enumerate(predict_each(model, sources, on_bad=on_bad), start=1):
+                self._print(found)
+                counter.show(done + len(bad), len(bad))
+
+    def _ask_grpc(self, target: str, name: str) -> None:
+        if STANDARD_INPUT in self._sources():
+            raise UserError("--grpc takes image files.")
+        images = image_files(self._sources())
         load_tensorflow()
-        from kerasnets.prediction.predictor import predict
+        from kerasnets.prediction.client import predict_grpc
 
-        return predict(self.model, self.images)
+        for found in predict_grpc(target, name, images, self.client):
+            self._print(found)
 
-    def _progress(self, predictions: Iterable[Prediction]) -> Iterable[Prediction]:
-        """Shows a bar on the terminal while a server is asked."""
-        import rich.console
-        import rich.progress
-
-        with rich.progress.Progress(
-            *rich.progress.Progress.get_default_columns(),
-            rich.progress.MofNCompleteColumn(),
-            console=rich.console.Console(stderr=True),
-            transient=True,
-            redirect_stdout=sys.stdout.isatty(),
-            disable=not sys.stderr.isatty() or not (self.url or self.grpc),
-        ) as progress:
-            yield from progress.track(predictions, total=1 + len(self.images), description="images")
+    def _print(self, found: Prediction) -> None:
+        best = list(zip(found.classes, found.scores, strict=True))[: self.top]
+        if self.json:
+            answer = [{"class": name, "score": score} for name, score in best]
+            print(json.dumps({"image": str(found.image), "top": answer}))
+        else:
+            print(f"{found.image}:", ", ".join(f"{name} {score:.2%}" for name, score in best))

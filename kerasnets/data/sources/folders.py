@@ -143,7 +143,7 @@ def _look_into(path: str, found: _Found, above: tuple[str, ...] = ()) -> None:
         )
     for name in listed.files:
         file, suffix = posixpath.join(path, name), os.path.splitext(name)[1].lower()
-        if suffix in IMAGE_SUFFIXES or format_of(read_start(file, START)):
+        if is_image(file):
             found.images.append(file)
         else:
             what = f"files that are no images ({suffix or 'without a suffix'})"
@@ -156,6 +156,12 @@ def _look_into(path: str, found: _Found, above: tuple[str, ...] = ()) -> None:
             found.leave_out("links to a folder that they are in", path, [name])
         else:
             _look_into(inner, found, (*above, here))
+
+
+def is_image(file: str) -> bool:
+    """Whether a file is taken for an image: by its suffix, or by how it begins."""
+    suffix = os.path.splitext(file)[1].lower()
+    return suffix in IMAGE_SUFFIXES or format_of(read_start(file, START)) is not None
 
 
 def _same_classes(

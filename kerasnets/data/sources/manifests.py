@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -38,7 +38,8 @@ def manifest(given: str, data_dir: str | os.PathLike | None = None) -> Dataset:
         UserError: When a line lacks a column, or its label or split is not known.
     """
     path = expanded(given)
-    rows = list(_rows(path))
+    text = read_text(path)
+    rows = list(rows_of(path, io.StringIO(text, newline=""), ("path", "label")))
     if not rows:
         raise UserError(f"{path!r} lists no images.")
     class_names, labels = _labels(path, [row["label"] for row in rows])
@@ -63,15 +64,25 @@ def _divided(path: str, everything: Split, named: list[object]) -> dict[str, Spl
     return {split: everything.take(place) for split, place in places.items() if place.size}
 
 
-def _rows(path: str) -> Iterator[Mapping[str, object]]:
-    """The manifest's rows, each with a path and a label."""
-    text = read_text(path)
+def rows_of(
+    path: str, lines: Iterable[str], columns: Sequence[str]
+) -> Iterator[Mapping[str, object]]:
+    """The rows of a manifest, each of which has these columns.
+
+    Args:
+        path: The manifest, whose ending tells its form.
+        lines: Its lines.
+        columns: Names of the columns.
+
+    Raises:
+        UserError: When a row lacks one, or a line is damaged.
+    """
     if path.endswith((".jsonl", ".ndjson", ".json")):
-        rows = _json_lines(path, text)
+        rows = _json_lines(path, lines)
     else:
-        rows = _csv_rows(path, text)
+        rows = _csv_rows(path, lines)
     for number, row in enumerate(rows, start=1):
-        for column in ("path", "label"):
+        for column in columns:
             if row.get(column) in (None, ""):
                 raise UserError(
                     f"{path!r}, image {number}: no {column!r}. "
@@ -80,8 +91,8 @@ def _rows(path: str) -> Iterator[Mapping[str, object]]:
         yield row
 
 
-def _csv_rows(path: str, text: str) -> Iterator[Mapping[str, object]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+def _csv_rows(path: str, lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
+    reader = csv.DictReader(lines)
     try:
         yield from reader
     except csv.Error as error:
@@ -89,8 +100,8 @@ def _csv_rows(path: str, text: str) -> Iterator[Mapping[str, object]]:
         raise UserError(f"{path!r}, line {reader.line_num + 1} is no CSV: {error}.") from error
 
 
-def _json_lines(path: str, text: str) -> Iterator[Mapping[str, object]]:
-    for number, line in enumerate(text.split("\n"), start=1):
+def _json_lines(path: str, lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
@@ -98,7 +109,9 @@ def _json_lines(path: str, text: str) -> Iterator[Mapping[str, object]]:
         except ValueError as error:
             raise UserError(f"{path!r}, line {number} is no JSON: {error}.") from error
         if not isinstance(row, dict):
-            raise UserError(f"{path!r}, line {number}: expected an object. Received: {line[:40]}.")
+            raise UserError(
+                f"{path!r}, line {number}: expected an object. Received: {line.strip()[:40]}."
+            )
         yield row
 
 

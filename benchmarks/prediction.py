@@ -1,0 +1,176 @@
+"""Images a second of ``kerasnets predict`` beside the exported network's own, and its memory.
+
+    python benchmarks/prediction.py [--networks mobilenet_v1 resnet50] [--rounds 5]
+    python benchmarks/prediction.py --memory 1000 100000
+
+In one process, in turn, on the same number of images:
+
+- ``network``: the SavedModel's signature ``tensor``, on one batch of float images again and again:
+  nothing is read or decoded
+- ``signature``: ``serving_default``, batch after batch, on image files that are in memory
+- ``predict``: image files of a folder are read, decoded, answered and written to a CSV file
+
+``--memory`` starts ``kerasnets predict`` on as many links to the photographs, for each number in a
+process of its own, and prints the most memory that it had. Photographs are those of
+``KERASNETS_SHARED``; without it, JPEGs of noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import metadata
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import numpy as np
+from PIL import Image
+from timing import in_turn
+
+BATCH = 32
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--networks", nargs="+", default=["mobilenet_v1", "resnet50"])
+    parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=5, help="timed, after one to warm up")
+    parser.add_argument("--memory", type=int, nargs="*", default=[], help="numbers of images")
+    arguments = parser.parse_args()
+    versions = {package: metadata.version(package) for package in ("keras", "tensorflow")}
+    print(json.dumps({"machine": platform.machine(), "cpus": os.cpu_count(), **versions}))
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        originals = photographs(root / "originals")
+        if arguments.memory:
+            measure_memory(root, originals, arguments.memory)
+            return
+        photos = links(root / "photos", originals, arguments.images)
+        print(f"{'images/s':14}{'network':>10}{'signature':>11}{'predict':>9}{'/ network':>11}"
+              f"{'/ signature':>13}")  # fmt: skip
+        for name in arguments.networks:
+            measure(name, root, photos, arguments.rounds)
+
+
+def photographs(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Image files: real photographs where there are any."""
+    folder.mkdir()
+    shared = pathlib.Path(os.environ.get("KERASNETS_SHARED", "../shared"), "data/flowers.tar")
+    if shared.exists():
+        with tarfile.open(shared) as archive:
+            archive.extractall(folder, filter="data")
+        return sorted(folder.rglob("*.jpg"))
+    rng = np.random.default_rng(0)
+    for number in range(64):
+        small = Image.fromarray(rng.integers(0, 256, (32, 42, 3), dtype=np.uint8))
+        small.resize((336, 256)).save(folder / f"{number}.jpg", quality=90)
+    return sorted(folder.iterdir())
+
+
+def links(folder: pathlib.Path, originals: list[pathlib.Path], count: int) -> pathlib.Path:
+    """A folder of as many links to image files."""
+    folder.mkdir()
+    for number, path in zip(range(count), itertools.cycle(originals), strict=False):
+        (folder / f"{number:06}.jpg").symlink_to(path)
+    return folder
+
+
+def exported(name: str, folder: pathlib.Path) -> pathlib.Path:
+    """The SavedModel of a network with random weights, written by a process that is gone."""
+    code = (
+        "import sys, kerasnets\n"
+        "from kerasnets.export import export\n"
+        "name, folder = sys.argv[1:]\n"
+        "network = kerasnets.build(name, classifier_activation=None)\n"
+        "names = tuple(map(str, range(network.output_shape[-1])))\n"
+        "export(network, kerasnets.info(name).preprocessing, names, folder)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, name, str(folder)], check=True)
+    return folder / "1"
+
+
+def measure(name: str, root: pathlib.Path, photos: pathlib.Path, rounds: int) -> None:
+    """Prints the speed of each way, and the ratios within the rounds."""
+    import tensorflow as tf
+
+    from kerasnets.prediction import open_model
+    from kerasnets.prediction.sources import items
+    from kerasnets.prediction.writing import Out, write_answers
+
+    version = exported(name, root / name)
+    loaded, model = tf.saved_model.load(version), open_model(version)
+    files = [path.read_bytes() for path in sorted(photos.iterdir())]
+    tensor, serving = loaded.signatures["tensor"], loaded.signatures["serving_default"]
+    shape = tensor.structured_input_signature[1]["tensor"].shape[1:]
+    pixels = tf.random.stateless_normal((BATCH, *shape), (0, 0))
+    batches = [files[at : at + BATCH] for at in range(0, len(files), BATCH)]
+
+    def network() -> None:
+        for batch in batches:
+            tensor(tensor=pixels[: len(batch)])["logits"].numpy()
+
+    def signature() -> None:
+        for batch in batches:
+            serving(image_bytes=tf.constant(batch))["top_scores"].numpy()
+
+    def predict() -> None:
+        out = Out(root / "answers.csv")
+        out.begin(overwrite=True)
+        write_answers(model, items([str(photos)]), out)
+
+    ways = {"network": network, "signature": signature, "predict": predict}
+    times = in_turn({way: timed(work) for way, work in ways.items()}, rounds)
+    speeds = {way: len(files) / statistics.median(seconds) for way, seconds in times.items()}
+    ratios = [
+        statistics.median(a / b for a, b in zip(times[other], times["predict"], strict=True))
+        for other in ("network", "signature")
+    ]
+    print(f"{name:14}{speeds['network']:10.1f}{speeds['signature']:11.1f}"
+          f"{speeds['predict']:9.1f}{ratios[0]:11.2f}{ratios[1]:13.2f}", flush=True)  # fmt: skip
+
+
+def timed(work: Callable[[], None]) -> Callable[[], float]:
+    def seconds() -> float:
+        start = time.perf_counter()
+        work()
+        return time.perf_counter() - start
+
+    return seconds
+
+
+def measure_memory(root: pathlib.Path, originals: list[pathlib.Path], counts: list[int]) -> None:
+    """Prints the largest memory of the command for each number of images."""
+    version = exported("lenet5_modern", root / "lenet5_modern")
+    code = (
+        "import resource, sys\n"
+        "from kerasnets.cli.main import main\n"
+        "main(sys.argv[1:])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+    for count in counts:
+        photos = links(root / f"photos{count}", originals, count)
+        out = root / f"answers{count}.csv"
+        words = ["predict", str(version), str(photos), "--out", str(out)]
+        start = time.perf_counter()
+        result = subprocess.run(
+            [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True, check=True
+        )
+        seconds = time.perf_counter() - start
+        rows = sum(1 for _ in out.open()) - 1
+        print(f"{count:,} images: {result.stdout.strip()} MiB, {rows:,} rows, {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

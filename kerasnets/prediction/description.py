@@ -1,0 +1,59 @@
+"""What an export for devices says of itself: the names of its classes, and its preprocessing."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kerasnets.errors import UserError
+from kerasnets.export.names import FACTS, LABELS
+from kerasnets.files import parse_json
+from kerasnets.inputs import Preprocessing
+
+
+class Description(NamedTuple):
+    """What is needed to ask an export, and what else it tells.
+
+    Attributes:
+        class_names: By label.
+        preprocessing: Preprocessing of the network.
+        facts: All that ``model.json`` says.
+    """
+
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    facts: dict[str, Any]
+
+
+def description(path: pathlib.Path, inside: Mapping[str, str]) -> Description:
+    """The description in a file, or that of the files beside it.
+
+    Args:
+        path: The export.
+        inside: Texts in the file by name, as far as it has any.
+
+    Raises:
+        UserError: When there is none, or it is damaged.
+    """
+    try:
+        labels, text = (inside.get(name) or _beside(path, name) for name in (LABELS, FACTS))
+        facts = parse_json(text)
+        given = {name: _plain(value) for name, value in facts["preprocessing"].items()}
+        return Description(tuple(labels.splitlines()), Preprocessing(**given), facts)
+    except OSError as error:
+        raise UserError(
+            f"{os.fspath(path)!r} does not tell its classes and its preprocessing, and there is no "
+            f"{LABELS} with {FACTS} beside it; export the network with kerasnets export."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"The {FACTS} of {os.fspath(path)!r} is damaged: {error!r}.") from error
+
+
+def _beside(path: pathlib.Path, name: str) -> str:
+    return (path.parent / name).read_text(encoding="utf-8")
+
+
+def _plain(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value

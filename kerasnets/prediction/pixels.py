@@ -1,0 +1,93 @@
+"""From an image file to the pixels that a network takes, by Pillow: no framework is loaded.
+
+The files are those that `kerasnets.data.images` decodes, and so is what is refused. Pixels may
+differ from TensorFlow's by rounding: Pillow rounds between columns and rows.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from kerasnets.data.marks import FORMATS, START, format_of, refusal
+from kerasnets.inputs import Preprocessing
+from kerasnets.prediction.prediction import Unreadable
+
+# As `kerasnets.data.formats` has it, which loads TensorFlow.
+MAX_PIXELS = 89_478_485
+KERNELS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "nearest": Image.Resampling.NEAREST,
+    "area": Image.Resampling.BOX,
+    "lanczos3": Image.Resampling.LANCZOS,
+}
+
+
+def fitted(content: bytes, channels: int, preprocessing: Preprocessing) -> np.ndarray | Unreadable:
+    """The pixels of an image file at the network's size, upright.
+
+    Args:
+        content: A JPEG, PNG, BMP, WebP or GIF file (the first frame).
+        channels: 1 for grayscale, 3 for RGB.
+        preprocessing: The network's.
+
+    Returns:
+        (height, width, channels) uint8, or why there are none.
+    """
+    if format_of(content[:START]) is None:
+        return Unreadable(refusal(content[:START]))
+    try:
+        with Image.open(io.BytesIO(content), formats=_KNOWN) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            image = ImageOps.exif_transpose(_eight_bits(opened))
+            image = _fit(image.convert("L" if channels == 1 else "RGB"), preprocessing)
+            return np.asarray(image).reshape(*preprocessing.size, channels)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return Unreadable(f"larger than the limit of {MAX_PIXELS:,} pixels")
+    except UnidentifiedImageError:
+        return Unreadable("its header is damaged")
+    # A damaged file can make a decoder raise anything.
+    except Exception as error:
+        return Unreadable(" ".join(str(error).split())[:100].rstrip(" .") or type(error).__name__)
+
+
+_KNOWN = [name.upper() for name in FORMATS]
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The image; of sixteen bits the upper eight, which Pillow would cut off at 255."""
+    if not image.mode.startswith("I"):
+        return image
+    upper = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    upper.info, upper.getexif = image.info, image.getexif
+    return upper
+
+
+def _fit(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """What `kerasnets.data.images.fit` does."""
+    (height, width), side = preprocessing.size, preprocessing.resize_to
+    kernel = KERNELS[preprocessing.interpolation]
+    if preprocessing.fit == "stretch":
+        return image.resize((width, height), kernel)
+    if preprocessing.fit == "pad":
+        square = image.resize((side, side), kernel)
+        return _centred(square, width, height)
+    short = min(image.size)
+    image = image.resize((side * image.width // short, side * image.height // short), kernel)
+    return _centred(image, width, height)
+
+
+def _centred(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The middle of an image, black where it is smaller; `round` takes halves to even numbers."""
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, (N, classes) float32, finer than those that eight bits can hold."""
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,100 @@
+"""``kerasnets predict --out`` and ``kerasnets merge`` as processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from kerasnets.export import Form, export_run
+from tests.conftest import ROOT
+from tests.prediction.made import photographs
+
+
+@pytest.fixture(scope="module")
+def models(short_run, tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    export_run(short_run, root / "litert", form=Form(format="litert"))
+    export_run(short_run, root / "savedmodel")
+    return root
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Three hundred images, some of which cannot be read, many times."""
+    folder = tmp_path_factory.mktemp("photos")
+    photographs(folder / "some", 300, bad=(7, 150, 299))
+    for copy in range(20):
+        (folder / f"copy{copy}").symlink_to(folder / "some")
+    return folder
+
+
+def command(*arguments):
+    words = [sys.executable, "-m", "kerasnets.cli.main", "predict", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def finished(*arguments):
+    process = command(*arguments)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending"),
+    [
+        ("litert", "csv"),
+        ("litert", "parquet"),
+        pytest.param("savedmodel", "csv", marks=pytest.mark.slow),
+    ],
+)
+def test_a_killed_process_goes_on_to_the_same_bytes(kind, ending, models, photos, tmp_path):
+    whole, path = tmp_path / f"whole.{ending}", tmp_path / f"answers.{ending}"
+    finished(models / kind, photos, "--out", whole)
+    process = command(models / kind, photos, "--out", path)
+    progress = tmp_path / f"answers.{ending}.progress"
+    deadline = time.monotonic() + 60
+    while not progress.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert progress.exists()
+    assert not path.exists()
+    said = finished(models / kind, photos, "--out", path, "--resume")
+    assert f"Written to {path}: 6,237 answers; 63 bad files are in {path}.bad.csv." in said
+    assert path.read_bytes() == whole.read_bytes()
+    bad = [(tmp_path / f"{each.name}.bad.csv").read_bytes() for each in (path, whole)]
+    assert bad[0] == bad[1]
+    assert {each.name for each in tmp_path.iterdir()} == {
+        *(f"{name}.{ending}" for name in ("whole", "answers")),
+        *(f"{name}.{ending}.bad.csv" for name in ("whole", "answers")),
+    }
+    assert f"{path} is complete." in finished(models / kind, photos, "--out", path, "--resume")
+
+
+def test_machines_share_the_work(models, photos, tmp_path, kerasnets_command):
+    whole, path = tmp_path / "whole.jsonl", tmp_path / "answers.jsonl"
+    finished(models / "litert", photos / "some", "--out", whole)
+    for index in (1, 2):
+        finished(models / "litert", photos / "some", "--out", path, "--shard", f"{index}/2")
+    result = kerasnets_command("merge", path)
+    assert result.stdout == f"Written to {path}: 297 answers, 3 bad files.\n"
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_only_one_process_writes_a_file(models, photos, tmp_path):
+    path = tmp_path / "answers.csv"
+    first = command(models / "litert", photos, "--out", path)
+    while not (tmp_path / "answers.csv.progress").exists() and first.poll() is None:
+        time.sleep(0.005)
+    second = command(models / "litert", photos, "--out", path, "--resume")
+    assert f"Another process writes '{path}'." in second.communicate()[1]
+    assert second.returncode == 2
+    first.communicate()
+    assert first.returncode == 0
+    assert path.exists()
