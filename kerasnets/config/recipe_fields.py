@@ -91,6 +91,8 @@ class Recipe:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Precision that the layers compute in; mixed_float16 scales the loss."""
 
+    oversample: Annotated[float, Range(0, 1, "[]")] = 0.0
+    """How far rare classes are repeated in an epoch: 0 not at all, 1 as often as the largest."""
     augment: str = "none"
     """Augmentation of the training images: names or layers, see docs/data.md."""
     randaugment: Count = 0

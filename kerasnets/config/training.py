@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from kerasnets.config.class_weights import check_class_weights
 from kerasnets.config.recipe_fields import Fraction, Recipe
 from kerasnets.errors import UserError
 from kerasnets.fast.tricks import TrainingTrick, check
@@ -55,6 +56,9 @@ class TrainConfig:
     """Run folder of another network, from which the layers that fit are copied."""
     out: pathlib.Path | None = None
     """Run folder; a new one under runs/ if not given."""
+    class_weights: Mapping[str, float] | Literal["balanced"] | None = None
+    """Weight of each class in the training's loss: balanced, for classes of different sizes, or
+    the weights by name; all are 1 if not given."""
     bad_images: Literal["error", "skip"] = "error"
     """What an unreadable training image does: error stops, skip leaves out up to 1 % of them."""
     seed: Annotated[int, Range(0, 2**32 - 1, "[]")] = 0
@@ -81,7 +85,9 @@ class TrainConfig:
     """How the run was extended, in order; `train` records it."""
 
     def __post_init__(self) -> None:
-        check_fields(self, "test_fraction", "seed", "save_minutes", "save_steps")
+        check_fields(self, "test_fraction", "class_weights", "seed", "save_minutes", "save_steps")
+        if isinstance(self.class_weights, Mapping):
+            check_class_weights(self.class_weights)
         check(self.fast, "training")
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -20,22 +21,31 @@ class MAPCriterion(keras.losses.Loss):
     Args:
         j: Penalty of the class of all that is no character; positive. Half the smallest
             squared distance between two of the codes keeps it inside their spacing.
+        class_weights: What the loss of an image of each class is multiplied by; 1 if not given.
 
     Source: LeCun et al. 1998, equation 9.
     """
 
-    def __init__(self, j: float = 12.0, name: str = "map_criterion", **kwargs) -> None:
+    def __init__(
+        self,
+        j: float = 12.0,
+        class_weights: Sequence[float] = (),
+        name: str = "map_criterion",
+        **kwargs,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.j = j
+        self.class_weights = tuple(class_weights)
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         true = ops.sum(y_pred * ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype), axis=-1)
         rubbish = ops.full_like(y_pred[:, :1], -self.j)
-        return ops.logsumexp(ops.concatenate([y_pred, rubbish], axis=-1), axis=-1) - true
+        losses = ops.logsumexp(ops.concatenate([y_pred, rubbish], axis=-1), axis=-1) - true
+        return _weighted(losses, y_true, self.class_weights)
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "j": self.j}
+        return {**super().get_config(), "j": self.j, "class_weights": self.class_weights}
 
 
 @keras.saving.register_keras_serializable(package="kerasnets")
@@ -44,6 +54,8 @@ class CrossEntropy(keras.losses.Loss):
 
     Args:
         smoothing: e above, in [0, 1).
+        class_weights: What the loss of an image of each class is multiplied by; 1 if not given.
+            A mixed image has the mixture of its classes' weights.
 
     Labels are integers, (N,), or distributions over the classes, (N, classes), as mixup makes
     them.
@@ -51,11 +63,21 @@ class CrossEntropy(keras.losses.Loss):
     Source: Szegedy et al. 2015, arXiv 1512.00567, section 7.
     """
 
-    def __init__(self, smoothing: float = 0.0, name: str = "cross_entropy", **kwargs) -> None:
+    def __init__(
+        self,
+        smoothing: float = 0.0,
+        class_weights: Sequence[float] = (),
+        name: str = "cross_entropy",
+        **kwargs,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.smoothing = smoothing
+        self.class_weights = tuple(class_weights)
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        return _weighted(self._losses(y_true, y_pred), y_true, self.class_weights)
+
+    def _losses(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         # Keras declares no types.
         losses: Any = keras.losses
         soft = is_soft(y_true)
@@ -71,7 +93,8 @@ class CrossEntropy(keras.losses.Loss):
         )
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "smoothing": self.smoothing}
+        own = {"smoothing": self.smoothing, "class_weights": self.class_weights}
+        return {**super().get_config(), **own}
 
 
 def is_soft(labels: Any) -> bool:
@@ -79,12 +102,26 @@ def is_soft(labels: Any) -> bool:
     return len(labels.shape) == 2 and labels.shape[-1] != 1
 
 
-def build_loss(recipe: Recipe, *, training: bool = True) -> keras.losses.Loss:
+def _weighted(losses: Any, labels: Any, class_weights: Sequence[float]) -> Any:
+    """Losses of images, (N,), times the weights of their classes."""
+    if not class_weights:
+        return losses
+    table: Any = ops.convert_to_tensor(class_weights, losses.dtype)
+    if is_soft(labels):
+        return losses * ops.sum(ops.cast(labels, losses.dtype) * table, axis=-1)
+    return losses * ops.take(table, ops.reshape(ops.cast(labels, "int32"), (-1,)))
+
+
+def build_loss(
+    recipe: Recipe, *, training: bool = True, class_weights: Sequence[float] = ()
+) -> keras.losses.Loss:
     """The recipe's loss of labels and logits.
 
     Args:
-        training: For measuring, the labels are not smoothed.
+        training: For measuring, labels are not smoothed and classes not weighted.
+        class_weights: The weight of each class, by label; none for equal ones.
     """
+    weights = class_weights if training else ()
     if recipe.loss == "map":
-        return MAPCriterion()
-    return CrossEntropy(recipe.label_smoothing if training else 0.0)
+        return MAPCriterion(class_weights=weights)
+    return CrossEntropy(recipe.label_smoothing if training else 0.0, weights)

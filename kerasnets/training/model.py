@@ -38,6 +38,8 @@ class TrainingModel(keras.Model):
         steps_per_epoch: Updates in an epoch.
         synchronize: Let batch norms take their statistics from all devices' images together.
         fast: What makes a step faster, see `kerasnets.fast.tricks`.
+        class_weights: The weight of each class in the loss of training, by label; none for equal
+            ones.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class TrainingModel(keras.Model):
         *,
         synchronize: bool = False,
         fast: Sequence[TrainingTrick] = ("auto",),
+        class_weights: Sequence[float] = (),
     ) -> None:
         on_images = with_preprocessing(network, preprocessing)
         super().__init__(on_images.input, on_images.output, name=on_images.name)
@@ -70,7 +73,7 @@ class TrainingModel(keras.Model):
             else with_preprocessing(fast_network, preprocessing)
         )
         self.recipe = recipe
-        self.training_loss: Callable[..., Any] = build_loss(recipe)
+        self.training_loss: Callable[..., Any] = build_loss(recipe, class_weights=class_weights)
         self.measured_loss: Callable[..., Any] = build_loss(recipe, training=False)
         if recipe.ema:
             self.updates = self._follower((), "int64", "zeros", "updates")

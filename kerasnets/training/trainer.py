@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnets.config.class_weights import by_label
 from kerasnets.config.training import TrainConfig
 from kerasnets.data.bad_images import (
     BadImage,
@@ -24,6 +25,7 @@ from kerasnets.data.bad_images import (
     without_bad_images,
     write_list,
 )
+from kerasnets.data.balance import balanced_weights, oversampled
 from kerasnets.data.pipeline import read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
 from kerasnets.evaluation.evaluator import evaluate
@@ -148,7 +150,28 @@ def _load(config: TrainConfig, earlier: Run | None) -> Dataset:
     if earlier is not None:
         earlier.check_data(dataset)
     check_validation(chosen_recipe(config), dataset.splits)
+    class_weights(config, dataset.splits["train"], dataset.class_names)
     return dataset
+
+
+def class_weights(
+    config: TrainConfig, split: Split, class_names: tuple[str, ...]
+) -> tuple[float, ...]:
+    """The weight of each class in the loss, by label; none where all are alike.
+
+    Args:
+        config: Configuration of the run.
+        split: The training images, as often as an epoch has them.
+        class_names: By label.
+
+    Raises:
+        UserError: When the configuration names other classes, or a class has no images.
+    """
+    if config.class_weights is None:
+        return ()
+    if config.class_weights == "balanced":
+        return by_label(balanced_weights(split.labels, class_names), class_names)
+    return by_label(config.class_weights, class_names)
 
 
 @contextlib.contextmanager
@@ -198,7 +221,10 @@ def _read_splits(
         how = augment.get(name, "none")
         return read(splits[name], run.preprocessing, channels, how, name=name, scratch=scratch)
 
-    return {name: cached(name) for name in splits}, bad
+    found = {name: cached(name) for name in splits}
+    # Behind the cache, which keeps each image once.
+    found["train"] = oversampled(found["train"], run.recipe.oversample)
+    return found, bad
 
 
 def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placement) -> None:
@@ -212,6 +238,7 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placem
         steps,
         synchronize=config.sync_batch_norm,
         fast=config.fast,
+        class_weights=class_weights(config, splits["train"], run.class_names),
     )
     step = checkpoints.restore(run.folder / "checkpoints", model)
     where.agree(step, f"the step to go on from; all must share {str(run.folder)!r}")

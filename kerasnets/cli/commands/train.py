@@ -49,16 +49,23 @@ class Train:
             help="Recipe to train by: a name of `kerasnets recipes`, or a TOML or JSON file.",
             help_behavior_hint="(default: that of the network or the data set)",
         )
+        weights = arg(
+            metavar="balanced|FILE",
+            help="Weights of the classes in the loss: balanced, for classes of different sizes, or "
+            "a CSV, JSON or TOML file of class and weight; all are 1 if not given.",
+        )
         return {
-            **flags_of(TrainConfig, "recipe", "extensions"),
+            **flags_of(TrainConfig, "recipe", "extensions", "class_weights"),
             **flags_of(cls, "config"),
             "recipe": Annotated[str, chosen],
+            "class_weights": Annotated[str, weights],
             **flags_of(Recipe, "name", "source", "reported", default="the recipe's"),
         }
 
     @classmethod
     def from_flags(cls, given: dict[str, Any]) -> Train:
         """The command; what is not given comes from the resumed run, the recipe or the defaults."""
+        from kerasnets.config.class_weights import read_class_weights
         from kerasnets.config.recipes import recipe
         from kerasnets.runs.folder import check_epochs
 
@@ -67,6 +74,8 @@ class Train:
             return {name: given.pop(name) for name in names}
 
         own, run = taken(cls), taken(TrainConfig)
+        if run.get("class_weights", "balanced") != "balanced":
+            run["class_weights"] = read_class_weights(pathlib.Path(run["class_weights"]))
         if "recipe" in run:
             run["recipe"] = recipe(run["recipe"])
         config = TrainConfig(**run)
