@@ -78,8 +78,11 @@ class Recipe:
     warmup_from: Fraction = 0.0
     """Learning rate at the start of the warm-up, as a fraction of the highest."""
 
-    loss: Literal["cross_entropy", "map"] = "cross_entropy"
-    """Loss: cross_entropy, or LeNet-5's map, which has one more class of constant penalty."""
+    loss: Literal["cross_entropy", "map", "binary_cross_entropy", "squared_error", "huber"] = (
+        "cross_entropy"
+    )
+    """Loss: cross_entropy, or LeNet-5's map, which has one more class of constant penalty;
+    binary_cross_entropy for several labels; squared_error or huber for numbers."""
     label_smoothing: Fraction = 0.0
     """Fraction of the target that is spread over all classes."""
     auxiliary_loss: NonNegative = 0.0

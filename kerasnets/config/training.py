@@ -15,6 +15,7 @@ from kerasnets.errors import UserError
 from kerasnets.fast.tricks import TrainingTrick, check
 from kerasnets.files import parse_json
 from kerasnets.registry import info
+from kerasnets.tasks import TASKS, TaskName
 from kerasnets.values import Range, check_fields, from_plain
 
 
@@ -39,6 +40,8 @@ class TrainConfig:
 
     model: str = "lenet5"
     """Network to train: a name from `kerasnets list`."""
+    task: TaskName = "classification"
+    """Task: classification, one class for each image; multilabel, several; regression, numbers."""
     data: str = "digits"
     """Data set: digits, a TFDS name such as mnist, folder:PATH, or another of docs/data.md."""
     recipe: Recipe | None = None
@@ -85,7 +88,9 @@ class TrainConfig:
     """How the run was extended, in order; `train` records it."""
 
     def __post_init__(self) -> None:
-        check_fields(self, "test_fraction", "class_weights", "seed", "save_minutes", "save_steps")
+        check_fields(
+            self, "task", "test_fraction", "class_weights", "seed", "save_minutes", "save_steps"
+        )
         if isinstance(self.class_weights, Mapping):
             check_class_weights(self.class_weights)
         check(self.fast, "training")
@@ -99,23 +104,31 @@ class TrainConfig:
         """The same run with every default written out.
 
         Raises:
-            UserError: When the network or the recipe is not known.
+            UserError: When the network or the recipe is not known, or does not go with the task.
         """
         name = info(self.model).name
-        chosen = self.recipe or default_recipe(name, self.data)
+        chosen = self.recipe or default_recipe(name, self.data, self.task)
+        TASKS[self.task].check_settings(chosen, self)
         return dataclasses.replace(self, model=name, recipe=chosen)
 
 
-def default_recipe(model: str, data: str) -> Recipe:
+def default_recipe(model: str, data: str, task: TaskName = "classification") -> Recipe:
     """The recipe that a run takes when none is named.
 
-    It is the network's own for this data set, or the data set's own, or the network's own.
+    It is the network's own for this data set, or the data set's own, or the network's own; with
+    the loss of the task.
     """
     from kerasnets.config.recipes import RECIPES, recipe
 
     own = info(model).recipe
     names = (f"{own}_{data}", data, own)
-    return recipe(next((name for name in names if name in RECIPES), own))
+    return for_task(recipe(next((name for name in names if name in RECIPES), own)), task)
+
+
+def for_task(recipe: Recipe, task: TaskName) -> Recipe:
+    """The recipe with the task's own loss, where it has that of another one."""
+    losses = TASKS[task].losses
+    return recipe if recipe.loss in losses else dataclasses.replace(recipe, loss=losses[0])
 
 
 def to_json(config: TrainConfig) -> str:

@@ -12,22 +12,28 @@ from kerasnets.errors import UserError
 
 
 def balanced_weights(labels: np.ndarray, class_names: Sequence[str]) -> dict[str, float]:
-    """The weight of each class by name: ``images / (classes * images of the class)``.
+    """The weight of each class by name.
 
-    The mean over the images is 1, and all classes weigh the same in the whole.
+    Of one class for each image it is ``images / (classes * images of the class)``: the mean over
+    the images is 1, and all classes weigh the same in the whole. Of several it is the number of
+    images without the class for each one with it, so that yes and no weigh the same.
 
     Args:
-        labels: Labels of the training images, (N,).
+        labels: Labels of the training images, (N,), or (N, classes) of 0 and 1.
         class_names: By label.
 
     Raises:
         UserError: When a class has no images.
     """
-    counts = np.bincount(labels, minlength=len(class_names))
+    one = labels.ndim == 1
+    counts = np.bincount(labels, minlength=len(class_names)) if one else (labels > 0).sum(axis=0)
     if not counts.all():
         name = class_names[int(counts.argmin())]
         raise UserError(f"Balanced class weights: the class {name!r} has no training images.")
-    weights = len(labels) / (len(class_names) * counts)
+    if one:
+        weights = len(labels) / (len(class_names) * counts)
+    else:
+        weights = np.maximum(len(labels) - counts, 1) / counts
     return dict(zip(class_names, weights.tolist(), strict=True))
 
 

@@ -181,7 +181,7 @@ def read_confusion(folder: str | os.PathLike, classes: int) -> np.ndarray:
         UserError: When the file is damaged or not there.
     """
     path = pathlib.Path(folder) / CONFUSION
-    rows = _rows(path)
+    rows = read_rows(path)
     try:
         matrix = np.array([row[1:] for row in rows[1:]], np.int64)
     except (ValueError, OverflowError) as error:
@@ -213,7 +213,7 @@ def read_mistakes(folder: str | os.PathLike) -> list[NamedMistake]:
     path = pathlib.Path(folder) / MISTAKES
     if not path.is_file():
         raise UserError(f"The run in {str(folder)!r} has no evaluation: there is no {path}.")
-    header, *rows = _rows(path) or [[]]
+    header, *rows = read_rows(path) or [[]]
     try:
         found = [dict(zip(header, row, strict=True)) for row in rows]
         return [
@@ -224,7 +224,12 @@ def read_mistakes(folder: str | os.PathLike) -> list[NamedMistake]:
         raise UserError(f"{str(path)!r} is no list of mistakes: {error}.") from error
 
 
-def _rows(path: pathlib.Path) -> list[list[str]]:
+def read_rows(path: pathlib.Path) -> list[list[str]]:
+    """The rows of a table that an evaluation wrote.
+
+    Raises:
+        UserError: When it cannot be read.
+    """
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             return [row for row in csv.reader(file) if row]

@@ -59,6 +59,7 @@ def export_run(
         # So that none of the images that the run held out gives a scale.
         test_fraction=run.config.test_fraction,
         validation_fraction=run.recipe.validation_fraction,
+        task=run.config.task,
     )
     facts = {
         "data": run.config.data,
@@ -71,6 +72,8 @@ def export_run(
         run.class_names,
         folder,
         form=form,
+        task=run.task,
+        thresholds=run.thresholds,
         calibration=pixels,
         facts=facts,
     )

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from kerasnets.data.marks import START, format_of, refusal
 from kerasnets.errors import UserError
+from kerasnets.export.names import PRESENT
 from kerasnets.export.versions import versions
 from kerasnets.runs.run import Run
 
@@ -26,12 +27,15 @@ class Prediction:
         classes: Names of the best classes, best first.
         scores: Their probabilities.
         probabilities: Probabilities of all classes, by label.
+        present: Whether each of the best classes reaches its threshold, where an image may have
+            several; ``None`` elsewhere.
     """
 
     image: pathlib.Path
     classes: tuple[str, ...]
     scores: tuple[float, ...]
     probabilities: np.ndarray
+    present: tuple[bool, ...] | None = None
 
     @classmethod
     def of(cls, image: pathlib.Path, answer: Mapping[str, ArrayLike]) -> Prediction:
@@ -42,6 +46,7 @@ class Prediction:
             classes=tuple(name.decode() if isinstance(name, bytes) else name for name in names),
             scores=tuple(np.asarray(answer["top_scores"]).tolist()),
             probabilities=np.asarray(answer["probabilities"], np.float32),
+            present=tuple(np.asarray(answer[PRESENT]).tolist()) if PRESENT in answer else None,
         )
 
 

@@ -59,7 +59,9 @@ def load_classifier(model: str | os.PathLike) -> Classifier:
         return _signature(*_loaded(folder), "serving_default", ANSWER)
     check_backend("tensorflow")
     run = Run.load(folder)
-    return classifier(run.network(), run.preprocessing, run.class_names)
+    run.task.check("predict")
+    network, seen, names = run.network(), run.preprocessing, run.class_names
+    return classifier(network, seen, names, run.task, run.thresholds)
 
 
 def load_explainer(folder: pathlib.Path) -> Classifier:
@@ -114,4 +116,4 @@ def _predict_one(classify: Classifier, path: pathlib.Path) -> Prediction:
         raise UserError(
             f"{str(path)!r} cannot be read as an image: {image_reason(error)}."
         ) from error
-    return Prediction.of(path, {name: outputs[name].numpy()[0] for name in ANSWER})
+    return Prediction.of(path, {name: each.numpy()[0] for name, each in outputs.items()})

@@ -16,7 +16,8 @@ from kerasnets.fast.faster import faster, keras_device
 from kerasnets.fast.tricks import TrainingTrick, chosen
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.private import reads_no_batch_to_build
-from kerasnets.training.losses import build_loss, is_soft
+from kerasnets.tasks import TASKS, Task
+from kerasnets.training.losses import build_loss, build_measure
 from kerasnets.training.optimization import build_optimizer
 
 # By name where a network has auxiliary classifiers.
@@ -38,6 +39,7 @@ class TrainingModel(keras.Model):
         steps_per_epoch: Updates in an epoch.
         synchronize: Let batch norms take their statistics from all devices' images together.
         fast: What makes a step faster, see `kerasnets.fast.tricks`.
+        task: What it is trained for.
         class_weights: The weight of each class in the loss of training, by label; none for equal
             ones.
     """
@@ -51,6 +53,7 @@ class TrainingModel(keras.Model):
         *,
         synchronize: bool = False,
         fast: Sequence[TrainingTrick] = ("auto",),
+        task: Task = TASKS["classification"],
         class_weights: Sequence[float] = (),
     ) -> None:
         on_images = with_preprocessing(network, preprocessing)
@@ -89,7 +92,7 @@ class TrainingModel(keras.Model):
             jit_compile=compiled,
         )
         # A metric given to `compile` has its variables only after the first batch.
-        self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        self.measure = build_measure(task, int(_predictions(network.output).shape[-1]))
         self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> Logits:
@@ -241,9 +244,8 @@ class TrainingModel(keras.Model):
         y_pred: Logits,
         sample_weight: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Accuracy of the predictions; a mixed label counts as its largest part."""
-        labels = ops.argmax(y, axis=-1) if is_soft(y) else y
-        self.accuracy.update_state(labels, _predictions(y_pred), sample_weight)
+        """The task's figure of the predictions."""
+        self.measure.update_state(y, _predictions(y_pred), sample_weight)
         return self.get_metrics_result()
 
     @contextlib.contextmanager

@@ -28,8 +28,8 @@ from kerasnets.data.bad_images import (
 from kerasnets.data.balance import balanced_weights, oversampled
 from kerasnets.data.pipeline import read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
-from kerasnets.evaluation.evaluator import evaluate
-from kerasnets.evaluation.report import write_report
+from kerasnets.evaluation.evaluator import logits_of_split
+from kerasnets.evaluation.tasks import EVALUATIONS, evaluate_task, write_report
 from kerasnets.files import check_writable
 from kerasnets.inspection.memory import batch_within
 from kerasnets.lazy import check_backend
@@ -53,6 +53,7 @@ from kerasnets.training.callbacks import FiniteLoss, History, KeepBest, Progress
 from kerasnets.training.distribution import Placement, check, placement
 from kerasnets.training.networks import starting_network
 from kerasnets.training.process import logging_to, repeatable, seeded
+from kerasnets.training.targets import Units, in_units
 from kerasnets.training.trackers import check_trackers, trackers
 from kerasnets.training.validation import (
     MeasureAverages,
@@ -199,7 +200,7 @@ def _finish(
             _fit(run, network, splits, where)
     if where.chief:
         # Built anew: without auxiliary classifiers, and computing in float32.
-        _report(run, run.network(), splits[dataset.held_out], dataset)
+        _report(run, run.network(), splits, dataset)
     with where.together():
         # A worker that ends takes the others with it, so all wait for the chief.
         where.agree(0, "")
@@ -230,6 +231,9 @@ def _read_splits(
 def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placement) -> None:
     """Trains from the last checkpoint, or from the beginning, to the last epoch."""
     config, recipe = run.config, run.recipe
+    units = Units.of(run.task, splits["train"])
+    if units is not None:
+        splits = {name: units.standardized(split) for name, split in splits.items()}
     steps = steps_per_epoch(splits["train"], recipe.batch_size)
     model = where.training_model(
         network,
@@ -238,19 +242,20 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placem
         steps,
         synchronize=config.sync_batch_norm,
         fast=config.fast,
+        task=run.task,
         class_weights=class_weights(config, splits["train"], run.class_names),
     )
     step = checkpoints.restore(run.folder / "checkpoints", model)
     where.agree(step, f"the step to go on from; all must share {str(run.folder)!r}")
     if step:
         log.info("going on from step %d", step)
-    callbacks, history = _callbacks(run, splits, where, step, steps)
+    callbacks, history = _callbacks(run, splits, where, step, steps, units)
     validation, validation_steps = None, None
     if "validation" in splits:
         batch = batch_within(network, replicas=where.replicas)
         validation, validation_steps = validation_batches(run, splits["validation"], where, batch)
     epoch, done = divmod(step, steps)
-    if has_stopped(recipe, history.accuracies, config.extended_after):
+    if has_stopped(recipe, history.measured, config.extended_after):
         epoch = recipe.epochs
     with _quiet_ends(callbacks), where.together(), repeatable():
         while epoch < recipe.epochs and not model.stop_training:
@@ -277,7 +282,8 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placem
     model.use_averages()
     _check_weights(network, where)
     if where.chief:
-        save_weights(network, run.weights_path, {EXTENSIONS: str(len(config.extensions))})
+        with in_units(network, units):
+            save_weights(network, run.weights_path, {EXTENSIONS: str(len(config.extensions))})
 
 
 def _steps_together(run: Run, where: Placement, steps: int) -> int:
@@ -304,11 +310,17 @@ def _check_weights(network: keras.Model, where: Placement) -> None:
 
 
 def _callbacks(
-    run: Run, splits: dict[str, Split], where: Placement, step: int, steps: int
+    run: Run,
+    splits: dict[str, Split],
+    where: Placement,
+    step: int,
+    steps: int,
+    units: Units | None,
 ) -> tuple[list[keras.callbacks.Callback], History]:
     """What happens beside the steps. Only the chief shows and writes; the order matters."""
     config, recipe = run.config, run.recipe
-    history = History(run.folder / "history.csv", step // steps, write=where.chief)
+    measure = run.task.measure
+    history = History(run.folder / "history.csv", step // steps, measure=measure, write=where.chief)
     loss = FiniteLoss(run.folder / "checkpoints", step)
     guard = SaveCheckpoints(
         loss,
@@ -317,9 +329,9 @@ def _callbacks(
         write=where.chief,
         shared=where.workers > 1,
     )
-    best = max(history.accuracies, default=-1.0)
-    keep = KeepBest(run.folder / "best.safetensors", best, write=where.chief)
-    watch = WatchValidation(recipe, history.accuracies, config.extended_after)
+    best = max(history.measured, default=-math.inf)
+    keep = KeepBest(run.folder / "best.safetensors", best, units=units, write=where.chief)
+    watch = WatchValidation(recipe, history.measured, config.extended_after)
     common = [MeasureAverages(), loss, history, watch, keep]
     if not where.chief:
         return [*common, guard], history
@@ -340,11 +352,25 @@ def _quiet_ends(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
                 callback.close()
 
 
-def _report(run: Run, network: keras.Model, split: Split, dataset: Dataset) -> None:
+def _take_thresholds(run: Run, network: keras.Model, splits: dict[str, Split]) -> None:
+    """Writes the thresholds that are best on the validation, where the task has any."""
+    thresholds, validation = EVALUATIONS[run.task.name].thresholds, splits.get("validation")
+    if thresholds is None:
+        return
+    if validation is None:
+        log.info("there is no validation split: classes are answered from a probability of 0.5 on")
+        return
+    logits = logits_of_split(network, validation, run.preprocessing, name="validation")
+    run.write_thresholds(thresholds(logits, validation.labels))
+
+
+def _report(run: Run, network: keras.Model, splits: dict[str, Split], dataset: Dataset) -> None:
     """Measures the finished network and writes the figures and the pictures of the run."""
-    metrics = evaluate(network, split, run.preprocessing, name=dataset.held_out)
-    channels = network.input_shape[-1]
-    write_report(run.folder, metrics, run.class_names, split, run.preprocessing, channels)
+    _take_thresholds(run, network, splits)
+    name, channels, seen = dataset.held_out, network.input_shape[-1], run.preprocessing
+    split = splits[name]
+    metrics = evaluate_task(run.task, network, split, seen, name=name, thresholds=run.thresholds)
+    write_report(run.task, run.folder, metrics, run.class_names, split, seen, channels)
     rows = read_history(run.folder / "history.csv")
     if rows:
         title = f"{run.config.model} on {run.config.data}: {metrics}"

@@ -45,11 +45,14 @@ class Predict:
             raise UserError(f"--top must be 1 to 5. Received: {self.top}.")
         for found in self._progress(self._predictions()):
             best = list(zip(found.classes, found.scores, strict=True))[: self.top]
+            if found.present is not None:
+                best = [each for each, is_ in zip(best, found.present, strict=False) if is_]
             if self.json:
                 answer = [{"class": name, "score": score} for name, score in best]
                 print(json.dumps({"image": str(found.image), "top": answer}))
             else:
-                print(f"{found.image}:", ", ".join(f"{name} {score:.2%}" for name, score in best))
+                names = ", ".join(f"{name} {score:.2%}" for name, score in best)
+                print(f"{found.image}: {names or 'none of the classes'}")
 
     def _predictions(self) -> Iterable[Prediction]:
         if self.url and self.grpc:

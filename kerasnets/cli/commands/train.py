@@ -17,7 +17,7 @@ from kerasnets.cli.flags import flags_of
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
 from kerasnets.config.recipe_fields import Recipe
-from kerasnets.config.training import TrainConfig, default_recipe
+from kerasnets.config.training import TrainConfig, default_recipe, for_task
 from kerasnets.files import check_writable
 from kerasnets.registry import info
 
@@ -85,6 +85,8 @@ class Train:
                 check_epochs(earlier, given["epochs"])
             config = dataclasses.replace(earlier.config, **run)
         chosen = config.recipe or default_recipe(config.model, config.data)
+        if "loss" not in given:
+            chosen = for_task(chosen, config.task)
         config = dataclasses.replace(config, recipe=dataclasses.replace(chosen, **given))
         return cls(config, **own)
 
@@ -94,7 +96,7 @@ class Train:
 
         config = self.config
         check_network(config.model, parse_options(config.options, GIVEN), config.weights)
-        check_data(config.data)
+        check_data(config.data, config.task)
         # What a cluster's other workers cannot write, its first one can.
         if not config.worker:
             folder = run_folder(config, self.resume)

@@ -29,13 +29,14 @@ def with_validation(dataset: Dataset, fraction: float) -> Dataset:
 
 
 def _divided(dataset: Dataset, one: str, held_out: str, fraction: float) -> Dataset:
-    """A split becomes ``train`` and `held_out`: a fraction of each class, always the same one."""
+    """A split becomes ``train`` and `held_out`: always the same fraction, of each class if any."""
     from sklearn.model_selection import train_test_split
 
     whole = dataset.splits[one]
     try:
+        classes = whole.labels if whole.one_class else None
         kept, held = train_test_split(
-            np.arange(whole.size), test_size=fraction, random_state=0, stratify=whole.labels
+            np.arange(whole.size), test_size=fraction, random_state=0, stratify=classes
         )
     except ValueError as error:
         raise UserError(
@@ -54,7 +55,7 @@ def without_unlabelled(dataset: Dataset) -> Dataset:
     """
     splits = {}
     for name, split in dataset.splits.items():
-        missing = int((split.labels < 0).sum())
+        missing = int((split.labels < 0).sum()) if split.one_class else 0
         if missing == 0:
             splits[name] = split
         elif missing == split.size:
