@@ -50,6 +50,10 @@ class TrainConfig:
     """Folder in which TFDS keeps its data sets."""
     test_fraction: Fraction = 0.2
     """Fraction of the images held out for testing where a folder has no splits."""
+    folds: Annotated[int | None, Range(2)] = None
+    """Folds of a cross-validation: as many runs, each measured on the images that it left out."""
+    fold: Annotated[int | None, Range(1)] = None
+    """Which fold the run leaves out, from 1; a cross-validation records it."""
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Options of the network as NAME VALUE pairs, such as `activation sigmoid input_shape
     [64,64,3]`; `kerasnets info NETWORK` lists them."""
@@ -88,9 +92,10 @@ class TrainConfig:
     """How the run was extended, in order; `train` records it."""
 
     def __post_init__(self) -> None:
-        check_fields(
-            self, "task", "test_fraction", "class_weights", "seed", "save_minutes", "save_steps"
-        )
+        names = ("task", "test_fraction", "class_weights", "folds", "fold", "seed")
+        check_fields(self, *names, "save_minutes", "save_steps")
+        if self.fold is not None and self.fold > (self.folds or 0):
+            raise UserError(f"fold must be at most folds. Received: {self.fold} of {self.folds}.")
         if isinstance(self.class_weights, Mapping):
             check_class_weights(self.class_weights)
         check(self.fast, "training")

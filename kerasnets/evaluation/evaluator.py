@@ -170,7 +170,7 @@ def _in_crops(
     logits = _predict(model, batches.map(filled))[: count * split.size]
     if count == 1:
         return logits
-    return np.log(_softmax(logits).reshape(split.size, count, -1).mean(axis=1))
+    return np.log(softmax(logits).reshape(split.size, count, -1).mean(axis=1))
 
 
 def _dense(
@@ -187,7 +187,7 @@ def _dense(
     for scale in scales:
         pairs = dense_batches(split, preprocessing, channels, side=scale)
         logits = _predict(model, pairs.map(lambda pair, label: pair))
-        total = total + _softmax(logits).reshape(split.size, 2, -1).mean(axis=1)
+        total = total + softmax(logits).reshape(split.size, 2, -1).mean(axis=1)
     return np.log(total / len(scales))
 
 
@@ -196,6 +196,7 @@ def _predict(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:
     return np.asarray(model.predict(batches, verbose=0))  # pyright: ignore[reportArgumentType]
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits, (N, classes)."""
     exponents = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return exponents / exponents.sum(axis=1, keepdims=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasnets.data.sources import Split
-from kerasnets.evaluation.results import fractions
+from kerasnets.evaluation.results import Table, fractions
 from kerasnets.files import write_csv, write_text
 
 METRICS, CLASSES, ANSWERS = "metrics.json", "classes.csv", "predictions.csv"
@@ -158,9 +158,17 @@ def write_report(
     figures = [["" if np.isnan(each) else f"{each:.4f}" for each in x] for x in columns]
     header = ("class", "images", "average_precision", "threshold", "precision", "recall", "f1")
     write_csv(folder / CLASSES, header, zip(class_names, counts, *figures, strict=True))
-    rows = (
-        (split.name(index), "|".join(np.array(class_names)[own]), *(f"{each:.6f}" for each in said))
-        for index, (own, said) in enumerate(zip(metrics.labels, metrics.probabilities, strict=True))
-    )
-    write_csv(folder / ANSWERS, ("image", "true", *class_names), rows)
+    columns, rows = answers(metrics, class_names)
+    names = ((split.name(index), *row) for index, row in enumerate(rows))
+    write_csv(folder / ANSWERS, ("image", *columns), names)
     return METRICS, CLASSES, ANSWERS
+
+
+def answers(metrics: MultilabelMetrics, class_names: tuple[str, ...]) -> Table:
+    """What the network said of each image: columns, and a row for each."""
+    names, limits = np.array(class_names), metrics.thresholds
+    rows = (
+        ("|".join(names[own]), "|".join(names[said >= limits]), *(f"{each:.6f}" for each in said))
+        for own, said in zip(metrics.labels, metrics.probabilities, strict=True)
+    )
+    return ("true", "predicted", *class_names), rows

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasnets.data.sources import Split
-from kerasnets.evaluation.results import fractions
+from kerasnets.evaluation.results import Table, fractions
 from kerasnets.files import write_csv, write_text
 
 METRICS, NUMBERS, ANSWERS = "metrics.json", "numbers.csv", "predictions.csv"
@@ -94,8 +94,14 @@ def write_report(
     rows = zip(names, metrics.mae, metrics.rmse, metrics.r2, strict=True)
     figures = ((name, *("" if np.isnan(x) else f"{x:.6g}" for x in row)) for name, *row in rows)
     write_csv(folder / NUMBERS, ("number", "mae", "rmse", "r2"), figures)
-    header = [f"{name} {kind}" for name in names for kind in ("true", "predicted")]
-    both = np.stack([metrics.labels, metrics.predicted], axis=2).reshape(metrics.images, -1)
-    answers = ((split.name(index), *(f"{x:.6g}" for x in row)) for index, row in enumerate(both))
-    write_csv(folder / ANSWERS, ("image", *header), answers)
+    columns, rows = answers(metrics, names)
+    named = ((split.name(index), *row) for index, row in enumerate(rows))
+    write_csv(folder / ANSWERS, ("image", *columns), named)
     return METRICS, NUMBERS, ANSWERS
+
+
+def answers(metrics: RegressionMetrics, names: tuple[str, ...]) -> Table:
+    """What the network said of each image: columns, and a row for each."""
+    header = tuple(f"{name} {kind}" for name in names for kind in ("true", "predicted"))
+    both = np.stack([metrics.labels, metrics.predicted], axis=2).reshape(metrics.images, -1)
+    return header, ([f"{x:.6g}" for x in row] for row in both)

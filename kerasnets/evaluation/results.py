@@ -8,13 +8,17 @@ import os
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from kerasnets.errors import UserError
 from kerasnets.files import whole
+
+# Names of columns, and rows.
+Table: TypeAlias = tuple[tuple[str, ...], Iterable[Sequence[str]]]
 
 SCORES, CONFUSION, MISTAKES = "scores.npz", "confusion.csv", "mistakes.csv"
 # Guo et al. 2017, arXiv 1706.04599, section 2.

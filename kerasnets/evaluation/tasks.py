@@ -12,7 +12,8 @@ import numpy as np
 
 from kerasnets.data.sources import Split
 from kerasnets.evaluation import metrics, multilabel, regression, report
-from kerasnets.evaluation.evaluator import logits_of_split
+from kerasnets.evaluation.evaluator import logits_of_split, softmax
+from kerasnets.evaluation.results import Table
 from kerasnets.inputs import Preprocessing
 from kerasnets.tasks import Task
 
@@ -48,11 +49,13 @@ class Evaluation:
         measure: Takes the split's name, logits (N, outputs), labels and options.
         write: Takes a folder, the figures, class names, the split, preprocessing and channels;
             returns the names of the files.
+        answers: From figures, logits and class names to what the network said of each image.
         thresholds: From logits and labels of the validation to a threshold for each class.
     """
 
     measure: Callable[..., Any]
     write: Callable[..., tuple[str, ...]]
+    answers: Callable[[Any, np.ndarray, tuple[str, ...]], Table]
     thresholds: Callable[[np.ndarray, np.ndarray], tuple[float, ...]] | None = None
 
 
@@ -61,12 +64,28 @@ def _written(write: Callable[..., tuple[str, ...]]) -> Callable[..., tuple[str, 
     return lambda folder, found, names, split, *more: write(folder, found, names, split)
 
 
+def _classes_said(figures: Any, logits: np.ndarray, names: tuple[str, ...]) -> Table:
+    said = zip(figures.scores.labels, figures.scores.predicted, softmax(logits), strict=True)
+    rows = (
+        (names[true], names[predicted], *(f"{each:.6f}" for each in found))
+        for true, predicted, found in said
+    )
+    return ("true", "predicted", *names), rows
+
+
 EVALUATIONS = {
-    "classification": Evaluation(metrics.measure, report.write_report),
+    "classification": Evaluation(metrics.measure, report.write_report, _classes_said),
     "multilabel": Evaluation(
-        multilabel.measure, _written(multilabel.write_report), multilabel.best_thresholds
+        multilabel.measure,
+        _written(multilabel.write_report),
+        lambda figures, _, names: multilabel.answers(figures, names),
+        multilabel.best_thresholds,
     ),
-    "regression": Evaluation(regression.measure, _written(regression.write_report)),
+    "regression": Evaluation(
+        regression.measure,
+        _written(regression.write_report),
+        lambda figures, _, names: regression.answers(figures, names),
+    ),
 }
 
 
@@ -101,10 +120,22 @@ def evaluate_task(
     if real is not None:
         task.check("real")
     logits = logits_of_split(network, split, preprocessing, name=name, **how)
+    options: dict[str, Any] = {} if real is None else {"real": real}
+    return figures_of_logits(task, name, logits, split, thresholds, **options)
+
+
+def figures_of_logits(
+    task: Task,
+    name: str,
+    logits: np.ndarray,
+    split: Split,
+    thresholds: Sequence[float] = (),
+    **more: Any,
+) -> Figures:
+    """The figures of what a network said of a split, as `evaluate_task` gives them."""
     chosen = EVALUATIONS[task.name]
     options: dict[str, Any] = {"thresholds": thresholds} if chosen.thresholds else {}
-    options |= {} if real is None else {"real": real}
-    return chosen.measure(name, logits, split.labels, **options)
+    return chosen.measure(name, logits, split.labels, **options, **more)
 
 
 def write_report(

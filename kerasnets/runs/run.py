@@ -345,4 +345,5 @@ def load_data(config: TrainConfig) -> Dataset:
         test_fraction=config.test_fraction,
         validation_fraction=chosen_recipe(config).validation_fraction,
         task=config.task,
+        fold=(config.fold, config.folds) if config.fold and config.folds else None,
     )

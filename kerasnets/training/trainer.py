@@ -28,6 +28,7 @@ from kerasnets.data.bad_images import (
 from kerasnets.data.balance import balanced_weights, oversampled
 from kerasnets.data.pipeline import read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
+from kerasnets.errors import UserError
 from kerasnets.evaluation.evaluator import logits_of_split
 from kerasnets.evaluation.tasks import EVALUATIONS, evaluate_task, write_report
 from kerasnets.files import check_writable
@@ -91,6 +92,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
         Interrupted: After Ctrl-C or SIGTERM; the state is saved.
     """
     check_backend("tensorflow")
+    if config.folds is not None and config.fold is None:
+        raise UserError("folds is for kerasnets.training.cross_validate, which trains each fold.")
     config = config.resolved()
     where = placement(config)
     check(config, where)

@@ -22,7 +22,7 @@ from kerasnets.files import check_writable
 from kerasnets.registry import info
 
 if TYPE_CHECKING:
-    from kerasnets.runs.run import Run
+    pass
 
 log = logging.getLogger("kerasnets")
 
@@ -55,7 +55,7 @@ class Train:
             "a CSV, JSON or TOML file of class and weight; all are 1 if not given.",
         )
         return {
-            **flags_of(TrainConfig, "recipe", "extensions", "class_weights"),
+            **flags_of(TrainConfig, "recipe", "extensions", "class_weights", "fold"),
             **flags_of(cls, "config"),
             "recipe": Annotated[str, chosen],
             "class_weights": Annotated[str, weights],
@@ -67,7 +67,6 @@ class Train:
         """The command; what is not given comes from the resumed run, the recipe or the defaults."""
         from kerasnets.config.class_weights import read_class_weights
         from kerasnets.config.recipes import recipe
-        from kerasnets.runs.folder import check_epochs
 
         def taken(kind: type) -> dict[str, Any]:
             names = [field.name for field in dataclasses.fields(kind) if field.name in given]
@@ -80,18 +79,29 @@ class Train:
             run["recipe"] = recipe(run["recipe"])
         config = TrainConfig(**run)
         if own.get("resume"):
-            earlier = _resumed(config)
-            if "epochs" in given and earlier.finished:
-                check_epochs(earlier, given["epochs"])
-            config = dataclasses.replace(earlier.config, **run)
+            config = dataclasses.replace(_resumed(config, given.get("epochs")), **run)
         chosen = config.recipe or default_recipe(config.model, config.data)
         if "loss" not in given:
             chosen = for_task(chosen, config.task)
         config = dataclasses.replace(config, recipe=dataclasses.replace(chosen, **given))
         return cls(config, **own)
 
+    @property
+    def _crosses(self) -> bool:
+        """Whether all folds of a cross-validation are trained, and not one alone."""
+        return self.config.folds is not None and self.config.fold is None
+
+    def _cross_validate(self) -> None:
+        from kerasnets.runs.folds import FIGURES, OUT_OF_FOLD
+        from kerasnets.training.folds import cross_validate
+
+        found = cross_validate(self.config, resume=self.resume)
+        log.info("%s", found)
+        log.info("The runs are in %s, with %s and %s.", found.folder, FIGURES, OUT_OF_FOLD)
+
     def run(self) -> None:
         from kerasnets.runs.folder import earlier_run, in_use, run_folder
+        from kerasnets.runs.folds import check_folds
         from kerasnets.training.networks import GIVEN
 
         config = self.config
@@ -103,8 +113,11 @@ class Train:
             check_writable(folder)
             in_cluster = config.cluster is not None or "TF_CONFIG" in os.environ
             resolved = config.resolved()
-            earlier_run(folder, resolved, resume=self.resume, restarted=in_cluster)
-            if self.resume:
+            if self._crosses:
+                check_folds(resolved, folder, resume=self.resume)
+            else:
+                earlier_run(folder, resolved, resume=self.resume, restarted=in_cluster)
+            if self.resume and not self._crosses:
                 with in_use(folder):
                     pass  # told now, not after TensorFlow has loaded
             if self.export:
@@ -116,10 +129,14 @@ class Train:
         from kerasnets.training.trainer import train
 
         try:
+            if self._crosses:
+                self._cross_validate()
+                return
             run = train(config, resume=self.resume)
         except Interrupted as stop:
+            folder = stop.folder.parent if self._crosses else stop.folder
             log.info("Stopped after step %d; everything is saved. Go on with:", stop.step)
-            log.info("  kerasnets train --out %s --resume", shlex.quote(str(stop.folder)))
+            log.info("  kerasnets train --out %s --resume", shlex.quote(str(folder)))
             raise KeyboardInterrupt from None
         if not is_chief(config):
             return
@@ -133,9 +150,16 @@ class Train:
         log.info("Report, for a browser: %s", run.folder / REPORT)
 
 
-def _resumed(config: TrainConfig) -> Run:
-    """The run to resume."""
-    from kerasnets.runs.folder import run_folder
+def _resumed(config: TrainConfig, epochs: int | None) -> TrainConfig:
+    """The configuration of the run, or of the cross-validation, to resume."""
+    from kerasnets.runs.folder import check_epochs, run_folder
+    from kerasnets.runs.folds import cross_validation
     from kerasnets.runs.run import Run
 
-    return Run.load(run_folder(config, resume=True))
+    folder = run_folder(config, resume=True)
+    if whole := cross_validation(folder):
+        return whole
+    earlier = Run.load(folder)
+    if epochs is not None and earlier.finished:
+        check_epochs(earlier, epochs)
+    return earlier.config

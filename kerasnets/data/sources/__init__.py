@@ -12,7 +12,12 @@ import numpy as np
 # Each module registers its source.
 from kerasnets.data.sources import arrays, folders, hugging_face, manifests, tfds, tfrecords
 from kerasnets.data.sources.base import SOURCES, Dataset, Source, Split
-from kerasnets.data.sources.splitting import with_test, with_validation, without_unlabelled
+from kerasnets.data.sources.splitting import (
+    with_fold,
+    with_test,
+    with_validation,
+    without_unlabelled,
+)
 from kerasnets.errors import UserError
 from kerasnets.tasks import TASKS, TaskName, task_of
 
@@ -36,6 +41,7 @@ def load(
     test_fraction: float = 0.2,
     validation_fraction: float = 0.0,
     task: TaskName = "classification",
+    fold: tuple[int, int] | None = None,
 ) -> Dataset:
     """Loads a data set by one word.
 
@@ -54,6 +60,8 @@ def load(
         task: What the labels are for: ``"classification"``, one class for each image;
             ``"multilabel"``, several or none; ``"regression"``, numbers. The latter two need a
             source that has such labels, as manifests do.
+        fold: A fold of a cross-validation, from 1, and the number of folds: what it leaves out
+            becomes ``test``.
 
     Raises:
         UserError: When there is no such source, or it holds nothing to learn from.
@@ -64,7 +72,11 @@ def load(
             raise UserError(f"{name} must be in [0, 1). Received: {value}.")
     found, rest = source_of(source, task)
     dataset = _of_task(found, rest, data_dir, task)
-    dataset = without_unlabelled(with_test(dataset, test_fraction))
+    if fold is None:
+        dataset = with_test(dataset, test_fraction)
+    else:
+        dataset = with_fold(dataset, fold[1], fold[0])
+    dataset = without_unlabelled(dataset)
     return with_validation(dataset, validation_fraction)
 
 

@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from kerasnets.data.sources.base import ALL, Dataset
+from kerasnets.data.sources.base import ALL, Dataset, Split
 from kerasnets.errors import UserError
 
 log = logging.getLogger("kerasnets")
@@ -19,6 +19,44 @@ def with_test(dataset: Dataset, fraction: float) -> Dataset:
         UserError: When the classes have too few images for it.
     """
     return _divided(dataset, ALL, "test", fraction) if ALL in dataset.splits else dataset
+
+
+def with_fold(dataset: Dataset, folds: int, fold: int) -> Dataset:
+    """Makes ``train`` and ``test`` for one fold of a cross-validation.
+
+    The images are those of a source without splits, or the training images of one with splits,
+    whose own test is left alone.
+
+    Args:
+        dataset: What a source gave.
+        folds: Number of the folds.
+        fold: The one that becomes ``test``, from 1.
+
+    Raises:
+        UserError: When there are too few images, of a class or in all.
+    """
+    whole = dataset.splits.get(ALL) or dataset.split("train")
+    held = _folds(dataset, whole, folds)[fold - 1]
+    kept = np.setdiff1d(np.arange(whole.size), held)
+    rest = {name: split for name, split in dataset.splits.items() if name == "validation"}
+    return dataset.with_splits({"train": whole.take(kept), **rest, "test": whole.take(held)})
+
+
+def _folds(dataset: Dataset, whole: Split, folds: int) -> list[np.ndarray]:
+    """The images of each fold, always the same ones, of each class about as many."""
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    few, of = whole.size, "images"
+    if whole.one_class:
+        counts = np.bincount(whole.labels, minlength=len(dataset.class_names))
+        rarest = int(np.where(counts > 0, counts, whole.size).argmin())
+        few, of = int(counts[rarest]), f"images of the class {dataset.class_names[rarest]!r}"
+    if few < folds:
+        raise UserError(f"{dataset.name}: {few} {of} are too few for {folds} folds.")
+    kind = StratifiedKFold if whole.one_class else KFold
+    splitter = kind(folds, shuffle=True, random_state=0)
+    places = np.arange(whole.size)
+    return [held for _, held in splitter.split(places, whole.labels if whole.one_class else None)]
 
 
 def with_validation(dataset: Dataset, fraction: float) -> Dataset:
