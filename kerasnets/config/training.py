@@ -61,6 +61,12 @@ class TrainConfig:
     """Weights to start from: a source of `kerasnets info`, hf:OWNER/REPO, a file or a run."""
     init_from: pathlib.Path | None = None
     """Run folder of another network, from which the layers that fit are copied."""
+    teacher: str | None = None
+    """Run folder, or network with the weights of ImageNet, whose probabilities are learned too."""
+    teacher_weight: Annotated[float, Range(0, 1, "(]")] = 0.5
+    """Weight of the teacher in the loss; the labels have the rest."""
+    teacher_temperature: Annotated[float, Range(0, ends="()")] = 4.0
+    """Temperature of the probabilities that are learned; the higher, the more even they are."""
     out: pathlib.Path | None = None
     """Run folder; a new one under runs/ if not given."""
     class_weights: Mapping[str, float] | Literal["balanced"] | None = None
@@ -93,7 +99,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         names = ("task", "test_fraction", "class_weights", "folds", "fold", "seed")
-        check_fields(self, *names, "save_minutes", "save_steps")
+        names = (*names, "save_minutes", "save_steps", "teacher_weight", "teacher_temperature")
+        check_fields(self, *names)
         if self.fold is not None and self.fold > (self.folds or 0):
             raise UserError(f"fold must be at most folds. Received: {self.fold} of {self.folds}.")
         if isinstance(self.class_weights, Mapping):

@@ -17,6 +17,7 @@ from kerasnets.fast.tricks import TrainingTrick, chosen
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.private import reads_no_batch_to_build
 from kerasnets.tasks import TASKS, Task
+from kerasnets.training.distillation import Distillation
 from kerasnets.training.losses import build_loss, build_measure
 from kerasnets.training.optimization import build_optimizer
 
@@ -42,6 +43,7 @@ class TrainingModel(keras.Model):
         task: What it is trained for.
         class_weights: The weight of each class in the loss of training, by label; none for equal
             ones.
+        distillation: What a teacher adds to the loss of training.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class TrainingModel(keras.Model):
         fast: Sequence[TrainingTrick] = ("auto",),
         task: Task = TASKS["classification"],
         class_weights: Sequence[float] = (),
+        distillation: Distillation | None = None,
     ) -> None:
         on_images = with_preprocessing(network, preprocessing)
         super().__init__(on_images.input, on_images.output, name=on_images.name)
@@ -76,6 +79,7 @@ class TrainingModel(keras.Model):
             else with_preprocessing(fast_network, preprocessing)
         )
         self.recipe = recipe
+        self.distillation = distillation
         self.training_loss: Callable[..., Any] = build_loss(recipe, class_weights=class_weights)
         self.measured_loss: Callable[..., Any] = build_loss(recipe, training=False)
         if recipe.ema:
@@ -232,6 +236,8 @@ class TrainingModel(keras.Model):
         if not training:
             return self.measured_loss(y, _predictions(y_pred), sample_weight)
         loss = self.training_loss(y, _predictions(y_pred), sample_weight)
+        if self.distillation:
+            loss = self.distillation.loss(x, _predictions(y_pred), loss)
         for name, logits in y_pred.items() if isinstance(y_pred, dict) else ():
             if name != "predictions":
                 loss += self.recipe.auxiliary_loss * self.training_loss(y, logits, sample_weight)

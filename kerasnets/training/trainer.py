@@ -51,6 +51,7 @@ from kerasnets.runs.run import EXTENSIONS, Run, chosen_recipe, load_data
 from kerasnets.training import checkpoints
 from kerasnets.training.batches import batches_from, validation_batches
 from kerasnets.training.callbacks import FiniteLoss, History, KeepBest, ProgressBar, SaveCheckpoints
+from kerasnets.training.distillation import check_teacher, distillation
 from kerasnets.training.distribution import Placement, check, placement
 from kerasnets.training.networks import starting_network
 from kerasnets.training.process import logging_to, repeatable, seeded
@@ -155,6 +156,9 @@ def _load(config: TrainConfig, earlier: Run | None) -> Dataset:
         earlier.check_data(dataset)
     check_validation(chosen_recipe(config), dataset.splits)
     class_weights(config, dataset.splits["train"], dataset.class_names)
+    if config.teacher is not None:
+        run = Run(pathlib.Path(), config, dataset.class_names)
+        check_teacher(config.teacher, dataset.class_names, run.input_shape[-1])
     return dataset
 
 
@@ -238,6 +242,8 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placem
     if units is not None:
         splits = {name: units.standardized(split) for name, split in splits.items()}
     steps = steps_per_epoch(splits["train"], recipe.batch_size)
+    with where.scope():
+        teacher = distillation(config)
     model = where.training_model(
         network,
         run.preprocessing,
@@ -246,6 +252,7 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placem
         synchronize=config.sync_batch_norm,
         fast=config.fast,
         task=run.task,
+        distillation=teacher,
         class_weights=class_weights(config, splits["train"], run.class_names),
     )
     step = checkpoints.restore(run.folder / "checkpoints", model)

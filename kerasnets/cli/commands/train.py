@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from kerasnets.cli.checks import check_data, check_network
+from kerasnets.cli.checks import check_data, check_network, check_run, is_run
 from kerasnets.cli.flags import flags_of
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
@@ -107,6 +107,10 @@ class Train:
         config = self.config
         check_network(config.model, parse_options(config.options, GIVEN), config.weights)
         check_data(config.data, config.task)
+        if config.teacher is not None and is_run(config.teacher):
+            check_run(config.teacher)
+        elif config.teacher is not None:
+            info(config.teacher)
         # What a cluster's other workers cannot write, its first one can.
         if not config.worker:
             folder = run_folder(config, self.resume)
