@@ -8,7 +8,10 @@ import pytest
 from kerasnets import TrainConfig, UserError, recipe, train
 from kerasnets.data import from_arrays, register_source
 
-SHORT = recipe("digits", epochs=4, warmup_epochs=0.0, augment="none", validation_fraction=0.0)
+SHORT = recipe(
+    "digits", epochs=8, batch_size=32, learning_rate=1e-3, warmup_epochs=0.0, augment="none",
+    validation_fraction=0.0,
+)  # fmt: skip
 
 
 def unequal(rest: str = "", data_dir=None):
@@ -17,7 +20,7 @@ def unequal(rest: str = "", data_dir=None):
 
     def images(dark: int, bright: int):
         labels = np.repeat([0, 1], [dark, bright])
-        mean = np.where(labels, 140, 110) + rng.normal(0, 20, len(labels))
+        mean = np.where(labels, 150, 80) + rng.normal(0, 35, len(labels))
         pixels = mean[:, None, None, None] + rng.normal(0, 20, (len(labels), 8, 8, 1))
         return np.clip(pixels, 0, 255).astype(np.uint8), labels
 
@@ -46,11 +49,12 @@ def plain(tmp_path_factory):
     "changes", [{"class_weights": "balanced"}, {"recipe": {"oversample": 1.0}}]
 )
 def test_balance_raises_the_recall_of_the_rare_class(tmp_path, plain, changes):
-    # Of the two brightnesses the best even answer is right on 77 %; the other class is not lost.
+    # The best even answer is right on 84 % of both; with 1:50 it is rarely "bright".
     assert plain["bright"] < 0.3
     found = recall(tmp_path / "run", **changes)
     assert found["bright"] > plain["bright"] + 0.3
-    assert found["dark"] > 0.5
+    # The other class is not lost for it: one answer to all is right on a half.
+    assert (found["dark"] + found["bright"]) / 2 > 0.65
 
 
 def test_weights_of_other_classes_are_refused_before_work(tmp_path):
