@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+import warnings
 
 import keras
 import numpy as np
@@ -153,7 +154,9 @@ def test_several_labels_are_answered_by_a_run_and_its_export(multilabel_run, pic
             name for name, is_ in zip(other[row].classes, other[row].present, strict=True) if is_
         ]
     lite = export_run(run, tmp_path / "lite", form=Form(format="litert"))
-    interpreter = tf.lite.Interpreter(str(lite / "model.tflite"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow's interpreter is deprecated.
+        interpreter = tf.lite.Interpreter(str(lite / "model.tflite"))
     runner = interpreter.get_signature_runner("serving_default")
     pixels = keras.random.uniform((1, *run.input_shape), 0, 255, seed=1)
     outputs = runner(images=np.asarray(pixels))
