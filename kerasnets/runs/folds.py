@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import os
 import pathlib
+import shlex
 from typing import Any
 
 import numpy as np
@@ -92,3 +95,30 @@ def figures_of(runs: list[Run]) -> dict[str, dict[str, Any]]:
             "values": numbers.tolist(),
         }
     return found
+
+
+def read_out_of_fold(
+    folder: pathlib.Path,
+) -> tuple[tuple[str, ...], tuple[str, ...], np.ndarray, np.ndarray]:
+    """What the runs said of the images that they left out, of one class each.
+
+    Returns:
+        The images' names, the classes, the labels (N,) and the probabilities (N, classes).
+
+    Raises:
+        UserError: When the cross-validation has not ended, or the file is damaged.
+    """
+    path = folder / OUT_OF_FOLD
+    if not path.is_file():
+        raise UserError(
+            f"The cross-validation in {str(folder)!r} has not ended; go on with: kerasnets train "
+            f"--out {shlex.quote(str(folder))} --resume"
+        )
+    try:
+        header, *rows = list(csv.reader(io.StringIO(read_text(path), newline="")))
+        names = tuple(header[4:])
+        labels = np.array([names.index(row[2]) for row in rows])
+        said = np.array([row[4:] for row in rows], float).reshape(len(rows), len(names))
+    except (csv.Error, ValueError, IndexError) as error:
+        raise UserError(f"{str(path)!r} is damaged: {error}.") from error
+    return tuple(row[1] for row in rows), names, labels, said

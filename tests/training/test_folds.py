@@ -121,3 +121,13 @@ def test_other_settings_are_refused(whole):
     with pytest.raises(UserError, match="folds is for kerasnets.training.cross_validate"):
         train(config(whole.folder))
     assert (whole.folder / CROSS_VALIDATION).is_file()
+
+
+def test_suspects_of_all_folds(whole, tmp_path, capsys):
+    main(["data", "suspects", str(whole.folder), "--out", str(tmp_path / "suspects.csv")])
+    count = len(table(whole.folder))
+    assert f"of {count:,} images of all folds are probably mislabelled" in capsys.readouterr().out
+    for words in (["--split", "test"], ["--out", "suspects.txt"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["data", "suspects", str(whole.folder), *words])
+        assert stop.value.code == 2
