@@ -99,7 +99,7 @@ def signatures(
         most = len(class_names) if several else min(TOP, len(class_names))
         scores, best = tf.math.top_k(probabilities, k=most)
         values = (probabilities, tf.gather(names, best), scores)
-        found = dict(zip(ANSWER, values, strict=True))
+        found: Answer = dict(zip(ANSWER, values, strict=True))
         return {**found, PRESENT: scores >= tf.gather(limits, best)} if several else found
 
     def serving_default(image_bytes: tf.Tensor) -> Answer:

@@ -96,7 +96,8 @@ class TrainingModel(keras.Model):
             jit_compile=compiled,
         )
         # A metric given to `compile` has its variables only after the first batch.
-        self.measure = build_measure(task, int(_predictions(network.output).shape[-1]))
+        output: Any = network.output
+        self.measure = build_measure(task, _predictions(output).shape[-1])
         self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> Logits:
