@@ -131,7 +131,6 @@ TASKS: dict[str, Task] = {
                 "explain": _EXPLAINED,
                 "gradients": _EXPLAINED,
                 "embeddings": "their colours are classes",
-                "predict": "it names classes; Run.network() and exports give the numbers",
                 "quantization to int8": "the export is judged by its best class",
             },
         ),

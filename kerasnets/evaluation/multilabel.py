@@ -139,7 +139,9 @@ def best_thresholds(logits: np.ndarray, labels: np.ndarray) -> tuple[float, ...]
             continue
         precision, recall, limits = precision_recall_curve(own, scores)
         f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-        found.append(float(limits[f1[:-1].argmax()]))
+        best = int(f1[:-1].argmax())
+        # Half-way to the next score below, so that no rounding decides.
+        found.append(float(limits[best] + (limits[best - 1] if best else 0)) / 2)
     return tuple(found)
 
 

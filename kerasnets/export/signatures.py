@@ -9,8 +9,8 @@
 | ``classify`` | ``inputs`` (N,) string: tf.Example | ``classes``, ``scores`` (N, k) |
 | ``explain`` | ``image_bytes`` (N,) string | see `EXPLANATION` |
 
-For numbers ``serving_default`` and ``images`` give ``values`` (N, numbers), and there is no
-``classify`` and no ``explain``. Of several classes they give all as the top ones, and whether each
+For numbers ``serving_default`` and ``images`` give `NUMBERS`, and there is no ``classify`` and no
+``explain``. Of several classes they give all as the top ones, and whether each
 reaches its threshold: ``top_present`` (N, classes) bool.
 
 ``image_bytes`` holds image files: JPEG, PNG, BMP, GIF or WebP. A tf.Example has such a file in its
@@ -30,7 +30,7 @@ from kerasnets.data.graphs import after, require
 from kerasnets.data.marks import FORMATS
 from kerasnets.explanation.cams import grad_cam
 from kerasnets.explanation.classifier import Classifier
-from kerasnets.export.names import ANSWER, EXPLANATION, PRESENT
+from kerasnets.export.names import ANSWER, EXPLANATION, NUMBERS, PRESENT
 from kerasnets.fast.rewriting import classifying_layer, logits_of
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.tasks import TASKS, Task
@@ -94,7 +94,8 @@ def signatures(
     def answer(pixels: tf.Tensor) -> Answer:
         probabilities = activation(run(pixels)["logits"])
         if task.answers == "values":
-            return {"values": probabilities}
+            rows = tf.repeat(names[tf.newaxis], tf.shape(probabilities)[0], axis=0)
+            return dict(zip(NUMBERS, (rows, probabilities), strict=True))
         several = task.activation == "sigmoid"
         most = len(class_names) if several else min(TOP, len(class_names))
         scores, best = tf.math.top_k(probabilities, k=most)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from kerasnets.data.marks import START, format_of, refusal
 from kerasnets.errors import UserError
-from kerasnets.export.names import PRESENT
+from kerasnets.export.names import ANSWER, NUMBERS, PRESENT
 from kerasnets.export.versions import versions
 from kerasnets.runs.run import Run
 
@@ -24,9 +24,9 @@ class Prediction:
 
     Attributes:
         image: The image file.
-        classes: Names of the best classes, best first.
-        scores: Their probabilities.
-        probabilities: Probabilities of all classes, by label.
+        classes: Names of the best classes, best first; or of the numbers that a network gives.
+        scores: Their probabilities, or the numbers.
+        probabilities: Probabilities of all classes, by label; none of numbers.
         present: Whether each of the best classes reaches its threshold, where an image may have
             several; ``None`` elsewhere.
     """
@@ -37,15 +37,22 @@ class Prediction:
     probabilities: np.ndarray
     present: tuple[bool, ...] | None = None
 
+    @property
+    def numbers(self) -> bool:
+        """Whether the scores are numbers, and no probabilities of classes."""
+        return not self.probabilities.size
+
     @classmethod
     def of(cls, image: pathlib.Path, answer: Mapping[str, ArrayLike]) -> Prediction:
         """The prediction in one row of an export's outputs, whose names are bytes or text."""
-        names = np.asarray(answer["top_classes"]).tolist()
+        numbers = NUMBERS[-1] in answer
+        names, scores = NUMBERS if numbers else ANSWER[1:]
+        found = np.asarray(answer[names]).tolist()
         return cls(
             image=image,
-            classes=tuple(name.decode() if isinstance(name, bytes) else name for name in names),
-            scores=tuple(np.asarray(answer["top_scores"]).tolist()),
-            probabilities=np.asarray(answer["probabilities"], np.float32),
+            classes=tuple(name.decode() if isinstance(name, bytes) else name for name in found),
+            scores=tuple(np.asarray(answer[scores]).tolist()),
+            probabilities=np.asarray([] if numbers else answer["probabilities"], np.float32),
             present=tuple(np.asarray(answer[PRESENT]).tolist()) if PRESENT in answer else None,
         )
 

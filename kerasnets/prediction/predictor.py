@@ -13,7 +13,7 @@ import tensorflow as tf
 from kerasnets.data.bad_images import ERRORS, image_reason
 from kerasnets.data.reasons import one_line
 from kerasnets.errors import UserError
-from kerasnets.export.names import ANSWER, EXPLANATION
+from kerasnets.export.names import ANSWER, EXPLANATION, NUMBERS
 from kerasnets.export.signatures import classifier
 from kerasnets.export.versions import numbered
 from kerasnets.lazy import check_backend
@@ -56,10 +56,12 @@ def load_classifier(model: str | os.PathLike) -> Classifier:
     folder = pathlib.Path(model)
     kind = model_kind(folder)
     if kind != "run":
-        return _signature(*_loaded(folder), "serving_default", ANSWER)
+        found, loaded = _loaded(folder)
+        given = getattr(loaded.signatures.get("serving_default"), "structured_outputs", ())
+        outputs = NUMBERS if NUMBERS[-1] in given else ANSWER
+        return _signature(found, loaded, "serving_default", outputs)
     check_backend("tensorflow")
     run = Run.load(folder)
-    run.task.check("predict")
     network, seen, names = run.network(), run.preprocessing, run.class_names
     return classifier(network, seen, names, run.task, run.thresholds)
 

@@ -44,15 +44,23 @@ class Predict:
         if not 1 <= self.top <= 5:
             raise UserError(f"--top must be 1 to 5. Received: {self.top}.")
         for found in self._progress(self._predictions()):
-            best = list(zip(found.classes, found.scores, strict=True))[: self.top]
-            if found.present is not None:
-                best = [each for each, is_ in zip(best, found.present, strict=False) if is_]
+            print(self._line(found))
+
+    def _line(self, found: Prediction) -> str:
+        """What is printed of an image: all numbers, the classes that are there, or the best."""
+        best = list(zip(found.classes, found.scores, strict=True))
+        if found.numbers:
             if self.json:
-                answer = [{"class": name, "score": score} for name, score in best]
-                print(json.dumps({"image": str(found.image), "top": answer}))
-            else:
-                names = ", ".join(f"{name} {score:.2%}" for name, score in best)
-                print(f"{found.image}: {names or 'none of the classes'}")
+                return json.dumps({"image": str(found.image), "values": dict(best)})
+            return f"{found.image}: " + ", ".join(f"{name} {value:.6g}" for name, value in best)
+        best = best[: self.top]
+        if found.present is not None:
+            best = [each for each, there in zip(best, found.present, strict=False) if there]
+        if self.json:
+            answer = [{"class": name, "score": score} for name, score in best]
+            return json.dumps({"image": str(found.image), "top": answer})
+        names = ", ".join(f"{name} {score:.2%}" for name, score in best)
+        return f"{found.image}: {names or 'none of the classes'}"
 
     def _predictions(self) -> Iterable[Prediction]:
         if self.url and self.grpc:

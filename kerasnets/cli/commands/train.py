@@ -144,7 +144,7 @@ class Train:
             raise KeyboardInterrupt from None
         if not is_chief(config):
             return
-        log.info("The run is in %s: curves.png, confusion.png, metrics.json.", run.folder)
+        log.info("The run is in %s: curves.png, metrics.json.", run.folder)
         if self.export:
             from kerasnets.export import export_run
 
