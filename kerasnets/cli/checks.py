@@ -96,11 +96,11 @@ def check_run(folder: str | os.PathLike) -> Run:
     return run
 
 
-def check_data(source: str) -> None:
-    """Refuses a data set that is of no known kind, or whose files are not there."""
+def check_data(source: str, task: str = "classification") -> None:
+    """Refuses a data set of no known kind, or for another task, or whose files are not there."""
     from kerasnets.data.sources import source_of
 
-    source_of(source)
+    source_of(source, task)
     kind, _, path = source.partition(":")
     if kind not in ("folder", "manifest", "records") or "://" in path:
         return

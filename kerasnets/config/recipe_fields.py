@@ -78,8 +78,11 @@ class Recipe:
     warmup_from: Fraction = 0.0
     """Learning rate at the start of the warm-up, as a fraction of the highest."""
 
-    loss: Literal["cross_entropy", "map"] = "cross_entropy"
-    """Loss: cross_entropy, or LeNet-5's map, which has one more class of constant penalty."""
+    loss: Literal["cross_entropy", "map", "binary_cross_entropy", "squared_error", "huber"] = (
+        "cross_entropy"
+    )
+    """Loss: cross_entropy, or LeNet-5's map, which has one more class of constant penalty;
+    binary_cross_entropy for several labels; squared_error or huber for numbers."""
     label_smoothing: Fraction = 0.0
     """Fraction of the target that is spread over all classes."""
     auxiliary_loss: NonNegative = 0.0
@@ -91,6 +94,8 @@ class Recipe:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Precision that the layers compute in; mixed_float16 scales the loss."""
 
+    oversample: Annotated[float, Range(0, 1, "[]")] = 0.0
+    """How far rare classes are repeated in an epoch: 0 not at all, 1 as often as the largest."""
     augment: str = "none"
     """Augmentation of the training images: names or layers, see docs/data.md."""
     randaugment: Count = 0

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from kerasnets.config.class_weights import check_class_weights
 from kerasnets.config.recipe_fields import Fraction, Recipe
 from kerasnets.errors import UserError
 from kerasnets.fast.tricks import TrainingTrick, check
 from kerasnets.files import parse_json
 from kerasnets.registry import info
+from kerasnets.tasks import TASKS, TaskName
 from kerasnets.values import Range, check_fields, from_plain
 
 
@@ -38,6 +40,8 @@ class TrainConfig:
 
     model: str = "lenet5"
     """Network to train: a name from `kerasnets list`."""
+    task: TaskName = "classification"
+    """Task: classification, one class for each image; multilabel, several; regression, numbers."""
     data: str = "digits"
     """Data set: digits, a TFDS name such as mnist, folder:PATH, or another of docs/data.md."""
     recipe: Recipe | None = None
@@ -46,6 +50,10 @@ class TrainConfig:
     """Folder in which TFDS keeps its data sets."""
     test_fraction: Fraction = 0.2
     """Fraction of the images held out for testing where a folder has no splits."""
+    folds: Annotated[int | None, Range(2)] = None
+    """Folds of a cross-validation: as many runs, each measured on the images that it left out."""
+    fold: Annotated[int | None, Range(1)] = None
+    """Which fold the run leaves out, from 1; a cross-validation records it."""
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Options of the network as NAME VALUE pairs, such as `activation sigmoid input_shape
     [64,64,3]`; `kerasnets info NETWORK` lists them."""
@@ -53,8 +61,17 @@ class TrainConfig:
     """Weights to start from: a source of `kerasnets info`, hf:OWNER/REPO, a file or a run."""
     init_from: pathlib.Path | None = None
     """Run folder of another network, from which the layers that fit are copied."""
+    teacher: str | None = None
+    """Run folder, or network with the weights of ImageNet, whose probabilities are learned too."""
+    teacher_weight: Annotated[float, Range(0, 1, "(]")] = 0.5
+    """Weight of the teacher in the loss; the labels have the rest."""
+    teacher_temperature: Annotated[float, Range(0, ends="()")] = 4.0
+    """Temperature of the probabilities that are learned; the higher, the more even they are."""
     out: pathlib.Path | None = None
     """Run folder; a new one under runs/ if not given."""
+    class_weights: Mapping[str, float] | Literal["balanced"] | None = None
+    """Weight of each class in the training's loss: balanced, for classes of different sizes, or
+    the weights by name; all are 1 if not given."""
     bad_images: Literal["error", "skip"] = "error"
     """What an unreadable training image does: error stops, skip leaves out up to 1 % of them."""
     seed: Annotated[int, Range(0, 2**32 - 1, "[]")] = 0
@@ -81,7 +98,13 @@ class TrainConfig:
     """How the run was extended, in order; `train` records it."""
 
     def __post_init__(self) -> None:
-        check_fields(self, "test_fraction", "seed", "save_minutes", "save_steps")
+        names = ("task", "test_fraction", "class_weights", "folds", "fold", "seed")
+        names = (*names, "save_minutes", "save_steps", "teacher_weight", "teacher_temperature")
+        check_fields(self, *names)
+        if self.fold is not None and self.fold > (self.folds or 0):
+            raise UserError(f"fold must be at most folds. Received: {self.fold} of {self.folds}.")
+        if isinstance(self.class_weights, Mapping):
+            check_class_weights(self.class_weights)
         check(self.fast, "training")
 
     @property
@@ -93,23 +116,31 @@ class TrainConfig:
         """The same run with every default written out.
 
         Raises:
-            UserError: When the network or the recipe is not known.
+            UserError: When the network or the recipe is not known, or does not go with the task.
         """
         name = info(self.model).name
-        chosen = self.recipe or default_recipe(name, self.data)
+        chosen = self.recipe or default_recipe(name, self.data, self.task)
+        TASKS[self.task].check_settings(chosen, self)
         return dataclasses.replace(self, model=name, recipe=chosen)
 
 
-def default_recipe(model: str, data: str) -> Recipe:
+def default_recipe(model: str, data: str, task: TaskName = "classification") -> Recipe:
     """The recipe that a run takes when none is named.
 
-    It is the network's own for this data set, or the data set's own, or the network's own.
+    It is the network's own for this data set, or the data set's own, or the network's own; with
+    the loss of the task.
     """
     from kerasnets.config.recipes import RECIPES, recipe
 
     own = info(model).recipe
     names = (f"{own}_{data}", data, own)
-    return recipe(next((name for name in names if name in RECIPES), own))
+    return for_task(recipe(next((name for name in names if name in RECIPES), own)), task)
+
+
+def for_task(recipe: Recipe, task: TaskName) -> Recipe:
+    """The recipe with the task's own loss, where it has that of another one."""
+    losses = TASKS[task].losses
+    return recipe if recipe.loss in losses else dataclasses.replace(recipe, loss=losses[0])
 
 
 def to_json(config: TrainConfig) -> str:

@@ -113,6 +113,7 @@ def check(dataset: Dataset, channels: int = 3) -> Report:
     Raises:
         UserError: When a shard is damaged.
     """
+    dataset.check_one_class("data check")
     reports, places, contents, prints = {}, [], [], []
     for name, split in dataset.splits.items():
         read, sides = set(), []

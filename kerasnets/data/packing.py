@@ -57,6 +57,7 @@ def write_tfrecords(
     for name, value in (("images_per_shard", images_per_shard), ("threads", threads)):
         if value is not None and value < 1:
             raise UserError(f"{name} must be at least 1. Received: {value}.")
+    dataset.check_one_class("packing")
     folder = make_folder(folder)
     _check_plan(folder, _fingerprint(dataset, images_per_shard))
     entries = {

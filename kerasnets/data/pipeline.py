@@ -71,7 +71,7 @@ def training_batches(
     shard: tuple[int, int] = (0, 1),
     threads: int | None = None,
 ) -> tf.data.Dataset:
-    """Batches of (images uint8, labels int32) for training, without end.
+    """Batches of (images uint8, labels as the split has them) for training, without end.
 
     Every epoch has `steps_per_epoch` batches in an order of its own. Order and augmentation
     depend on (seed, epoch, image) alone, so a run can go on from any step.
@@ -152,7 +152,8 @@ def _mixed(
         images, labels = batch
         # Below zero, where no epoch's key is.
         key = tf.stack([tf.cast(seed, tf.int64), -1 - step])
-        return mix(images, tf.one_hot(labels, classes), key)
+        targets = tf.one_hot(labels, classes) if len(labels.shape) == 1 else labels
+        return mix(images, targets, key)
 
     return batches.enumerate(first_step).map(mixed, tf.data.AUTOTUNE)
 

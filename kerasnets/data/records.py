@@ -139,6 +139,34 @@ class Cached(Pixels):
         return self.original.name(index)
 
 
+@dataclass(frozen=True, eq=False)
+class Repeated(Records):
+    """Images of which some are there several times, each time as an image of its own.
+
+    Attributes:
+        values: (N,) int64, the index of each in `original`.
+        original: Records that are not `sequential`.
+    """
+
+    original: Records
+
+    @property
+    def hold_pixels(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """As the images that are repeated."""
+        return self.original.hold_pixels
+
+    def reader(self) -> Reader:
+        places, read = tf.constant(self.values), self.original.reader()
+        return lambda index, record: read(tf.gather(places, index), record)
+
+    def rows_of(self, shape: tuple[int, int, int]) -> bool:
+        return self.original.rows_of(shape)
+
+    def name(self, index: int) -> str:
+        """That of the image that is repeated."""
+        return self.original.name(int(self.values[index]))
+
+
 class Encoded(Records):
     """The bytes of image files in memory, (N,)."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -55,20 +56,49 @@ def evaluate(
         UserError: When the split has labels that the network has no class for, or is empty, or
             there are no such crops, or an image cannot be read; the message names it.
     """
+    how: dict[str, Any] = {"batch_size": batch_size, "crops": crops, "scales": scales}
+    logits = logits_of_split(network, split, preprocessing, name=name, **how)
+    return measure(name, logits, split.labels, real=real)
+
+
+def logits_of_split(
+    network: keras.Model,
+    split: Split,
+    preprocessing: Preprocessing,
+    *,
+    name: str = "test",
+    batch_size: int | None = None,
+    crops: str = "centre",
+    scales: Sequence[int] = (),
+) -> np.ndarray:
+    """What a network says of each image of a split, in its order: (N, outputs).
+
+    Of several crops it is the logarithms of their average probabilities.
+
+    Args:
+        network: Network of logits; auxiliary classifiers are left out.
+        split: Split of a `kerasnets.data.Dataset`.
+        preprocessing: Preprocessing of the network.
+        name: Name of the split, for messages.
+        batch_size: As for `evaluate`.
+        crops: As for `evaluate`.
+        scales: As for `evaluate`.
+
+    Raises:
+        UserError: As `evaluate`.
+    """
     network = without_auxiliary_classifiers(network)
     _check(split, name, network.output_shape[-1])
     model = with_preprocessing(network, preprocessing)
     with naming_bad_images([split], model.input_shape[-1]):
         if crops == "dense":
-            logits = _dense(model, split, preprocessing, scales or (preprocessing.resize_to,))
-        else:
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            if batch_size is None:
-                batch_size = batch_within(network, replicas=replicas, size=preprocessing.size)
-            # Every device gets an image at least.
-            at_once = max(1, batch_size // replicas) * replicas
-            logits = _in_crops(model, split, preprocessing, crops, at_once, replicas)
-    return measure(name, logits, split.labels, real=real)
+            return _dense(model, split, preprocessing, scales or (preprocessing.resize_to,))
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if batch_size is None:
+            batch_size = batch_within(network, replicas=replicas, size=preprocessing.size)
+        # Every device gets an image at least.
+        at_once = max(1, batch_size // replicas) * replicas
+        return _in_crops(model, split, preprocessing, crops, at_once, replicas)
 
 
 def without_auxiliary_classifiers(network: keras.Model) -> keras.Model:
@@ -89,6 +119,13 @@ def any_size(name: str) -> dict[str, object]:
 def _check(split: Split, name: str, classes: int) -> None:
     if split.size == 0:
         raise UserError(f"The split {name} has no images.")
+    if not split.one_class:
+        if split.labels.shape[1] != classes:
+            raise UserError(
+                f"The split {name} has {split.labels.shape[1]} numbers for each image, the "
+                f"network {classes} outputs."
+            )
+        return
     if split.labels.min() < 0:
         raise UserError(
             f"The split {name} has images without a label: labels down to {split.labels.min()}, "
@@ -133,7 +170,7 @@ def _in_crops(
     logits = _predict(model, batches.map(filled))[: count * split.size]
     if count == 1:
         return logits
-    return np.log(_softmax(logits).reshape(split.size, count, -1).mean(axis=1))
+    return np.log(softmax(logits).reshape(split.size, count, -1).mean(axis=1))
 
 
 def _dense(
@@ -150,7 +187,7 @@ def _dense(
     for scale in scales:
         pairs = dense_batches(split, preprocessing, channels, side=scale)
         logits = _predict(model, pairs.map(lambda pair, label: pair))
-        total = total + _softmax(logits).reshape(split.size, 2, -1).mean(axis=1)
+        total = total + softmax(logits).reshape(split.size, 2, -1).mean(axis=1)
     return np.log(total / len(scales))
 
 
@@ -159,6 +196,7 @@ def _predict(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:
     return np.asarray(model.predict(batches, verbose=0))  # pyright: ignore[reportArgumentType]
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits, (N, classes)."""
     exponents = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return exponents / exponents.sum(axis=1, keepdims=True)

@@ -30,7 +30,7 @@ def write_report(
     split: Split,
     preprocessing: Preprocessing,
     channels: int,
-) -> None:
+) -> tuple[str, ...]:
     """Writes `FILES`: the figures in all and by class, the confusion matrix, the misclassified
     images, the most confident first, and the scores of every image.
 
@@ -43,6 +43,9 @@ def write_report(
         split: The split that was measured.
         preprocessing: Preprocessing of the network, which fits the pictures.
         channels: Channels of the network's input.
+
+    Returns:
+        The names of the files.
     """
     write_tables(folder, metrics, class_names, split)
     plots.save_confusion(folder / "confusion.png", metrics.confusion, class_names, str(metrics))
@@ -60,6 +63,7 @@ def write_report(
         f"{metrics.split}: {wrong:,} of {metrics.images:,} images misclassified"
         + (", the most confident ones" if wrong > SHOWN else ""),
     )
+    return FILES
 
 
 def write_tables(

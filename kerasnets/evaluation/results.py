@@ -8,13 +8,17 @@ import os
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from kerasnets.errors import UserError
 from kerasnets.files import whole
+
+# Names of columns, and rows.
+Table: TypeAlias = tuple[tuple[str, ...], Iterable[Sequence[str]]]
 
 SCORES, CONFUSION, MISTAKES = "scores.npz", "confusion.csv", "mistakes.csv"
 # Guo et al. 2017, arXiv 1706.04599, section 2.
@@ -181,7 +185,7 @@ def read_confusion(folder: str | os.PathLike, classes: int) -> np.ndarray:
         UserError: When the file is damaged or not there.
     """
     path = pathlib.Path(folder) / CONFUSION
-    rows = _rows(path)
+    rows = read_rows(path)
     try:
         matrix = np.array([row[1:] for row in rows[1:]], np.int64)
     except (ValueError, OverflowError) as error:
@@ -213,7 +217,7 @@ def read_mistakes(folder: str | os.PathLike) -> list[NamedMistake]:
     path = pathlib.Path(folder) / MISTAKES
     if not path.is_file():
         raise UserError(f"The run in {str(folder)!r} has no evaluation: there is no {path}.")
-    header, *rows = _rows(path) or [[]]
+    header, *rows = read_rows(path) or [[]]
     try:
         found = [dict(zip(header, row, strict=True)) for row in rows]
         return [
@@ -224,7 +228,12 @@ def read_mistakes(folder: str | os.PathLike) -> list[NamedMistake]:
         raise UserError(f"{str(path)!r} is no list of mistakes: {error}.") from error
 
 
-def _rows(path: pathlib.Path) -> list[list[str]]:
+def read_rows(path: pathlib.Path) -> list[list[str]]:
+    """The rows of a table that an evaluation wrote.
+
+    Raises:
+        UserError: When it cannot be read.
+    """
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             return [row for row in csv.reader(file) if row]

@@ -15,6 +15,7 @@ from kerasnets.errors import UserError
 from kerasnets.fast.tricks import InferenceTrick, check
 from kerasnets.inputs import Preprocessing
 from kerasnets.plugins import Registry
+from kerasnets.tasks import TASKS, Task
 
 if TYPE_CHECKING:
     import keras
@@ -72,6 +73,8 @@ class Job:
         preprocessing: Preprocessing of the network.
         class_names: Names of the classes, by label.
         form: The form of the export.
+        task: What the network was trained for.
+        thresholds: From which probability on each of several classes is answered, by label.
         calibration: Raw pixels, (N, H, W, C) in 0 to 255, where `form` quantizes.
     """
 
@@ -80,6 +83,8 @@ class Job:
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
     form: Form
+    task: Task = TASKS["classification"]
+    thresholds: tuple[float, ...] = ()
     calibration: np.ndarray | None = None
 
 

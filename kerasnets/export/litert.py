@@ -33,7 +33,7 @@ class LiteRT(Exporter):
                 "target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
                 "inference_input_type": tf.uint8,
             }
-        model = on_pixels(job.inference, job.preprocessing)
+        model = on_pixels(job.inference, job.preprocessing, job.task)
         with notes_withheld():
             write(model, folder / self.file, "litert", batch=1, **options)
             return compare_on_pixels(job, _run(folder / self.file))

@@ -36,7 +36,7 @@ class ONNX(Exporter):
         from kerasnets.export.pixels import compare_on_pixels, on_pixels, write
 
         path = folder / self.file
-        model = on_pixels(job.inference, job.preprocessing)
+        model = on_pixels(job.inference, job.preprocessing, job.task)
         _hold_constants_as_arrays(model)
         write(model, path, "onnx", batch=None)
         if job.calibration is not None:

@@ -1,7 +1,8 @@
 """What the formats for devices share: Keras' own exporters, on raw pixels.
 
 They take ``images`` (N, H, W, C) float32, raw pixels of the network's size in 0 to 255, and give
-``logits`` and ``probabilities`` (N, classes). LiteRT is fixed to one image; in int8 it takes uint8.
+``logits`` and ``probabilities`` (N, classes), or ``values`` where they are numbers. LiteRT is fixed
+to one image; in int8 it takes uint8.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ import numpy as np
 from kerasnets.export.checks import Answer, compare, random_pixels
 from kerasnets.export.form import Job
 from kerasnets.inputs import Preprocessing, with_preprocessing
+from kerasnets.tasks import TASKS, Task
 
 
-def on_pixels(network: keras.Model, preprocessing: Preprocessing) -> keras.Model:
-    """A model from raw pixels, (N, H, W, C) float32, to logits and probabilities."""
+def on_pixels(
+    network: keras.Model, preprocessing: Preprocessing, task: Task = TASKS["classification"]
+) -> keras.Model:
+    """A model from raw pixels, (N, H, W, C) float32, to logits and the task's answers."""
     images = keras.Input(network.input_shape[1:], name="images")
     logits = with_preprocessing(network, preprocessing)(images)
-    softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
-    return keras.Model(images, {"logits": logits, "probabilities": softmax(logits)})
+    answer = keras.layers.Activation(task.activation, dtype="float32", name=task.answers)
+    return keras.Model(images, {"logits": logits, task.answers: answer(logits)})
 
 
 def write(

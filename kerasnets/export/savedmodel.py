@@ -35,13 +35,16 @@ class SavedModel(Exporter):
         # `keras.export.ExportArchive` would write each weight twice (Keras 3.15).
         module: Any = tf.Module()
         module.weights = [weight.value for weight in job.inference.variables]
-        asked = signatures(job.inference, job.preprocessing, job.class_names)
+        asked = signatures(
+            job.inference, job.preprocessing, job.class_names, job.task, job.thresholds
+        )
         functions = {
             name: tf.function(signature.function, input_signature=signature.inputs)
             for name, signature in asked.items()
         }
         tf.saved_model.save(module, folder, signatures=functions)
-        write_warmup(folder / self.extras, job.network.name, job.network.input_shape[1:])
+        shape = job.network.input_shape[1:]
+        write_warmup(folder / self.extras, job.network.name, shape, asked)
 
         inputs = random_inputs(job.network)
         loaded = tf.saved_model.load(folder)

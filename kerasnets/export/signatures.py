@@ -9,13 +9,17 @@
 | ``classify`` | ``inputs`` (N,) string: tf.Example | ``classes``, ``scores`` (N, k) |
 | ``explain`` | ``image_bytes`` (N,) string | see `EXPLANATION` |
 
+For numbers ``serving_default`` and ``images`` give `NUMBERS`, and there is no ``classify`` and no
+``explain``. Of several classes they give all as the top ones, and whether each
+reaches its threshold: ``top_present`` (N, classes) bool.
+
 ``image_bytes`` holds image files: JPEG, PNG, BMP, GIF or WebP. A tf.Example has such a file in its
 feature ``image/encoded``. ``classify`` is what TensorFlow Serving's ``:classify`` asks for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -26,11 +30,18 @@ from kerasnets.data.graphs import after, require
 from kerasnets.data.marks import FORMATS
 from kerasnets.explanation.cams import grad_cam
 from kerasnets.explanation.classifier import Classifier
-from kerasnets.export.names import ANSWER, EXPLANATION
+from kerasnets.export.names import ANSWER, EXPLANATION, NUMBERS, PRESENT
 from kerasnets.fast.rewriting import classifying_layer, logits_of
 from kerasnets.inputs import Preprocessing, with_preprocessing
+from kerasnets.tasks import TASKS, Task
 
 TOP = 5
+# From logits to answers, by the tasks' names of them.
+ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "softmax": tf.nn.softmax,
+    "sigmoid": tf.nn.sigmoid,
+    "linear": tf.identity,
+}
 
 Answer = dict[str, tf.Tensor]
 
@@ -48,20 +59,28 @@ class Signature(NamedTuple):
 
 
 def signatures(
-    network: keras.Model, preprocessing: Preprocessing, class_names: tuple[str, ...]
+    network: keras.Model,
+    preprocessing: Preprocessing,
+    class_names: tuple[str, ...],
+    task: Task = TASKS["classification"],
+    thresholds: Sequence[float] = (),
 ) -> dict[str, Signature]:
     """Every signature of a network; see the module's table.
 
     Args:
         network: Network of logits, (N, classes).
         preprocessing: Preprocessing of the network.
-        class_names: Names of the classes, by label.
+        class_names: Names of the classes, by label; for regression, of the numbers.
+        task: What the network was trained for.
+        thresholds: From which probability on each of several classes is present, by label; 0.5 if
+            not given.
     """
     shape = network.input_shape[1:]
     before, behind = divided(network)
     on_pixels = with_preprocessing(before, preprocessing)
     channels = shape[-1]
     names = tf.constant(class_names)
+    limits = tf.constant(list(thresholds) or [0.5] * len(class_names), tf.float32)
     # Functions that several signatures call are traced and written once.
     start = tf.function(lambda pixels: on_pixels(pixels, training=False))
     run = tf.function(lambda pixels: _of_any_number(lambda some: end(start(some)), pixels))
@@ -70,11 +89,19 @@ def signatures(
     def end(found: Answer) -> Answer:
         return {**found, **behind(found["maps"], training=False)}
 
+    activation = ACTIVATIONS[task.activation]
+
     def answer(pixels: tf.Tensor) -> Answer:
-        probabilities = tf.nn.softmax(run(pixels)["logits"])
-        scores, best = tf.math.top_k(probabilities, k=min(TOP, len(class_names)))
+        probabilities = activation(run(pixels)["logits"])
+        if task.answers == "values":
+            rows = tf.repeat(names[tf.newaxis], tf.shape(probabilities)[0], axis=0)
+            return dict(zip(NUMBERS, (rows, probabilities), strict=True))
+        several = task.activation == "sigmoid"
+        most = len(class_names) if several else min(TOP, len(class_names))
+        scores, best = tf.math.top_k(probabilities, k=most)
         values = (probabilities, tf.gather(names, best), scores)
-        return dict(zip(ANSWER, values, strict=True))
+        found: Answer = dict(zip(ANSWER, values, strict=True))
+        return {**found, PRESENT: scores >= tf.gather(limits, best)} if several else found
 
     def serving_default(image_bytes: tf.Tensor) -> Answer:
         return answer(read(image_bytes)[0])
@@ -106,7 +133,7 @@ def signatures(
             gradients = tf.cast(tape.gradient(score, maps), tf.float32)
             positive = tf.nn.relu(grad_cam(tf.cast(maps, tf.float32), gradients))
             most = tf.reduce_max(positive, axis=(1, 2), keepdims=True)
-            scores = tf.reduce_max(tf.nn.softmax(logits), axis=1)
+            scores = tf.reduce_max(activation(logits), axis=1)
             values = (tf.gather(names, best), scores, tf.math.divide_no_nan(positive, most))
             return dict(zip(EXPLANATION, values, strict=False))
 
@@ -115,7 +142,7 @@ def signatures(
         return {**_of_any_number(found, pixels), EXPLANATION[-1]: parts}
 
     files = (tf.TensorSpec([None], tf.string, "image_bytes"),)
-    return {
+    found = {
         "serving_default": Signature(serving_default, files),
         "images": Signature(of_images, (tf.TensorSpec([None, None, None, 3], tf.uint8, "images"),)),
         "tensor": Signature(of_tensor, (tf.TensorSpec([None, *shape], tf.float32, "tensor"),)),
@@ -123,13 +150,21 @@ def signatures(
         "classify": Signature(classify, (tf.TensorSpec([None], tf.string, "inputs"),)),
         "explain": Signature(explain, files),
     }
+    if task.answers == "values":
+        del found["classify"], found["explain"]
+    return found
 
 
 def classifier(
-    network: keras.Model, preprocessing: Preprocessing, class_names: tuple[str, ...]
+    network: keras.Model,
+    preprocessing: Preprocessing,
+    class_names: tuple[str, ...],
+    task: Task = TASKS["classification"],
+    thresholds: Sequence[float] = (),
 ) -> Callable[[tf.Tensor], Answer]:
     """The function of the signature ``serving_default``, for a network that is not exported."""
-    return signatures(network, preprocessing, class_names)["serving_default"].function
+    found = signatures(network, preprocessing, class_names, task, thresholds)
+    return found["serving_default"].function
 
 
 def _of_any_number(function: Callable[[tf.Tensor], Answer], x: tf.Tensor) -> Answer:

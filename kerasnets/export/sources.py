@@ -62,6 +62,7 @@ def export_run(
         run.preprocessing,
         data_dir=data_dir or run.config.data_dir,
         **fractions,
+        task=run.config.task,
     )
     facts = {
         "data": run.config.data,
@@ -75,6 +76,8 @@ def export_run(
         run.class_names,
         folder,
         form=form,
+        task=run.task,
+        thresholds=run.thresholds,
         calibration=pixels,
         facts=facts,
     )

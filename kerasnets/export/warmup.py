@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pathlib
+from collections.abc import Container
 
 import numpy as np
 import tensorflow as tf
@@ -16,13 +17,16 @@ import tensorflow as tf
 FILE = "tf_serving_warmup_requests"
 
 
-def write_warmup(folder: pathlib.Path, name: str, input_shape: tuple[int, int, int]) -> None:
+def write_warmup(
+    folder: pathlib.Path, name: str, input_shape: tuple[int, int, int], signatures: Container[str]
+) -> None:
     """Writes one request for each signature.
 
     Args:
         folder: ``assets.extra`` of the version.
         name: Name of the model.
         input_shape: Input shape of the network, (H, W, C).
+        signatures: Names of the signatures that there are.
     """
     # Their classes are made on import, so no type checker finds them.
     apis = "tensorflow_serving.apis"
@@ -46,6 +50,8 @@ def write_warmup(folder: pathlib.Path, name: str, input_shape: tuple[int, int, i
 
     with tf.io.TFRecordWriter(str(folder / FILE)) as writer:
         for signature, tensors in inputs.items():
+            if signature not in signatures:
+                continue
             predict = predict_pb2.PredictRequest()
             predict.model_spec.name, predict.model_spec.signature_name = name, signature
             for key, value in tensors.items():
@@ -53,6 +59,8 @@ def write_warmup(folder: pathlib.Path, name: str, input_shape: tuple[int, int, i
             log = prediction_log_pb2.PredictionLog()
             log.predict_log.request.CopyFrom(predict)
             writer.write(log.SerializeToString())
+        if "classify" not in signatures:
+            return
         log = prediction_log_pb2.PredictionLog()
         log.classify_log.request.CopyFrom(classify)
         writer.write(log.SerializeToString())

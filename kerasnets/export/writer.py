@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -21,6 +21,7 @@ from kerasnets.fast.rewriting import classifying_layer, copied, logits_of, rebui
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import check_backend
 from kerasnets.models.network import rebuilt_like
+from kerasnets.tasks import TASKS, Task
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
 
@@ -32,6 +33,8 @@ def export(
     folder: str | os.PathLike,
     *,
     form: Form | None = None,
+    task: Task = TASKS["classification"],
+    thresholds: Sequence[float] = (),
     calibration: np.ndarray | None = None,
     facts: Mapping[str, object] | None = None,
 ) -> pathlib.Path:
@@ -48,6 +51,9 @@ def export(
         folder: Folder of all versions, for example ``savedmodels/lenet5``; the new one is
             ``folder/NUMBER``.
         form: Format, precision and the like; an optimised SavedModel by default.
+        task: What the network was trained for; it decides what the answers are.
+        thresholds: From which probability on each of several classes is answered, by label; 0.5
+            if not given.
         calibration: Raw pixels, (N, H, W, C) in 0 to 255, for int8.
         facts: What ``model.json`` says besides the preprocessing and the versions of the software.
 
@@ -66,12 +72,18 @@ def export(
         raise UserError(
             f"The network has {classes} classes. Received: {len(class_names)} class names."
         )
+    if form.quantize != "none":
+        task.check("quantization to int8")
     if form.quantize == "none":
         calibration = None
     elif calibration is None:
         raise UserError("int8 needs calibration images. Received: calibration=None.")
     chosen = exporters()[form.format]
-    job = Job(network, in_form(network, form), preprocessing, class_names, form, calibration)
+    inference = in_form(network, form)
+    job = Job(
+        *(network, inference, preprocessing, class_names, form),
+        *(task, tuple(thresholds), calibration),
+    )
 
     def write(partial: pathlib.Path) -> None:
         (partial / chosen.extras).mkdir(exist_ok=True)
@@ -129,6 +141,8 @@ def _extras(job: Job, facts: Mapping[str, object]) -> dict[str, str]:
     """The texts that come with a version, by the names of their files."""
     description = {
         "network": job.network.name,
+        "task": job.task.name,
+        **({"thresholds": job.thresholds} if job.thresholds else {}),
         **facts,
         "preprocessing": vars(job.preprocessing),
         "versions": {

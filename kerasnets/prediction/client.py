@@ -204,7 +204,7 @@ def _grpc_prediction(
     # The message itself makes an empty tensor of a name that it does not have.
     found = dict(outputs)
     try:
-        return Prediction.of(path, {name: tf.make_ndarray(found[name])[0] for name in ANSWER})
+        return Prediction.of(path, {name: tf.make_ndarray(each)[0] for name, each in found.items()})
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise _other_program(target, ", ".join(sorted(found))) from error
 

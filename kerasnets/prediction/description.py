@@ -7,10 +7,15 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from kerasnets.errors import UserError
 from kerasnets.export.names import FACTS, LABELS
 from kerasnets.files import parse_json
 from kerasnets.inputs import Preprocessing
+from kerasnets.prediction.pixels import activated
+from kerasnets.prediction.prediction import Answer
+from kerasnets.tasks import Task, task_of
 
 
 class Description(NamedTuple):
@@ -20,11 +25,19 @@ class Description(NamedTuple):
         class_names: By label.
         preprocessing: Preprocessing of the network.
         facts: All that ``model.json`` says.
+        task: What the network was trained for.
     """
 
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
     facts: dict[str, Any]
+    task: Task
+
+    def answers(self, logits: np.ndarray) -> list[Answer]:
+        """The answer in each row of logits, (N, classes)."""
+        thresholds = self.facts.get("thresholds", ())
+        rows = activated(logits, self.task)
+        return [Answer.of(row, self.class_names, self.task, thresholds) for row in rows]
 
 
 def description(path: pathlib.Path, inside: Mapping[str, str]) -> Description:
@@ -41,7 +54,8 @@ def description(path: pathlib.Path, inside: Mapping[str, str]) -> Description:
         labels, text = (inside.get(name) or _beside(path, name) for name in (LABELS, FACTS))
         facts = parse_json(text)
         given = {name: _plain(value) for name, value in facts["preprocessing"].items()}
-        return Description(tuple(labels.splitlines()), Preprocessing(**given), facts)
+        task = task_of(facts.get("task", "classification"))
+        return Description(tuple(labels.splitlines()), Preprocessing(**given), facts, task)
     except OSError as error:
         raise UserError(
             f"{os.fspath(path)!r} does not tell its classes and its preprocessing, and there is no "

@@ -15,7 +15,7 @@ from kerasnets.errors import UserError
 from kerasnets.export.names import FACTS, LABELS
 from kerasnets.lazy import installed, notes_withheld
 from kerasnets.prediction.description import description
-from kerasnets.prediction.pixels import fitted, softmax
+from kerasnets.prediction.pixels import fitted
 from kerasnets.prediction.prediction import Answer, ImageModel, Unreadable
 
 BATCH = 16
@@ -67,7 +67,7 @@ class LiteRT(ImageModel):
             return pixels
         with self._lock:
             found = self._run(images=pixels[np.newaxis].astype(self._dtype))["logits"]
-        return Answer.of(softmax(found)[0], self.description.class_names)
+        return self.description.answers(found)[0]
 
 
 def _texts(path: pathlib.Path) -> dict[str, str]:

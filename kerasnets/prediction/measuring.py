@@ -39,6 +39,9 @@ def measured(
     """
     if not split.size:
         raise UserError(f"The split {name} has no images.")
+    task = model.facts.get("task", "classification")
+    if task != "classification":
+        raise UserError(f"The model's task is {task}; evaluate the run that it was exported from.")
     found = enumerate(split.records.files())
     probabilities = np.empty((split.size, len(class_names)), np.float32)
     at = 0

@@ -11,7 +11,7 @@ import numpy as np
 from kerasnets.errors import UserError
 from kerasnets.lazy import installed
 from kerasnets.prediction.description import description
-from kerasnets.prediction.pixels import fitted, softmax
+from kerasnets.prediction.pixels import fitted
 from kerasnets.prediction.prediction import Answer, ImageModel, Unreadable
 
 BATCH = 16
@@ -60,14 +60,12 @@ class ONNX(ImageModel):
 
     def answer(self, images: Sequence[bytes]) -> list[Answer | Unreadable]:
         """See `ImageModel`."""
-        before, names = self.description.preprocessing, self.description.class_names
+        before = self.description.preprocessing
         pixels = [fitted(image, self._channels, before) for image in images]
         readable = [each for each in pixels if isinstance(each, np.ndarray)]
         if not readable:
             return [each for each in pixels if isinstance(each, Unreadable)]
         batch = np.stack(readable).astype(np.float32)
-        found = iter(softmax(np.asarray(self._session.run(["logits"], {"images": batch})[0])))
-        return [
-            each if isinstance(each, Unreadable) else Answer.of(next(found), names)
-            for each in pixels
-        ]
+        logits = np.asarray(self._session.run(["logits"], {"images": batch})[0])
+        found = iter(self.description.answers(logits))
+        return [each if isinstance(each, Unreadable) else next(found) for each in pixels]

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from kerasnets.data.marks import FORMATS, START, format_of, refusal
 from kerasnets.inputs import Preprocessing
 from kerasnets.prediction.prediction import Unreadable
+from kerasnets.tasks import Task
 
 # As `kerasnets.data.formats` has it, which loads TensorFlow.
 MAX_PIXELS = 89_478_485
@@ -87,7 +88,11 @@ def _centred(image: Image.Image, width: int, height: int) -> Image.Image:
     return image.crop((left, top, left + width, top + height))
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, (N, classes) float32, finer than those that eight bits can hold."""
+def activated(logits: np.ndarray, task: Task) -> np.ndarray:
+    """The task's answers, (N, classes) float32, finer than those that eight bits can hold."""
+    if task.activation == "linear":
+        return logits.astype(np.float32)
+    if task.activation == "sigmoid":
+        return (0.5 + 0.5 * np.tanh(0.5 * logits)).astype(np.float32)
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)

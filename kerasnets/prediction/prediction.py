@@ -16,7 +16,9 @@ from kerasnets.data.marks import START, format_of, refusal
 from kerasnets.data.reasons import reason
 from kerasnets.data.sources.paths import is_remote
 from kerasnets.errors import UserError
+from kerasnets.export.names import ANSWER, NUMBERS, PRESENT
 from kerasnets.lazy import tf
+from kerasnets.tasks import TASKS, Task
 
 # Best classes that an answer names.
 TOP = 5
@@ -26,31 +28,54 @@ class Answer(NamedTuple):
     """What a model says of one image.
 
     Attributes:
-        classes: Names of the best classes, best first; at most `TOP`.
-        scores: Their probabilities.
-        probabilities: Probabilities of all classes, by label, (classes,) float32.
+        classes: Names of the best classes, best first: `TOP` at most, or all where an image may
+            have several; or of the numbers that a network gives.
+        scores: Their probabilities, or the numbers.
+        probabilities: Probabilities of all classes, by label, (classes,) float32; none of numbers.
+        present: Whether each of the best classes reaches its threshold, where an image may have
+            several; ``None`` elsewhere.
     """
 
     classes: tuple[str, ...]
     scores: tuple[float, ...]
     probabilities: np.ndarray
+    present: tuple[bool, ...] | None = None
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the scores are numbers, and no probabilities of classes."""
+        return not self.probabilities.size
 
     @classmethod
     def named(cls, found: Mapping[str, ArrayLike]) -> Answer:
         """The answer in one row of a SavedModel's outputs, whose names are bytes or text."""
-        names = np.asarray(found["top_classes"]).tolist()
+        numbers = NUMBERS[-1] in found
+        names, scores = NUMBERS if numbers else ANSWER[1:]
+        words = np.asarray(found[names]).tolist()
         return cls(
-            classes=tuple(name.decode() if isinstance(name, bytes) else name for name in names),
-            scores=tuple(np.asarray(found["top_scores"]).tolist()),
-            probabilities=np.asarray(found["probabilities"], np.float32),
+            classes=tuple(name.decode() if isinstance(name, bytes) else name for name in words),
+            scores=tuple(np.asarray(found[scores]).tolist()),
+            probabilities=np.asarray([] if numbers else found["probabilities"], np.float32),
+            present=tuple(np.asarray(found[PRESENT]).tolist()) if PRESENT in found else None,
         )
 
     @classmethod
-    def of(cls, probabilities: np.ndarray, class_names: Sequence[str]) -> Answer:
-        """The answer that probabilities of all classes make, (classes,) float32."""
-        best = np.argsort(-probabilities, kind="stable")[:TOP]
+    def of(
+        cls,
+        found: np.ndarray,
+        class_names: Sequence[str],
+        task: Task = TASKS["classification"],
+        thresholds: Sequence[float] = (),
+    ) -> Answer:
+        """The answer that probabilities of all classes make, or numbers, (classes,) float32."""
+        if task.answers == "values":
+            return cls(tuple(class_names), tuple(found.tolist()), np.zeros(0, np.float32))
+        several = task.activation == "sigmoid"
+        best = np.argsort(-found, kind="stable")[: None if several else TOP]
         names = tuple(class_names[label] for label in best)
-        return cls(names, tuple(probabilities[best].tolist()), probabilities)
+        limits = np.asarray(thresholds or [0.5] * len(found), np.float32)
+        present = tuple((found[best] >= limits[best]).tolist()) if several else None
+        return cls(names, tuple(found[best].tolist()), found, present)
 
 
 class Unreadable(NamedTuple):
@@ -101,15 +126,19 @@ class Prediction:
 
     Attributes:
         image: The image file: a path, or the name of what is no file of this machine's.
-        classes: Names of the best classes, best first.
-        scores: Their probabilities.
-        probabilities: Probabilities of all classes, by label.
+        classes, scores, probabilities, present: See `Answer`.
     """
 
     image: pathlib.Path | str
     classes: tuple[str, ...]
     scores: tuple[float, ...]
     probabilities: np.ndarray
+    present: tuple[bool, ...] | None = None
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the scores are numbers, and no probabilities of classes."""
+        return not self.probabilities.size
 
     @classmethod
     def of(cls, image: pathlib.Path | str, found: Mapping[str, ArrayLike]) -> Prediction:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from kerasnets.data.bad_images import ERRORS, image_reason
 from kerasnets.data.reasons import one_line
 from kerasnets.errors import UserError
-from kerasnets.export.names import ANSWER, EXPLANATION, FACTS, LABELS
+from kerasnets.export.names import ANSWER, EXPLANATION, FACTS, LABELS, NUMBERS
 from kerasnets.export.versions import numbered
 from kerasnets.files import parse_json
 from kerasnets.prediction.prediction import Answer, ImageModel, Unreadable
@@ -40,7 +40,9 @@ class SavedModel(ImageModel):
 
     def __init__(self, folder: pathlib.Path) -> None:
         path, loaded = _loaded(folder)
-        self._classify = _signature(path, loaded, "serving_default", ANSWER)
+        given = getattr(loaded.signatures.get("serving_default"), "structured_outputs", ())
+        outputs = NUMBERS if NUMBERS[-1] in given else ANSWER
+        self._classify = _signature(path, loaded, "serving_default", outputs)
         self.class_names = None
         # Others' SavedModels need not have them.
         with contextlib.suppress(OSError, ValueError):
@@ -78,9 +80,10 @@ def answered_by_graph(classify: Classifier, images: Sequence[bytes]) -> list[Ans
         half = len(images) // 2
         parts = (images[:half], images[half:])
         return [each for part in parts for each in answered_by_graph(classify, part)]
-    columns = [np.asarray(outputs[name]) for name in ANSWER]
-    rows = zip(*columns, strict=True)
-    return [Answer.named(dict(zip(ANSWER, row, strict=True))) for row in rows]
+    columns = [np.asarray(each) for each in outputs.values()]
+    return [
+        Answer.named(dict(zip(outputs, row, strict=True))) for row in zip(*columns, strict=True)
+    ]
 
 
 def load_explainer(folder: pathlib.Path) -> Classifier:

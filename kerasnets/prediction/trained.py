@@ -23,7 +23,9 @@ class TrainedModel(ImageModel):
         check_backend("tensorflow")
         self._weights = run.weights_path
         self.class_names = run.class_names
-        answer = classifier(run.network(), run.preprocessing, run.class_names)
+        answer = classifier(
+            *(run.network(), run.preprocessing, run.class_names, run.task, run.thresholds)
+        )
         files = tf.TensorSpec([None], tf.string)
         self._classify = tf.function(answer, input_signature=[files])
 

@@ -235,7 +235,9 @@ class _Writer(contextlib.AbstractContextManager):
         progress, shard = self.progress, self.out.shard
         rows, bad = [], []
         for place, (item, answer) in enumerate(batch, start=number):
-            if not isinstance(answer, Unreadable):
+            if isinstance(answer, Answer):
+                if answer.numbers:
+                    raise UserError("--out is for classes; a model of numbers answers by --json.")
                 rows.append(self.table.row(item.name, answer))
             elif self.out.bad_files == "fail":
                 raise answer.error(item.name)

@@ -185,6 +185,8 @@ def facts_of(runs: Sequence[str | os.PathLike | Run]) -> list[Facts]:
 
 def compare_facts(found: Sequence[Facts], *, latency: bool) -> Comparison:
     """As `compare`, of facts that are there."""
+    for facts in found:
+        facts.run.task.check("compare")
     latencies: tuple[float, ...] = ()
     if latency:
         from kerasnets.reports.latency import measure_latencies

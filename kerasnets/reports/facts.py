@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from kerasnets.errors import UserError
+from kerasnets.evaluation import multilabel, regression
 from kerasnets.evaluation.results import (
     MISTAKES,
     NamedMistake,
@@ -23,12 +24,16 @@ from kerasnets.evaluation.results import (
     fractions,
     read_confusion,
     read_mistakes,
+    read_rows,
     read_scores,
 )
 from kerasnets.runs.environment import read_environment
 from kerasnets.runs.history import read_history
 from kerasnets.runs.run import CONFIG, Run
 from kerasnets.weights.files import open_weights
+
+# The figures of each class, or number, by the task.
+TABLES = {"multilabel": multilabel.CLASSES, "regression": regression.NUMBERS}
 
 
 @dataclass(frozen=True)
@@ -71,18 +76,23 @@ class Facts:
         """
         run.check_finished()
         metrics = run.metrics()
-        fields = {"top1": float, "loss": float, "images": int, "split": str}
+        plain = "confusion matrix" in run.task.refuses
+        fields: dict[str, type] = {"loss": float, "images": int, "split": str}
+        fields |= {} if plain else {"top1": float}
         if not all(isinstance(metrics.get(name), kind) for name, kind in fields.items()):
             raise UserError(
                 f"The run in {str(run.folder)!r} has no evaluation: there are no figures in "
                 f"{str(run.folder / 'metrics.json')!r}; {evaluate_again(run)} writes it."
             )
-        found = read_scores(run.folder, len(run.class_names))
+        found = None if plain else read_scores(run.folder, len(run.class_names))
         scores, names = (found[0], found[2]) if found else (None, ())
         facts = cls(run, name or run.folder.name, metrics, scores, names)
         # A damaged file is told now, not after TensorFlow has loaded.
-        for each in ("history", "confusion", "mistakes", "parameters", "sessions"):
+        own = ("table",) if plain else ("confusion", "mistakes")
+        for each in ("history", *own, "parameters", "sessions"):
             getattr(facts, each)
+        if plain:
+            return facts
         classes = set(run.class_names)
         for mistake in facts.mistakes:
             if not {mistake.true, mistake.predicted} <= classes:
@@ -128,6 +138,19 @@ class Facts:
             known = [None if math.isnan(each) else each for each in found]
             rows.append(ClassRow(name, int(counts[label]), *known))
         return rows
+
+    @functools.cached_property
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Of a task without a confusion matrix the figures of each class, or number: columns, rows.
+
+        Raises:
+            UserError: When the file is damaged or not there.
+        """
+        path = self.run.folder / TABLES[self.run.task.name]
+        header, *rows = read_rows(path) or [[]]
+        if {len(row) for row in rows} != {len(header)}:
+            raise UserError(f"{str(path)!r} is damaged: its rows differ in length.")
+        return header, rows
 
     @functools.cached_property
     def parameters(self) -> int:

@@ -20,7 +20,7 @@ from kerasnets.registry import info
 from kerasnets.reports.comparison import Comparison, compare_facts, facts_of
 from kerasnets.reports.facts import Facts, began, duration, evaluate_again, without_folder
 from kerasnets.reports.figures import Bars, Chart, Line, thinned
-from kerasnets.runs.history import PANELS
+from kerasnets.runs.history import panels
 
 if TYPE_CHECKING:
     import jinja2
@@ -69,7 +69,7 @@ def save_report(
     if path is None:
         path = found[0].run.folder / REPORT if len(found) == 1 else REPORT
     comparison = compare_facts(found, latency=latency) if len(found) > 1 else None
-    views = [_view(facts, _pictures(facts) if pictures else ([], "")) for facts in found]
+    views = [_view(facts, pictures) for facts in found]
     return _write(path, views, comparison)
 
 
@@ -79,9 +79,7 @@ def save_page(path: pathlib.Path, runs: Sequence[Run], material: Material | None
     Raises:
         UserError: When one of the runs has not finished or has no evaluation.
     """
-    views = []
-    for facts in facts_of(runs):
-        views.append(_view(facts, _pictures(facts, material) if material else ([], "")))
+    views = [_view(facts, material is not None, material) for facts in facts_of(runs)]
     _write(path, views, None)
 
 
@@ -122,9 +120,27 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html")
 
 
-def _view(facts: Facts, pictured: tuple[list[Picture], str]) -> dict[str, Any]:
+def _view(facts: Facts, pictures: bool, material: Material | None = None) -> dict[str, Any]:
     """What the template shows of a run."""
-    pictures, unpictured = pictured
+    shown = {
+        "facts": facts,
+        "cards": _cards(facts),
+        "began": began(facts.run),
+        "network": info(facts.run.config.model),
+        "curves": _curves([facts]),
+        "timing": _timing(facts),
+        "table": None,
+    }
+    if "confusion matrix" in facts.run.task.refuses:
+        header, rows = facts.table
+        return {**shown, "table": {"header": [name.replace("_", " ") for name in header],
+                                   "rows": rows}}  # fmt: skip
+    return {**shown, **_of_classes(facts, pictures, material)}
+
+
+def _of_classes(facts: Facts, pictures: bool, material: Material | None) -> dict[str, Any]:
+    """What is shown of one class for each image: curves, confusions, mistakes."""
+    pictured, unpictured = _pictures(facts, material) if pictures else ([], "")
     scores = facts.scores
     names = facts.run.class_names
     missing = "" if scores is not None else (
@@ -135,11 +151,6 @@ def _view(facts: Facts, pictured: tuple[list[Picture], str]) -> dict[str, Any]:
     few = len(names) <= FEW
     short = without_folder([mistake.image for mistake in facts.mistakes])
     return {
-        "facts": facts,
-        "cards": _cards(facts),
-        "began": began(facts.run),
-        "network": info(facts.run.config.model),
-        "curves": _curves([facts]),
         "charts": [] if scores is None else [_reliability(facts), *_operating_curves(facts)],
         "missing": missing,
         "few": few,
@@ -147,20 +158,24 @@ def _view(facts: Facts, pictured: tuple[list[Picture], str]) -> dict[str, Any]:
         "pairs": _pairs(facts),
         "steps": None if scores is None or few else _steps(facts),
         "picture": None if few else _matrix_picture(facts),
-        "worst": list(zip(facts.mistakes, short, pictures, strict=False)),
+        "worst": list(zip(facts.mistakes, short, pictured, strict=False)),
         "unpictured": unpictured,
-        "timing": _timing(facts),
     }
 
 
 def _cards(facts: Facts) -> list[tuple[str, str]]:
     """The figures that count most: what they are, and their values."""
     metrics = facts.metrics
-    found = [("accuracy", f"{metrics['top1']:.2%}")]
-    for name, key in (("top-5 accuracy", "top5"), ("ReaL accuracy", "real"),
-                      ("calibration error", "calibration_error")):  # fmt: skip
+    found = []
+    for name, key in (("accuracy", "top1"), ("top-5 accuracy", "top5"), ("ReaL accuracy", "real"),
+                      ("calibration error", "calibration_error"),
+                      ("mean average precision", "mean_average_precision"),
+                      ("macro F1", "macro_f1"), ("micro F1", "micro_f1")):  # fmt: skip
         if metrics.get(key) is not None:
             found.append((name, f"{metrics[key]:.2%}"))
+    for name, key in (("mean absolute error", "mae"), ("R2", "r2")):
+        if metrics.get(key) is not None:
+            found.append((name, f"{metrics[key]:.4g}"))
     found.append(("loss", f"{metrics['loss']:.4f}"))
     found.append((f"images of {metrics['split']}", f"{metrics['images']:,}"))
     found.append(("epochs", f"{len(facts.history)}"))
@@ -172,7 +187,7 @@ def _cards(facts: Facts) -> list[tuple[str, str]]:
 def _curves(found: Sequence[Facts]) -> list[Chart]:
     """Loss, accuracy and learning rate over the epochs."""
     charts = []
-    for what, columns in PANELS.items():
+    for what, columns in panels(found[0].history).items():
         lines = []
         for number, facts in enumerate(found):
             for kind, column in zip(("training", "validation"), columns, strict=True):

@@ -11,9 +11,10 @@ from collections.abc import Collection, Mapping
 from kerasnets.errors import UserError
 from kerasnets.files import read_text
 from kerasnets.plotting import plain_log_ticks, save_figure
+from kerasnets.tasks import TASKS
 
 # Columns that every ``history.csv`` has.
-COLUMNS = {"epoch", "loss", "accuracy", "learning_rate"}
+COLUMNS = {"epoch", "loss", "learning_rate"}
 
 
 def read_history(path: pathlib.Path) -> list[dict[str, float]]:
@@ -39,12 +40,18 @@ def read_history(path: pathlib.Path) -> list[dict[str, float]]:
     return rows
 
 
-# What the curves show, and in which columns of the training and the validation images.
-PANELS = {
-    "loss": ("loss", "val_loss"),
-    "accuracy": ("accuracy", "val_accuracy"),
-    "learning rate": ("learning_rate", ""),
-}
+# What curves call the figures of the tasks, by the columns that hold them.
+MEASURES = {task.measure: task.measured for task in TASKS.values()}
+
+
+def panels(rows: list[dict[str, float]]) -> dict[str, tuple[str, str]]:
+    """What curves show, and in which columns of the training and the validation images."""
+    measure = next((name for name in MEASURES if rows and name in rows[0]), "accuracy")
+    return {
+        "loss": ("loss", "val_loss"),
+        MEASURES[measure]: (measure, f"val_{measure}"),
+        "learning rate": ("learning_rate", ""),
+    }
 
 
 def save_curves(
@@ -67,14 +74,14 @@ def save_curves(
 
     figure = Figure(figsize=(13, 4), layout="constrained")
     figure.suptitle(title, fontsize=10, parse_math=False)
-    several = len(runs) > 1
-    for axis, (what, columns) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
+    several, shown = len(runs) > 1, panels(next(iter(runs.values())))
+    for axis, (what, columns) in zip(figure.subplots(1, 3), shown.items(), strict=True):
         for number, (name, rows) in enumerate(runs.items()):
             for kind, column in zip(("training", "validation"), columns, strict=True):
                 if column not in rows[0]:
                     continue
                 style = {"color": f"C{number}"} if several else {}
-                if several and kind == "training" and f"val_{what}" in rows[0]:
+                if several and kind == "training" and columns[1] in rows[0]:
                     style |= {"linestyle": "--", "alpha": 0.6}
                 axis.plot(
                     [row["epoch"] for row in rows],

@@ -8,7 +8,7 @@ import os
 import pathlib
 import shlex
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from kerasnets.pretrained.build import build
 from kerasnets.pretrained.sources import RUN_FACTS, describe, write_run_facts
 from kerasnets.registry import WeightsOrigin
 from kerasnets.runs.history import read_history
+from kerasnets.tasks import TASKS, Task
 from kerasnets.weights.files import open_weights
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ CONFIG = "config.json"
 CLASSES = "classes.json"
 # What the run's checkpoints are known by.
 IDENTITY = "identity.json"
+# From which probability on each of several classes is answered.
+THRESHOLDS = "thresholds.json"
 # The number of images of each split, by which a resumed run recognises its data.
 SPLITS = "splits.json"
 # What the weights record: how many of the run's extensions they come from.
@@ -60,7 +63,7 @@ class Run:
     Attributes:
         folder: Folder of the run.
         config: Its configuration.
-        class_names: Names of the classes, by label.
+        class_names: Names of the classes, by label; for regression, of the numbers.
     """
 
     folder: pathlib.Path
@@ -164,6 +167,11 @@ class Run:
         return chosen_recipe(self.config)
 
     @property
+    def task(self) -> Task:
+        """What it is trained for."""
+        return TASKS[self.config.task]
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """How an image becomes the network's input: as for the weights that the run starts from."""
         recorded = (self.folder / RUN_FACTS).is_file()
@@ -181,6 +189,29 @@ class Run:
                 f"CHANNELS]. Received: {json.dumps(shape)}."
             )
         return shape
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The probability from which on each of several classes is answered; none without them.
+
+        Raises:
+            UserError: When the file is damaged.
+        """
+        path = self.folder / THRESHOLDS
+        if not path.is_file():
+            return ()
+        found = read_json(path, dict[str, float], "the thresholds of the classes")
+        if set(found) != set(self.class_names):
+            raise UserError(
+                f"{str(path)!r} is damaged: expected a threshold for each of the classes "
+                f"{_some(self.class_names)}. Found: {_some(tuple(found))}."
+            )
+        return tuple(float(found[name]) for name in self.class_names)
+
+    def write_thresholds(self, thresholds: Sequence[float]) -> None:
+        """Writes the thresholds, one for each class by label."""
+        found = dict(zip(self.class_names, thresholds, strict=True))
+        write_text(self.folder / THRESHOLDS, json.dumps(found, indent=2) + "\n")
 
     def network(self, **overrides: Any) -> keras.Model:
         """The trained network; it returns logits.
@@ -301,7 +332,7 @@ def _some(names: tuple[str, ...], most: int = 4) -> str:
 
 def chosen_recipe(config: TrainConfig) -> Recipe:
     """The recipe of a configuration, or the one that it stands for without."""
-    return config.recipe or default_recipe(config.model, config.data)
+    return config.recipe or default_recipe(config.model, config.data, config.task)
 
 
 def load_data(config: TrainConfig) -> Dataset:
@@ -313,4 +344,6 @@ def load_data(config: TrainConfig) -> Dataset:
         data_dir=config.data_dir,
         test_fraction=config.test_fraction,
         validation_fraction=chosen_recipe(config).validation_fraction,
+        task=config.task,
+        fold=(config.fold, config.folds) if config.fold and config.folds else None,
     )

@@ -23,6 +23,7 @@ from kerasnets.files import whole
 from kerasnets.runs.history import read_history
 from kerasnets.training import checkpoints
 from kerasnets.training.model import TrainingModel
+from kerasnets.training.targets import Units, in_units
 from kerasnets.weights import save_weights
 
 log = logging.getLogger("kerasnets")
@@ -86,7 +87,8 @@ class ProgressBar(Callback):
         elif self.progress and now >= self.next_report and self.progress.live.is_started:
             self.next_report = now + 0.2
             speed = self._images_per_second(batch, now)
-            figures = f"loss {float(logs['loss']):.3f}  accuracy {float(logs['accuracy']):.1%}"
+            measure = self.model.measure.name
+            figures = f"loss {float(logs['loss']):.3f}  {measure} {float(logs[measure]):.3f}"
             figures += f"  rate {learning_rate(self.model):.2g}  {speed:,.0f} images/s"
             figures += f"  {self._left(batch, speed)} left"
             self.progress.update(self.task, completed=batch + 1, figures=figures)
@@ -131,15 +133,24 @@ class History(Callback):
     Args:
         path: Path of the file.
         first_epoch: Epochs that an earlier part of the run has finished.
+        measure: The figure by which the validation decides.
         write: Whether this worker writes it.
 
     Raises:
         UserError: When the file is damaged or lacks one of their rows.
     """
 
-    def __init__(self, path: pathlib.Path, first_epoch: int, *, write: bool = True) -> None:
+    def __init__(
+        self,
+        path: pathlib.Path,
+        first_epoch: int,
+        *,
+        measure: str = "accuracy",
+        write: bool = True,
+    ) -> None:
         super().__init__()
         self.path = path
+        self.measure = f"val_{measure}"
         self.write = write
         self.rows = [row for row in read_history(path) if row["epoch"] <= first_epoch]
         found, expected = [row["epoch"] for row in self.rows], list(range(1, first_epoch + 1))
@@ -150,9 +161,9 @@ class History(Callback):
             )
 
     @property
-    def accuracies(self) -> list[float]:
-        """Validation accuracy of each epoch so far."""
-        return [row["val_accuracy"] for row in self.rows if "val_accuracy" in row]
+    def measured(self) -> list[float]:
+        """The figure of the validation after each epoch so far."""
+        return [row[self.measure] for row in self.rows if self.measure in row]
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.started = time.perf_counter()
@@ -315,19 +326,24 @@ class KeepBest(Callback):
 
     Args:
         path: Path of the weight file.
-        best: Validation accuracy to beat: the best of an earlier part of the run.
+        best: Validation figure to beat: the best of an earlier part of the run.
+        units: Units of the numbers that the network gives, if it does.
         write: Whether this worker writes it.
     """
 
-    def __init__(self, path: pathlib.Path, best: float, *, write: bool = True) -> None:
+    def __init__(
+        self, path: pathlib.Path, best: float, *, units: Units | None = None, write: bool = True
+    ) -> None:
         super().__init__()
         self.path = path
         self.best = best
+        self.units = units
         self.write = write
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        if logs.get("val_accuracy", -1.0) > self.best:
-            self.best = float(logs["val_accuracy"])
-            with self.model.averaged():
+        found = float(logs.get(f"val_{self.model.measure.name}", -math.inf))
+        if found > self.best:
+            self.best = found
+            with self.model.averaged(), in_units(self.model.network, self.units):
                 if self.write:
                     save_weights(self.model.network, self.path)

@@ -16,7 +16,9 @@ from kerasnets.fast.faster import faster, keras_device
 from kerasnets.fast.tricks import TrainingTrick, chosen
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.private import reads_no_batch_to_build
-from kerasnets.training.losses import build_loss, is_soft
+from kerasnets.tasks import TASKS, Task
+from kerasnets.training.distillation import Distillation
+from kerasnets.training.losses import build_loss, build_measure
 from kerasnets.training.optimization import build_optimizer
 
 # By name where a network has auxiliary classifiers.
@@ -38,6 +40,10 @@ class TrainingModel(keras.Model):
         steps_per_epoch: Updates in an epoch.
         synchronize: Let batch norms take their statistics from all devices' images together.
         fast: What makes a step faster, see `kerasnets.fast.tricks`.
+        task: What it is trained for.
+        class_weights: The weight of each class in the loss of training, by label; none for equal
+            ones.
+        distillation: What a teacher adds to the loss of training.
     """
 
     def __init__(
@@ -49,6 +55,9 @@ class TrainingModel(keras.Model):
         *,
         synchronize: bool = False,
         fast: Sequence[TrainingTrick] = ("auto",),
+        task: Task = TASKS["classification"],
+        class_weights: Sequence[float] = (),
+        distillation: Distillation | None = None,
     ) -> None:
         on_images = with_preprocessing(network, preprocessing)
         super().__init__(on_images.input, on_images.output, name=on_images.name)
@@ -70,7 +79,8 @@ class TrainingModel(keras.Model):
             else with_preprocessing(fast_network, preprocessing)
         )
         self.recipe = recipe
-        self.training_loss: Callable[..., Any] = build_loss(recipe)
+        self.distillation = distillation
+        self.training_loss: Callable[..., Any] = build_loss(recipe, class_weights=class_weights)
         self.measured_loss: Callable[..., Any] = build_loss(recipe, training=False)
         if recipe.ema:
             self.updates = self._follower((), "int64", "zeros", "updates")
@@ -86,7 +96,8 @@ class TrainingModel(keras.Model):
             jit_compile=compiled,
         )
         # A metric given to `compile` has its variables only after the first batch.
-        self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        output: Any = network.output
+        self.measure = build_measure(task, _predictions(output).shape[-1])
         self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> Logits:
@@ -226,6 +237,8 @@ class TrainingModel(keras.Model):
         if not training:
             return self.measured_loss(y, _predictions(y_pred), sample_weight)
         loss = self.training_loss(y, _predictions(y_pred), sample_weight)
+        if self.distillation:
+            loss = self.distillation.loss(x, _predictions(y_pred), loss)
         for name, logits in y_pred.items() if isinstance(y_pred, dict) else ():
             if name != "predictions":
                 loss += self.recipe.auxiliary_loss * self.training_loss(y, logits, sample_weight)
@@ -238,9 +251,8 @@ class TrainingModel(keras.Model):
         y_pred: Logits,
         sample_weight: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Accuracy of the predictions; a mixed label counts as its largest part."""
-        labels = ops.argmax(y, axis=-1) if is_soft(y) else y
-        self.accuracy.update_state(labels, _predictions(y_pred), sample_weight)
+        """The task's figure of the predictions."""
+        self.measure.update_state(y, _predictions(y_pred), sample_weight)
         return self.get_metrics_result()
 
     @contextlib.contextmanager

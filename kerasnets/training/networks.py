@@ -19,6 +19,8 @@ from kerasnets.pretrained import freeze
 from kerasnets.pretrained.build import build
 from kerasnets.registry import info, registration
 from kerasnets.runs.run import Run, chosen_recipe
+from kerasnets.tasks import TASKS
+from kerasnets.training.targets import check_head
 
 log = logging.getLogger("kerasnets")
 
@@ -51,6 +53,7 @@ def starting_network(config: TrainConfig, classes: int) -> keras.Model:
         raise UserError("Give --weights or --init-from, not both.")
     with precision(recipe):
         network = _built(config, recipe, classes, options)
+    check_head(network, TASKS[config.task])
     if config.init_from:
         take_over(network, config.init_from)
     if recipe.freeze_until:

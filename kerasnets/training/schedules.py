@@ -98,7 +98,8 @@ def plateau_factor(recipe: Recipe, accuracies: list[float]) -> float:
 
     Args:
         recipe: Its `patience`, `plateaus` and `decay_rate` count.
-        accuracies: Accuracies of the validation, one for each epoch so far.
+        accuracies: Accuracies of the validation, or other figures of which more is better, one
+            for each epoch so far.
     """
     best, stalled, passed = -math.inf, 0, 0
     for accuracy in accuracies:

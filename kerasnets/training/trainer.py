@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnets.config.class_weights import by_label
 from kerasnets.config.training import TrainConfig
 from kerasnets.data.bad_images import (
     BadImage,
@@ -24,10 +25,12 @@ from kerasnets.data.bad_images import (
     without_bad_images,
     write_list,
 )
+from kerasnets.data.balance import balanced_weights, oversampled
 from kerasnets.data.pipeline import read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
-from kerasnets.evaluation.evaluator import evaluate
-from kerasnets.evaluation.report import write_report
+from kerasnets.errors import UserError
+from kerasnets.evaluation.evaluator import logits_of_split
+from kerasnets.evaluation.tasks import EVALUATIONS, evaluate_task, write_report
 from kerasnets.files import check_writable
 from kerasnets.inspection.memory import batch_within
 from kerasnets.lazy import check_backend
@@ -48,9 +51,11 @@ from kerasnets.runs.run import EXTENSIONS, Run, chosen_recipe, load_data
 from kerasnets.training import checkpoints
 from kerasnets.training.batches import batches_from, validation_batches
 from kerasnets.training.callbacks import FiniteLoss, History, KeepBest, ProgressBar, SaveCheckpoints
+from kerasnets.training.distillation import check_teacher, distillation
 from kerasnets.training.distribution import Placement, check, placement
 from kerasnets.training.networks import starting_network
 from kerasnets.training.process import logging_to, repeatable, seeded
+from kerasnets.training.targets import Units, in_units
 from kerasnets.training.trackers import check_trackers, trackers
 from kerasnets.training.validation import (
     MeasureAverages,
@@ -88,6 +93,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
         Interrupted: After Ctrl-C or SIGTERM; the state is saved.
     """
     check_backend("tensorflow")
+    if config.folds is not None and config.fold is None:
+        raise UserError("folds is for kerasnets.training.cross_validate, which trains each fold.")
     config = config.resolved()
     where = placement(config)
     check(config, where)
@@ -148,7 +155,31 @@ def _load(config: TrainConfig, earlier: Run | None) -> Dataset:
     if earlier is not None:
         earlier.check_data(dataset)
     check_validation(chosen_recipe(config), dataset.splits)
+    class_weights(config, dataset.splits["train"], dataset.class_names)
+    if config.teacher is not None:
+        run = Run(pathlib.Path(), config, dataset.class_names)
+        check_teacher(config.teacher, dataset.class_names, run.input_shape[-1])
     return dataset
+
+
+def class_weights(
+    config: TrainConfig, split: Split, class_names: tuple[str, ...]
+) -> tuple[float, ...]:
+    """The weight of each class in the loss, by label; none where all are alike.
+
+    Args:
+        config: Configuration of the run.
+        split: The training images, as often as an epoch has them.
+        class_names: By label.
+
+    Raises:
+        UserError: When the configuration names other classes, or a class has no images.
+    """
+    if config.class_weights is None:
+        return ()
+    if config.class_weights == "balanced":
+        return by_label(balanced_weights(split.labels, class_names), class_names)
+    return by_label(config.class_weights, class_names)
 
 
 @contextlib.contextmanager
@@ -176,7 +207,7 @@ def _finish(
             _fit(run, network, splits, where)
     if where.chief:
         # Built anew: without auxiliary classifiers, and computing in float32.
-        _report(run, run.network(), splits[dataset.held_out], dataset)
+        _report(run, run.network(), splits, dataset)
     with where.together():
         # A worker that ends takes the others with it, so all wait for the chief.
         where.agree(0, "")
@@ -198,13 +229,21 @@ def _read_splits(
         how = augment.get(name, "none")
         return read(splits[name], run.preprocessing, channels, how, name=name, scratch=scratch)
 
-    return {name: cached(name) for name in splits}, bad
+    found = {name: cached(name) for name in splits}
+    # Behind the cache, which keeps each image once.
+    found["train"] = oversampled(found["train"], run.recipe.oversample)
+    return found, bad
 
 
 def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placement) -> None:
     """Trains from the last checkpoint, or from the beginning, to the last epoch."""
     config, recipe = run.config, run.recipe
+    units = Units.of(run.task, splits["train"])
+    if units is not None:
+        splits = {name: units.standardized(split) for name, split in splits.items()}
     steps = steps_per_epoch(splits["train"], recipe.batch_size)
+    with where.scope():
+        teacher = distillation(config)
     model = where.training_model(
         network,
         run.preprocessing,
@@ -212,18 +251,21 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placem
         steps,
         synchronize=config.sync_batch_norm,
         fast=config.fast,
+        task=run.task,
+        distillation=teacher,
+        class_weights=class_weights(config, splits["train"], run.class_names),
     )
     step = checkpoints.restore(run.folder / "checkpoints", model)
     where.agree(step, f"the step to go on from; all must share {str(run.folder)!r}")
     if step:
         log.info("going on from step %d", step)
-    callbacks, history = _callbacks(run, splits, where, step, steps)
+    callbacks, history = _callbacks(run, splits, where, step, steps, units)
     validation, validation_steps = None, None
     if "validation" in splits:
         batch = batch_within(network, replicas=where.replicas)
         validation, validation_steps = validation_batches(run, splits["validation"], where, batch)
     epoch, done = divmod(step, steps)
-    if has_stopped(recipe, history.accuracies, config.extended_after):
+    if has_stopped(recipe, history.measured, config.extended_after):
         epoch = recipe.epochs
     with _quiet_ends(callbacks), where.together(), repeatable():
         while epoch < recipe.epochs and not model.stop_training:
@@ -250,7 +292,8 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placem
     model.use_averages()
     _check_weights(network, where)
     if where.chief:
-        save_weights(network, run.weights_path, {EXTENSIONS: str(len(config.extensions))})
+        with in_units(network, units):
+            save_weights(network, run.weights_path, {EXTENSIONS: str(len(config.extensions))})
 
 
 def _steps_together(run: Run, where: Placement, steps: int) -> int:
@@ -277,11 +320,17 @@ def _check_weights(network: keras.Model, where: Placement) -> None:
 
 
 def _callbacks(
-    run: Run, splits: dict[str, Split], where: Placement, step: int, steps: int
+    run: Run,
+    splits: dict[str, Split],
+    where: Placement,
+    step: int,
+    steps: int,
+    units: Units | None,
 ) -> tuple[list[keras.callbacks.Callback], History]:
     """What happens beside the steps. Only the chief shows and writes; the order matters."""
     config, recipe = run.config, run.recipe
-    history = History(run.folder / "history.csv", step // steps, write=where.chief)
+    measure = run.task.measure
+    history = History(run.folder / "history.csv", step // steps, measure=measure, write=where.chief)
     loss = FiniteLoss(run.folder / "checkpoints", step)
     guard = SaveCheckpoints(
         loss,
@@ -290,9 +339,9 @@ def _callbacks(
         write=where.chief,
         shared=where.workers > 1,
     )
-    best = max(history.accuracies, default=-1.0)
-    keep = KeepBest(run.folder / "best.safetensors", best, write=where.chief)
-    watch = WatchValidation(recipe, history.accuracies, config.extended_after)
+    best = max(history.measured, default=-math.inf)
+    keep = KeepBest(run.folder / "best.safetensors", best, units=units, write=where.chief)
+    watch = WatchValidation(recipe, history.measured, config.extended_after)
     common = [MeasureAverages(), loss, history, watch, keep]
     if not where.chief:
         return [*common, guard], history
@@ -313,11 +362,25 @@ def _quiet_ends(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
                 callback.close()
 
 
-def _report(run: Run, network: keras.Model, split: Split, dataset: Dataset) -> None:
+def _take_thresholds(run: Run, network: keras.Model, splits: dict[str, Split]) -> None:
+    """Writes the thresholds that are best on the validation, where the task has any."""
+    thresholds, validation = EVALUATIONS[run.task.name].thresholds, splits.get("validation")
+    if thresholds is None:
+        return
+    if validation is None:
+        log.info("there is no validation split: classes are answered from a probability of 0.5 on")
+        return
+    logits = logits_of_split(network, validation, run.preprocessing, name="validation")
+    run.write_thresholds(thresholds(logits, validation.labels))
+
+
+def _report(run: Run, network: keras.Model, splits: dict[str, Split], dataset: Dataset) -> None:
     """Measures the finished network and writes the figures and the pictures of the run."""
-    metrics = evaluate(network, split, run.preprocessing, name=dataset.held_out)
-    channels = network.input_shape[-1]
-    write_report(run.folder, metrics, run.class_names, split, run.preprocessing, channels)
+    _take_thresholds(run, network, splits)
+    name, channels, seen = dataset.held_out, network.input_shape[-1], run.preprocessing
+    split = splits[name]
+    metrics = evaluate_task(run.task, network, split, seen, name=name, thresholds=run.thresholds)
+    write_report(run.task, run.folder, metrics, run.class_names, split, seen, channels)
     rows = read_history(run.folder / "history.csv")
     if rows:
         title = f"{run.config.model} on {run.config.data}: {metrics}"

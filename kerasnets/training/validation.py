@@ -23,47 +23,45 @@ def check_validation(recipe: Recipe, splits: Collection[str]) -> None:
         )
 
 
-def has_stopped(recipe: Recipe, accuracies: list[float], since: int = 0) -> bool:
+def has_stopped(recipe: Recipe, measured: list[float], since: int = 0) -> bool:
     """Whether early stopping ends the training after these epochs.
 
     Args:
         recipe: Recipe of the run.
-        accuracies: Validation accuracy of each epoch so far.
+        measured: Figure of the validation after each epoch so far.
         since: Number of the first of them that do not count: those before the last extension.
     """
-    stalled = min(stalled_epochs(accuracies), len(accuracies) - since)
+    stalled = min(stalled_epochs(measured), len(measured) - since)
     return 0 < recipe.early_stopping <= stalled
 
 
 class WatchValidation(Callback):
     """Lowers the learning rate on a plateau and stops early.
 
-    Both follow from the validation accuracies of the epochs so far alone, so a resumed run goes
+    Both follow from the figures of the validation so far alone, so a resumed run goes
     on as an uninterrupted one would.
 
     Args:
         recipe: Recipe of the run.
-        accuracies: Validation accuracy of each epoch of an earlier part of the run.
+        measured: Figure of the validation after each epoch of an earlier part of the run.
         since: As for `has_stopped`.
     """
 
-    def __init__(self, recipe: Recipe, accuracies: list[float], since: int = 0) -> None:
+    def __init__(self, recipe: Recipe, measured: list[float], since: int = 0) -> None:
         super().__init__()
         self.since = since
         self.recipe = recipe
-        self.accuracies = list(accuracies)
+        self.measured = list(measured)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if not self.recipe.watches_validation:
             return
-        self.accuracies.append(float(logs["val_accuracy"]))
+        self.measured.append(float(logs[f"val_{self.model.measure.name}"]))
         if self.recipe.schedule == "plateau":
-            factor = plateau_factor(self.recipe, self.accuracies)
+            factor = plateau_factor(self.recipe, self.measured)
             self.model.optimizer.learning_rate = self.recipe.peak_learning_rate * factor
-        if has_stopped(self.recipe, self.accuracies, self.since):
-            log.info(
-                "stopping: no better validation accuracy for %d epochs", self.recipe.early_stopping
-            )
+        if has_stopped(self.recipe, self.measured, self.since):
+            log.info("stopping: no better validation for %d epochs", self.recipe.early_stopping)
             self.model.stop_training = True
 
 

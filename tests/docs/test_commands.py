@@ -12,7 +12,7 @@ import yaml
 from kerasnets.cli.main import parse
 
 DOCS = pathlib.Path(__file__).parent.parent.parent / "docs"
-PAGES = ("distributed.md", "transfer.md")
+PAGES = ("distributed.md", "labels.md", "transfer.md")
 
 
 def blocks(page: str, language: str) -> list[str]:

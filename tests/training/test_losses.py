@@ -37,3 +37,32 @@ def test_measuring_does_not_smooth():
     assert build_loss(chosen).smoothing == 0.1
     assert build_loss(chosen, training=False).smoothing == 0.0
     assert isinstance(build_loss(recipe("lenet1998"), training=False), MAPCriterion)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_class_weights_multiply_the_losses_of_images(rng, smoothing):
+    logits = rng.standard_normal((6, 4)).astype("f")
+    labels, others = rng.integers(0, 4, 6), rng.integers(0, 4, 6)
+    mixed = 0.3 * np.eye(4)[labels] + 0.7 * np.eye(4)[others]
+    weights = (1.0, 2.0, 0.5, 4.0)
+    loss = CrossEntropy(smoothing, weights)
+    for given, targets in ((labels, np.eye(4)[labels]), (mixed.astype("f"), mixed)):
+        smoothed = (1 - smoothing) * targets + smoothing / 4
+        each = -(smoothed * log_softmax(logits)).sum(1) * (targets @ weights)
+        assert float(loss(given, logits)) == pytest.approx(each.mean(), rel=1e-5)
+    assert CrossEntropy.from_config(loss.get_config()).class_weights == weights
+
+
+def test_class_weights_of_the_map_criterion(rng):
+    penalties = rng.uniform(0, 30, (5, 3)).astype("f")
+    labels = np.array([0, 1, 2, 1, 0])
+    each = [float(MAPCriterion()(labels[at : at + 1], -penalties[at : at + 1])) for at in range(5)]
+    expected = np.mean(np.array(each) * np.array([1.0, 3.0, 2.0])[labels])
+    loss = build_loss(recipe("lenet1998"), class_weights=(1.0, 3.0, 2.0))
+    assert float(loss(labels, -penalties)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_measuring_weighs_all_classes_alike():
+    assert (
+        build_loss(recipe("digits"), training=False, class_weights=(1.0, 9.0)).class_weights == ()
+    )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pathlib
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from tyro.conf import OmitArgPrefixes, Positional, subcommand
+from tyro.conf import OmitArgPrefixes, Positional, arg, subcommand
 
-from kerasnets.cli.checks import check_data
+from kerasnets.cli.checks import check_data, check_file, check_run
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.cli.tables import show
 from kerasnets.errors import UserError
 from kerasnets.files import check_writable
+from kerasnets.runs.folds import cross_validation
+from kerasnets.tasks import TASKS
 
 if typing.TYPE_CHECKING:
     import numpy as np
@@ -190,13 +193,73 @@ class Pack(_Source):
 
 
 @dataclass(frozen=True)
+class Suspects:
+    """List images whose label is probably wrong, by what networks say that have not seen them."""
+
+    run_folder: Annotated[Positional[pathlib.Path], arg(metavar="RUN")]
+    """Run folder, or that of a cross-validation (`train --folds`), which covers all images."""
+    split: str | None = None
+    """Split of a run's data; the held-out one if not given."""
+    out: pathlib.Path = pathlib.Path("suspects.csv")
+    """CSV file to which all of them are written, the surest first."""
+
+    def check(self) -> None:
+        """Refuses what can be refused before TensorFlow is loaded."""
+        check_file(self.out, (".csv",))
+        whole = cross_validation(self.run_folder)
+        if whole is None:
+            check_run(self.run_folder).task.check("suspects")
+            return
+        TASKS[whole.task].check("suspects")
+        if self.split is not None:
+            raise UserError("--split is for a run; a cross-validation covers all images.")
+
+    def run(self) -> None:
+        import numpy as np
+
+        from kerasnets.evaluation.suspects import suspects
+        from kerasnets.files import write_csv
+
+        what, names, classes, labels, said = self._said()
+        found = suspects(labels, np.asarray(said))
+        rows = [
+            (names[each.image], classes[each.label], classes[each.suggested],
+             f"{each.own:.4f}", f"{each.other:.4f}")
+            for each in found
+        ]  # fmt: skip
+        header = ("image", "label", "suggested", "probability of label", "probability of suggested")
+        write_csv(self.out, header, rows)
+        print(f"{len(rows)} of {len(labels):,} images of {what} are probably mislabelled:")
+        show(header, rows[:SHOWN], left=header[:3])
+        print(f"Written to {self.out}.")
+
+    def _said(self) -> tuple[str, Sequence[str], Sequence[str], np.ndarray, np.ndarray]:
+        """What the images are, their names, the classes, the labels and the probabilities."""
+        from kerasnets.evaluation.evaluator import logits_of_split, softmax
+        from kerasnets.runs.folds import read_out_of_fold
+        from kerasnets.runs.run import Run, load_data
+
+        if cross_validation(self.run_folder) is not None:
+            return ("all folds", *read_out_of_fold(self.run_folder))
+        run = Run.load(self.run_folder)
+        dataset = load_data(run.config)
+        run.check_classes(dataset)
+        name = self.split or dataset.held_out
+        split = dataset.split(name)
+        said = softmax(logits_of_split(run.network(), split, run.preprocessing, name=name))
+        names = [split.name(index) for index in range(split.size)]
+        return name, names, run.class_names, split.labels, said
+
+
+@dataclass(frozen=True)
 class Data:
-    """Check a data set, compute its colour statistics, or pack it."""
+    """Check a data set, compute its colour statistics, pack it, or list suspect labels."""
 
     command: OmitArgPrefixes[
         Annotated[Check, subcommand("check", prefix_name=False)]
         | Annotated[Stats, subcommand("stats", prefix_name=False)]
         | Annotated[Pack, subcommand("pack", prefix_name=False)]
+        | Annotated[Suspects, subcommand("suspects", prefix_name=False)]
     ]
 
     def run(self) -> None:

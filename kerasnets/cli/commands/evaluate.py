@@ -26,6 +26,7 @@ from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
 from kerasnets.files import check_writable, make_folder
+from kerasnets.tasks import TASKS
 
 if typing.TYPE_CHECKING:
     import keras
@@ -75,9 +76,9 @@ class Evaluate:
         self._check()
         load_tensorflow()
         from kerasnets.data.pipeline import read
-        from kerasnets.evaluation.evaluator import evaluate, without_auxiliary_classifiers
+        from kerasnets.evaluation.evaluator import without_auxiliary_classifiers
         from kerasnets.evaluation.labels import real_labels, relabelled
-        from kerasnets.evaluation.report import FILES, write_report
+        from kerasnets.evaluation.tasks import evaluate_task, write_report
 
         network, preprocessing, dataset = self._subject()
         network = without_auxiliary_classifiers(network)
@@ -89,7 +90,10 @@ class Evaluate:
         real = real_labels(self.real, split) if self.real else None
         # Other crops need the margins of the images.
         seen = read(split, preprocessing, channels) if self.crops == "centre" else split
-        metrics = evaluate(
+        run = check_run(self.model) if is_run(self.model) else None
+        task = run.task if run else TASKS["classification"]
+        metrics = evaluate_task(
+            task,
             network,
             seen,
             preprocessing,
@@ -98,12 +102,14 @@ class Evaluate:
             crops=self.crops,
             scales=self.scales,
             real=real,
+            thresholds=run.thresholds if run else (),
         )
         print(metrics)
         if self.out:
             names = (*names, *map(str, range(len(names), classes)))
-            write_report(make_folder(self.out), metrics, names, split, preprocessing, channels)
-            print(f"Written to {self.out}: {', '.join(FILES)}.")
+            folder = make_folder(self.out)
+            files = write_report(task, folder, metrics, names, split, preprocessing, channels)
+            print(f"Written to {self.out}: {', '.join(files)}.")
         return None
 
     def _measure_export(self) -> None:
@@ -158,7 +164,7 @@ class Evaluate:
             raise UserError(f"--scales must be at least 1 pixel. Received: {self.scales}.")
         if self.out:
             check_writable(self.out)
-        if self.data:
+        if self.data and not is_run(self.model):
             check_data(self.data)
         check_files(self.labels, self.real)
 
@@ -166,8 +172,12 @@ class Evaluate:
         if is_run(self.model):
             check_alone(self, self.model, "weights", "options")
             run = check_run(self.model)
-            if not self.data:
-                check_data(run.config.data)
+            for flag in ("real", "labels"):
+                if getattr(self, flag):
+                    run.task.check(flag)
+            if self.crops != "centre":
+                run.task.check("crops")
+            check_data(self.data or run.config.data, run.config.task)
         elif self.weights is None or self.data is None:
             raise UserError(
                 f"To evaluate the network {registry.info(self.model).name} give --weights SOURCE "

@@ -126,6 +126,8 @@ class Explain:
             raise UserError(f"--layer is for methods of a layer; {self.method} asks the pixels.")
         image_files(self.images)
         found = chosen(self.model, self.weights, self.options, self.labels)
+        if found.run:
+            found.run.task.check("explain")
         if found.run is None and self.mistakes is not None:
             raise UserError(f"--mistakes is for a run; {self.model!r} is a network.")
         if found.random:

@@ -264,6 +264,11 @@ class Gradients(_OfImages):
 
     learned: typing.ClassVar[bool] = False
 
+    def check(self) -> None:
+        super().check()
+        if self.chosen.run:
+            self.chosen.run.task.check("gradients")
+
     def view(self) -> View:
         import numpy as np
 
@@ -290,6 +295,11 @@ class Embeddings(_OfImages):
     """Number of images of the split, spread evenly over it."""
     projector: pathlib.Path | None = None
     """Folder to write for TensorBoard's projector."""
+
+    def check(self) -> None:
+        super().check()
+        if self.chosen.run:
+            self.chosen.run.task.check("embeddings")
 
     def view(self) -> View:
         from kerasnets.figures import embeddings, save_projector

@@ -147,9 +147,20 @@ class Predict:
             self._print(found)
 
     def _print(self, found: Prediction) -> None:
-        best = list(zip(found.classes, found.scores, strict=True))[: self.top]
+        print(self._line(found))
+
+    def _line(self, found: Prediction) -> str:
+        """What is printed of an image: all numbers, the classes that are there, or the best."""
+        best = list(zip(found.classes, found.scores, strict=True))
+        if found.numbers:
+            if self.json:
+                return json.dumps({"image": str(found.image), "values": dict(best)})
+            return f"{found.image}: " + ", ".join(f"{name} {value:.6g}" for name, value in best)
+        best = best[: self.top]
+        if found.present is not None:
+            best = [each for each, there in zip(best, found.present, strict=False) if there]
         if self.json:
             answer = [{"class": name, "score": score} for name, score in best]
-            print(json.dumps({"image": str(found.image), "top": answer}))
-        else:
-            print(f"{found.image}:", ", ".join(f"{name} {score:.2%}" for name, score in best))
+            return json.dumps({"image": str(found.image), "top": answer})
+        names = ", ".join(f"{name} {score:.2%}" for name, score in best)
+        return f"{found.image}: {names or 'none of the classes'}"

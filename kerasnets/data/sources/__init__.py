@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import os
+from typing import Any
+
+import numpy as np
 
 # Each module registers its source.
 from kerasnets.data.sources import arrays, folders, hugging_face, manifests, tfds, tfrecords
 from kerasnets.data.sources.base import SOURCES, Dataset, Source, Split
-from kerasnets.data.sources.splitting import with_test, with_validation, without_unlabelled
+from kerasnets.data.sources.splitting import (
+    with_fold,
+    with_test,
+    with_validation,
+    without_unlabelled,
+)
 from kerasnets.errors import UserError
+from kerasnets.tasks import TASKS, TaskName, task_of
 
 __all__ = [
     "Dataset",
@@ -29,6 +40,8 @@ def load(
     data_dir: str | os.PathLike | None = None,
     test_fraction: float = 0.2,
     validation_fraction: float = 0.0,
+    task: TaskName = "classification",
+    fold: tuple[int, int] | None = None,
 ) -> Dataset:
     """Loads a data set by one word.
 
@@ -44,6 +57,11 @@ def load(
             (0, 1).
         validation_fraction: Fraction of the training images that becomes ``validation`` where the
             source has none, in [0, 1).
+        task: What the labels are for: ``"classification"``, one class for each image;
+            ``"multilabel"``, several or none; ``"regression"``, numbers. The latter two need a
+            source that has such labels, as manifests do.
+        fold: A fold of a cross-validation, from 1, and the number of folds: what it leaves out
+            becomes ``test``.
 
     Raises:
         UserError: When there is no such source, or it holds nothing to learn from.
@@ -52,18 +70,54 @@ def load(
     for name, value in fractions.items():
         if not 0 <= value < 1:
             raise UserError(f"{name} must be in [0, 1). Received: {value}.")
-    found, rest = source_of(source)
-    dataset = found(rest, data_dir)
-    dataset = without_unlabelled(with_test(dataset, test_fraction))
+    found, rest = source_of(source, task)
+    dataset = _of_task(found, rest, data_dir, task)
+    if fold is None:
+        dataset = with_test(dataset, test_fraction)
+    else:
+        dataset = with_fold(dataset, fold[1], fold[0])
+    dataset = without_unlabelled(dataset)
     return with_validation(dataset, validation_fraction)
 
 
-def source_of(source: str) -> tuple[Source, str]:
+def _of_task(
+    source: Source, rest: str, data_dir: str | os.PathLike | None, task: TaskName
+) -> Dataset:
+    """The data set of a source, whose labels are those of the task."""
+    more: dict[str, Any] = {"task": task} if _takes_task(source) else {}
+    dataset = dataclasses.replace(source(rest, data_dir, **more), task=task)
+    for name, split in dataset.splits.items():
+        one = split.one_class
+        if one != (task == "classification"):
+            raise UserError(
+                f"{dataset.name}, split {name}: the task {task} needs {TASKS[task].labels} for "
+                f"each image. Found: {'one class' if one else 'several numbers'} for each."
+            )
+        if task == "multilabel" and not np.isin(split.labels, (0, 1)).all():
+            raise UserError(f"{dataset.name}, split {name}: labels must be 0 or 1.")
+    return dataset
+
+
+def _takes_task(source: Source) -> bool:
+    return "task" in inspect.signature(source).parameters
+
+
+def source_of(source: str, task: str = "classification") -> tuple[Source, str]:
     """What loads the data set of a word, and what stands behind the source's name; loads nothing.
 
     Raises:
-        UserError: When there is no such source.
+        UserError: When there is no such source, or it has no labels for the task.
     """
+    found, rest = _found(source)
+    if task_of(task).name != "classification" and not _takes_task(found):
+        raise UserError(
+            f"The images of {source!r} have one class each; the task {task} needs "
+            f"{TASKS[task].labels} for each, as manifest:FILE has them."
+        )
+    return found, rest
+
+
+def _found(source: str) -> tuple[Source, str]:
     kind, _, rest = source.partition(":")
     found, usage = SOURCES.get(kind) or (None, "")
     if found and (":" in usage) == bool(rest):

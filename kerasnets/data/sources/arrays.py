@@ -23,8 +23,8 @@ def from_arrays(
 
     Args:
         splits: For ``train``, ``validation`` and ``test``, as far as they exist, the images
-            (N, H, W, C) uint8 and the labels (N,).
-        class_names: By label.
+            (N, H, W, C) uint8 and the labels: (N,), or (N, names) numbers, as `Split` has them.
+        class_names: By label; what each number is.
         name: What it is called in messages.
 
     Raises:
@@ -40,12 +40,14 @@ def from_arrays(
                 f"{name}: images of {split} must be (N, H, W, 1 or 3) uint8. "
                 f"Received: {images.shape} {images.dtype}."
             )
-        if labels.shape != images.shape[:1]:
+        if labels.shape not in (images.shape[:1], (len(images), len(class_names))):
             raise UserError(
                 f"{name}: {split} has {len(images)} images. Received: labels {labels.shape}."
             )
-        check_labels(labels, len(class_names), f"{name}, split {split}")
-        made[split] = Split(Pixels(images), labels.astype(np.int32))
+        if labels.ndim == 1:
+            check_labels(labels, len(class_names), f"{name}, split {split}")
+        kind = np.int32 if labels.ndim == 1 else np.float32
+        made[split] = Split(Pixels(images), labels.astype(kind))
     shapes = {split.records.values.shape[1:] for split in made.values()}
     shape = shapes.pop() if len(shapes) == 1 else (None, None, None)
     return Dataset(name, tuple(class_names), made, shape)

@@ -13,6 +13,7 @@ import numpy as np
 from kerasnets.data.records import Records
 from kerasnets.errors import UserError
 from kerasnets.plugins import Registry
+from kerasnets.tasks import TASKS, TaskName
 
 # The names that splits have, in small letters, and ours: those of Keras, torchvision, Roboflow and
 # Hugging Face.
@@ -33,7 +34,8 @@ class Split:
 
     Attributes:
         records: The images, found by their index.
-        labels: (N,) int32, indices into the data set's class names.
+        labels: (N,) int32, indices into the data set's class names; or (N, columns) float32, a
+            number for each of the names: 0 or 1 where an image has several classes.
     """
 
     records: Records
@@ -43,6 +45,11 @@ class Split:
     def size(self) -> int:
         """The number of images."""
         return len(self.labels)
+
+    @property
+    def one_class(self) -> bool:
+        """Whether the label of an image is one class."""
+        return self.labels.ndim == 1
 
     def take(self, indices: np.ndarray) -> Split:
         """The split of these images alone, in this order; in that of their files if they have one.
@@ -87,11 +94,12 @@ class Dataset:
 
     Attributes:
         name: The word it was loaded by.
-        class_names: By label.
+        class_names: By label; where labels are numbers, what each of them is.
         splits: ``train``, ``validation`` and ``test``, as far as they exist. A source without
             splits gives one called `ALL`.
         image_shape: (height, width, channels); ``None`` for sides that differ from image to image.
         left_out: What the source holds beside these images.
+        task: What the labels are for, see `kerasnets.tasks`.
     """
 
     name: str
@@ -99,6 +107,7 @@ class Dataset:
     splits: Mapping[str, Split]
     image_shape: tuple[int | None, ...] = (None, None, None)
     left_out: tuple[LeftOut, ...] = ()
+    task: TaskName = "classification"
 
     def split(self, name: str) -> Split:
         """The split of this name.
@@ -124,6 +133,11 @@ class Dataset:
                 return name
         raise UserError(f"{self.name} has no split to evaluate on, only {', '.join(self.splits)}.")
 
+    def check_one_class(self, what: str) -> None:
+        """Raises a `UserError` where images have other labels than one class, for `what`."""
+        if self.task != "classification":
+            raise UserError(f"{what} takes images of one class each; {self.name} is {self.task}.")
+
     def with_splits(self, splits: Mapping[str, Split]) -> Dataset:
         """The same classes with other images."""
         return dataclasses.replace(self, splits=splits)
@@ -133,7 +147,8 @@ class Dataset:
         sizes = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items())
         shape = "x".join(map(str, self.image_shape))
         images = "images of several sizes" if None in self.image_shape else f"images {shape}"
-        return f"{self.name}: {len(self.class_names)} classes, {sizes}, {images}"
+        columns = TASKS[self.task].columns
+        return f"{self.name}: {len(self.class_names)} {columns}, {sizes}, {images}"
 
 
 def our_name(name: str) -> str | None:
@@ -160,7 +175,11 @@ def other_splits(rest: Mapping[str, int]) -> tuple[LeftOut, ...]:
 
 
 class Source(Protocol):
-    """Loads a data set."""
+    """Loads a data set.
+
+    A source of other labels than one class takes the task, a name of `kerasnets.tasks`, as one more
+    argument: ``task=``.
+    """
 
     def __call__(self, rest: str, data_dir: str | os.PathLike | None, /) -> Dataset:
         """The data set.

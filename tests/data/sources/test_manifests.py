@@ -144,3 +144,94 @@ def test_damaged_lists_are_told(tmp_path):
     rows = [{"path": f"{n}.jpg", "label": n, "split": ["train"]} for n in range(2)]
     with pytest.raises(UserError, match=r"image 1: split must be .* Received: \['train'\]"):
         load(write(tmp_path, "images.jsonl", rows))
+
+
+MARKS = [
+    {"path": "a.jpg", "cat": 1, "dog": 0, "split": "train"},
+    {"path": "b.jpg", "cat": 0, "dog": 1, "split": "train"},
+    {"path": "c.jpg", "cat": 1, "dog": 1, "split": "test"},
+    {"path": "d.jpg", "cat": 0, "dog": 0, "split": "test"},
+]
+
+
+@pytest.mark.parametrize("separator", ["|", ";", ",", " | ", "list", "columns"])
+def test_several_labels_of_an_image(tmp_path, separator):
+    rows = MARKS
+    if separator != "columns":
+        names = [[name for name in ("cat", "dog") if row[name]] for row in MARKS]
+        labels = names if separator == "list" else [separator.join(own) for own in names]
+        rows = [
+            {"path": row["path"], "label": label, "split": row["split"]}
+            for row, label in zip(MARKS, labels, strict=True)
+        ]
+    name = "images.jsonl" if separator == "list" else "images.csv"
+    dataset = load(write(tmp_path, name, rows), task="multilabel")
+    assert dataset.class_names == ("cat", "dog")
+    assert dataset.split("train").labels.tolist() == [[1, 0], [0, 1]]
+    assert dataset.split("test").labels.tolist() == [[1, 1], [0, 0]]
+    assert dataset.describe().startswith(f"{dataset.name}: 2 classes, 2 train, 2 test")
+
+
+@pytest.mark.parametrize("label", ["cat|dog", "cat; dog", "cat,dog", ["cat", "dog"], ["cat"]])
+def test_several_labels_are_not_taken_for_one_class(tmp_path, label):
+    rows = [{"path": f"{n}.jpg", "label": ("cat", "dog")[n % 2]} for n in range(4)]
+    rows[2]["label"] = label
+    name = "images.jsonl" if isinstance(label, list) else "images.csv"
+    with pytest.raises(UserError, match="image 3: .* are several labels. Give --task multilabel"):
+        load(write(tmp_path, name, rows))
+    # Unless somebody says that it is the name of one class.
+    if not isinstance(label, list):
+        (tmp_path / "classes.txt").write_text(f"cat\ndog\n{label}\n")
+        rows *= 5
+        assert load(write(tmp_path, name, rows)).class_names == ("cat", "dog", label)
+
+
+def test_a_comma_may_be_in_a_name(tmp_path):
+    names = ("tench, Tinca tinca", "cock")
+    rows = [{"path": f"{n}.jpg", "label": names[n % 2]} for n in range(20)]
+    assert load(write(tmp_path, "images.csv", rows)).class_names == tuple(sorted(names))
+
+
+def test_a_class_list_says_which_of_several_labels_there_are(tmp_path):
+    (tmp_path / "classes.txt").write_text("dog\ncat\n")
+    rows = [{"path": f"{n}.jpg", "label": ("dog|cat", "cat", "")[n % 3]} for n in range(12)]
+    dataset = load(write(tmp_path, "images.csv", rows), task="multilabel")
+    assert dataset.class_names == ("dog", "cat")
+    rows[4]["label"] = "cat|cow"
+    with pytest.raises(UserError, match="image 5: the label 'cow' is none of the 2 classes"):
+        load(write(tmp_path, "images.csv", rows), task="multilabel")
+
+
+def test_numbers_of_an_image(tmp_path):
+    rows = [{"path": f"{n}.jpg", "age": n / 2, "height": -n} for n in range(10)]
+    dataset = load(write(tmp_path, "images.csv", rows), task="regression", validation_fraction=0.2)
+    assert dataset.class_names == ("age", "height")
+    labels = np.concatenate([split.labels for split in dataset.splits.values()])
+    assert sorted(labels.tolist()) == [[n / 2, -n] for n in range(10)]
+    assert "2 numbers, " in dataset.describe()
+    # A column `label` is the number alone; the others are notes.
+    named = [{"path": row["path"], "label": row["age"], "note": "x"} for row in rows]
+    assert load(write(tmp_path, "label.csv", named), task="regression").class_names == ("label",)
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "message"),
+    [
+        ("multilabel", [{"path": "a.jpg", "cat": 2}], "image 1: cat must be 0 or 1. Received: '?2"),
+        ("multilabel", [{"path": "a.jpg", "split": "train"}], "no column of labels. Found: path, split"),
+        ("multilabel", [{"path": "a.jpg", "label": ""}], "no image has a label in the column 'label'"),
+        ("regression", [{"path": "a.jpg", "age": "old"}], "image 1: age must be a number. Received: 'old'"),
+        ("regression", [{"path": "a.jpg", "age": "nan"}], "image 1: age must be a number"),
+        ("classification", [{"path": "a.jpg", "cat": 1, "dog": 0}], "no 'label'.*Several labels need --task multilabel"),
+        ("multilabel", [{"path": "a.jpg", "cat": 1, "dog": 0, "split": "train"}, {"path": "b.jpg", "cat": 1, "dog": 1, "split": "test"}], "the classes dog are in test and not in train"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_labels_of_a_task_is_told(tmp_path, task, rows, message):
+    for name in ("images.csv", "images.jsonl"):
+        with pytest.raises(UserError, match=message):
+            load(write(tmp_path, name, rows), task=task)
+
+
+def test_other_sources_have_one_class_for_each_image(image_folder):
+    with pytest.raises(UserError, match="have one class each; the task multilabel needs several"):
+        load(f"folder:{image_folder}", task="multilabel")
