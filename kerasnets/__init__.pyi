@@ -44,6 +44,9 @@ from . import (
     runs as runs,
 )
 from . import (
+    search as search,
+)
+from . import (
     serving as serving,
 )
 from . import (

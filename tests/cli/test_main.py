@@ -61,6 +61,13 @@ MODERN = ("train", "--model", "lenet5_modern")
         (["predict", "/none"], "Give one image file at least"),
         (["list", "vit*"], "No network's name matches 'vit"),
         (["list", "--family", "vit"], "Unknown family 'vit'"),
+        (["tune", "--trials", "0"], "--trials must be at least 1. Received: 0"),
+        (["tune", "--timeout", "-1"], "--timeout must be more than 0 seconds. Received: -1"),
+        (["tune", "--space", "rates"], "Unknown space \\(a preset, or a file .* 'rates'"),
+        (["tune", "--space", "none.toml"], "'none.toml' cannot be read: No such file"),
+        (["tune", "--data", "folder:none"], "There is no folder 'none'"),
+        (["tune", "--out", "run"], "Unrecognized options: --out"),
+        (["train", "--find-learning-rate", "a.gif"], "--find-learning-rate must end in .png, "),
         (["info", "vit"], "Unknown network 'vit'"),
         (["recipes", "slow"], "Unknown recipe 'slow'"),
         (["summary", "lenet5", "--input-shape", "9", "9", "1"], "smallest that works is 32x32"),
@@ -107,6 +114,7 @@ REFUSED = [
     ["export", "lenet5", "--weights", "none.h5"],
     ["summary", "lenet5", "--options", "wdith", "2"],
     ["convert", "none.h5", "none.th"],
+    ["tune", "--space", "none"],
     ["data", "check", "folder:none"],
 ]
 

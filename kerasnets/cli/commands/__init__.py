@@ -21,6 +21,10 @@ class Command(typing.Protocol):
 # has the command's name.
 COMMANDS = {
     "train": ("train", "Train a network, evaluate it, draw the curves and export it."),
+    "tune": (
+        "tune",
+        "Search for the values of a recipe or of a network's options that train best.",
+    ),
     "evaluate": ("evaluate", "Evaluate a run, or a network with weights, on a split."),
     "predict": ("predict", "Name what is on image files, by a SavedModel, a run or a server."),
     "explain": ("explain", "Show on images where a network finds a class."),
