@@ -61,6 +61,10 @@ MODERN = ("train", "--model", "lenet5_modern")
         (["predict", "/none"], "Give one image file at least"),
         (["list", "vit*"], "No network's name matches 'vit"),
         (["list", "--family", "vit"], "Unknown family 'vit'"),
+        (["list", "--max-params", "3kg"], "--max-params must be a number above 0 with a unit"),
+        (["list", "--max-params", "3"], "No network is left; give larger limits"),
+        (["list", "--sort", "beauty"], "invalid choice 'beauty' for argument '--sort'"),
+        (["advise", "--latency", "50"], "--latency must be a number above 0 with a unit"),
         (["tune", "--trials", "0"], "--trials must be at least 1. Received: 0"),
         (["tune", "--timeout", "-1"], "--timeout must be more than 0 seconds. Received: -1"),
         (["tune", "--space", "rates"], "Unknown space \\(a preset, or a file .* 'rates'"),
@@ -115,6 +119,7 @@ REFUSED = [
     ["summary", "lenet5", "--options", "wdith", "2"],
     ["convert", "none.h5", "none.th"],
     ["tune", "--space", "none"],
+    ["advise", "--latency", "fast"],
     ["data", "check", "folder:none"],
 ]
 

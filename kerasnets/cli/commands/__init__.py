@@ -43,6 +43,10 @@ COMMANDS = {
     "data": ("data", "Check a data set, compute its colour statistics, or pack it."),
     "serve": ("serve", "Serve SavedModels over HTTP, as TensorFlow Serving does."),
     "list": ("networks", "List the networks."),
+    "advise": (
+        "advise",
+        "Name the most accurate networks that are fast and small enough on this machine.",
+    ),
     "info": ("networks", "Print the facts about a network or a run."),
     "summary": ("networks", "Print a network's layers as a table, to compare with its paper."),
     "draw": ("networks", "Draw a network, or one of its blocks, as a graph with its shapes."),
