@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +10,10 @@ from typing import Literal
 from kerasnets import registry
 from kerasnets.benchmark.config import BenchmarkConfig
 from kerasnets.benchmark.measure import Measurement, measure
+from kerasnets.lazy import notes_withheld
 from kerasnets.registry import ModelInfo, WeightSource
+
+log = logging.getLogger("kerasnets")
 
 Device = Literal["auto", "cpu", "gpu"]
 # Nothing computes so much faster than the fastest that was measured, in multiply-adds a second.
@@ -84,6 +88,7 @@ def advise(
         too_many = speed and facts.multiply_adds > latency * speed * FASTER
         if too_many or facts.multiply_adds >= slow.get(facts.family, facts.multiply_adds + 1):
             continue
+        log.info("Measuring %s ...", facts.name)
         row = (measured or exported)(facts.name, device)
         seconds = row.median
         fits = seconds is not None and seconds <= latency
@@ -102,5 +107,7 @@ def exported(network: str, device: Device) -> Measurement:
     config = BenchmarkConfig(
         what=("exported",), batch_sizes=(1,), devices=(device,), round_seconds=0.3
     )
-    (row,) = measure((network,), config)
+    # Those of TensorFlow's start, of each process anew.
+    with notes_withheld():
+        (row,) = measure((network,), config)
     return row
