@@ -38,6 +38,9 @@ from . import (
     pretrained as pretrained,
 )
 from . import (
+    publishing as publishing,
+)
+from . import (
     reports as reports,
 )
 from . import (

@@ -72,6 +72,7 @@ MODERN = ("train", "--model", "lenet5_modern")
         (["tune", "--data", "folder:none"], "There is no folder 'none'"),
         (["tune", "--out", "run"], "Unrecognized options: --out"),
         (["train", "--find-learning-rate", "a.gif"], "--find-learning-rate must end in .png, "),
+        (["publish", "none", "hf:me/mine", "--licence", "mit"], "'none' is no run folder"),
         (["info", "vit"], "Unknown network 'vit'"),
         (["recipes", "slow"], "Unknown recipe 'slow'"),
         (["summary", "lenet5", "--input-shape", "9", "9", "1"], "smallest that works is 32x32"),
@@ -119,6 +120,7 @@ REFUSED = [
     ["summary", "lenet5", "--options", "wdith", "2"],
     ["convert", "none.h5", "none.th"],
     ["tune", "--space", "none"],
+    ["publish", "none", "hf:me/mine", "--licence", "mit"],
     ["advise", "--latency", "fast"],
     ["data", "check", "folder:none"],
 ]

@@ -39,6 +39,10 @@ COMMANDS = {
     ),
     "runs": ("runs", "List the runs of a folder as a table."),
     "export": ("export", "Write a SavedModel that takes image files, or a LiteRT or ONNX file."),
+    "publish": (
+        "publish",
+        "Publish a run on the Hugging Face hub: weights, classes, figures and a model card.",
+    ),
     "convert": ("convert", "Write a weight file in another format or another project's layout."),
     "data": ("data", "Check a data set, compute its colour statistics, or pack it."),
     "serve": ("serve", "Serve SavedModels over HTTP, as TensorFlow Serving does."),

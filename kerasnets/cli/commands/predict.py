@@ -26,7 +26,8 @@ class Predict:
 
     client: OmitArgPrefixes[ClientConfig]
     model: Positional[pathlib.Path]
-    """SavedModel, folder of its versions, or run folder; the first image with --url or --grpc."""
+    """SavedModel, folder of its versions, run folder, or hf:OWNER/REPO of `kerasnets publish`; the
+    first image with --url or --grpc."""
     images: Positional[tuple[pathlib.Path, ...]]
     """Image files."""
     top: int = 3
@@ -69,11 +70,20 @@ class Predict:
         if not self.images:
             raise UserError("Give one image file at least: kerasnets predict MODEL IMAGE...")
         check_images(image_files(self.images))
-        model_kind(self.model)
+        model = self._local_model()
+        model_kind(model)
         load_tensorflow()
         from kerasnets.prediction.predictor import predict
 
-        return predict(self.model, self.images)
+        return predict(model, self.images)
+
+    def _local_model(self) -> pathlib.Path:
+        """The folder of the model, downloaded where it is one of the hub."""
+        if not str(self.model).startswith("hf:"):
+            return self.model
+        from kerasnets.pretrained.download import hub_folder
+
+        return hub_folder(str(self.model), without=("savedmodel/*", "litert/*"))
 
     def _progress(self, predictions: Iterable[Prediction]) -> Iterable[Prediction]:
         """Shows a bar on the terminal while a server is asked."""
