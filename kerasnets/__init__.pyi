@@ -5,6 +5,9 @@ from . import (
     data as data,
 )
 from . import (
+    embedding as embedding,
+)
+from . import (
     evaluation as evaluation,
 )
 from . import (

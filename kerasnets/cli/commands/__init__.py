@@ -28,6 +28,18 @@ COMMANDS = {
     "evaluate": ("evaluate", "Evaluate a run, or a network with weights, on a split."),
     "predict": ("predict", "Name what is on image files, by a SavedModel, a run or a server."),
     "explain": ("explain", "Show on images where a network finds a class."),
+    "embed": (
+        "embed",
+        "Write the vectors that a network makes of images: what its classifier takes.",
+    ),
+    "neighbours": (
+        "embed",
+        "Name the images of a file of `kerasnets embed` that are most alike to an image.",
+    ),
+    "probe": (
+        "embed",
+        "Measure how much of the classes is in embeddings: by neighbours and a linear classifier.",
+    ),
     "look": ("look", "Draw what a network, a recipe or a pipeline looks like."),
     "report": (
         "report",
