@@ -5,6 +5,9 @@ from . import (
     data as data,
 )
 from . import (
+    embedding as embedding,
+)
+from . import (
     evaluation as evaluation,
 )
 from . import (
@@ -38,10 +41,16 @@ from . import (
     pretrained as pretrained,
 )
 from . import (
+    publishing as publishing,
+)
+from . import (
     reports as reports,
 )
 from . import (
     runs as runs,
+)
+from . import (
+    search as search,
 )
 from . import (
     serving as serving,

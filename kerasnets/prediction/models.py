@@ -39,13 +39,18 @@ def find_model(source: str | os.PathLike) -> Found:
 
     Args:
         source: A SavedModel, a LiteRT or ONNX file, the folder of its version or of all versions,
-            a run folder, or the URL of a model on a server.
+            a run folder, ``hf:OWNER/REPO`` of a published run, which is downloaded, or the URL of a
+            model on a server.
 
     Raises:
         UserError: When there is no such model, or an unfinished run.
     """
     if str(source).startswith(("http://", "https://")):
         return Found("server", str(source))
+    if str(source).startswith("hf:"):
+        from kerasnets.pretrained.download import hub_folder
+
+        source = hub_folder(str(source), without=("savedmodel/*", "litert/*"))
     path = pathlib.Path(source)
     if path.is_file():
         if path.suffix.lower() not in ENDINGS:

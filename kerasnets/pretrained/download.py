@@ -114,13 +114,61 @@ def _from_hub(location: str) -> pathlib.Path:
         except errors.EntryNotFoundError as error:
             reason = f"it has no file {file or ' or '.join(HUB_FILES)}"
             failure = error
-        except errors.RevisionNotFoundError as error:
-            raise UserError(f"{location!r}: {repo} has no revision {revision!r}.") from error
-        except errors.RepositoryNotFoundError as error:
-            raise UserError(
-                f"{location!r}: the hub has no repository {repo}, or it is private (HF_TOKEN)."
-            ) from error
+        except (errors.RevisionNotFoundError, errors.RepositoryNotFoundError) as error:
+            raise _not_there(location, error) from error
         except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as error:
             reason, failure = " ".join(str(error).split()), error
             break
     raise UserError(f"{location!r} was not downloaded: {reason}.") from failure
+
+
+def hub_folder(location: str, without: tuple[str, ...] = ()) -> pathlib.Path:
+    """All files of a repository of the hub, downloaded where they are not kept yet.
+
+    Args:
+        location: ``hf:OWNER/REPO[@REVISION]``.
+        without: Patterns of files that are left out, such as ``savedmodel/*``.
+
+    Raises:
+        UserError: When there is no such repository, or it cannot be had.
+    """
+    from huggingface_hub import errors, snapshot_download
+
+    repo, revision, file = parse_hub(location)
+    if file:
+        raise UserError(f"A model on the hub is hf:OWNER/REPO[@REVISION]. Received: {location!r}.")
+    try:
+        return pathlib.Path(
+            snapshot_download(repo, revision=revision, ignore_patterns=list(without))
+        )
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise UserError(
+            f"{location!r} was not downloaded: the hub cannot be reached, and no earlier download "
+            "is kept."
+        ) from error
+    except (errors.RevisionNotFoundError, errors.RepositoryNotFoundError) as error:
+        raise _not_there(location, error) from error
+    except hub_failures() as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{location!r} was not downloaded: {reason}.") from error
+
+
+def hub_failures() -> tuple[type[Exception], ...]:
+    """What huggingface_hub raises where a request fails, its HTTP library's own errors included."""
+    from huggingface_hub import errors
+
+    # Which library that is differs from version to version.
+    library = errors.HTTPError  # pyright: ignore[reportPrivateImportUsage]
+    return library, errors.HFValidationError, OSError
+
+
+def _not_there(location: str, error: Exception) -> UserError:
+    """What the hub does not have: a revision, or the whole repository."""
+    from huggingface_hub import errors
+
+    repo, revision, _ = parse_hub(location)
+    if isinstance(error, errors.RevisionNotFoundError):
+        return UserError(f"{location!r}: {repo} has no revision {revision!r}.")
+    return UserError(
+        f"{location!r}: the hub has no repository {repo}, or it is private (HF_TOKEN)."
+    )

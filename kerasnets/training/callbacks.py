@@ -41,6 +41,10 @@ class Interrupted(Exception):  # noqa: N818 - a request, not an error
         self.folder = folder
 
 
+class DivergedError(UserError):
+    """The loss is not finite any more."""
+
+
 class Callback(keras.callbacks.Callback):
     """A callback of a network in training; Keras' own does not tell what its model is."""
 
@@ -216,10 +220,10 @@ class FiniteLoss(Callback):
         self.check()
 
     def check(self) -> None:
-        """Raises a `UserError` for the first loss since the last check that is not finite."""
+        """Raises a `DivergedError` for the first loss since the last check that is not finite."""
         for step, loss in self.losses:
             if not math.isfinite(float(loss)):
-                raise UserError(
+                raise DivergedError(
                     f"The loss is {float(loss)} at step {step}; {checkpoints.kept(self.folder)} "
                     "A lower --learning-rate may help."
                 )

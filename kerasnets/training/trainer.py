@@ -10,7 +10,7 @@ import math
 import os
 import pathlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -73,7 +73,12 @@ BAD_IMAGES = "bad_images.csv"
 TOGETHER = 2e9
 
 
-def train(config: TrainConfig, *, resume: bool = False) -> Run:
+def train(
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Run:
     """Trains, evaluates on the held-out split and draws the pictures.
 
     The caller's random streams go on afterwards as if nothing had been drawn.
@@ -84,6 +89,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
             data where there is no ``out``) instead of starting a new one. Where the recipe has
             another number of epochs, the run is extended: its schedule is that of the new number,
             from the step that the run has reached. Its results stay until the extension has ended.
+        callbacks: What else happens beside the steps; each epoch is saved before they hear of it.
 
     Returns:
         The finished run.
@@ -143,7 +149,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Run:
             if bad:
                 write_list(run.folder / BAD_IMAGES, bad)
                 log.info("%d images cannot be read and are left out, see %s", len(bad), BAD_IMAGES)
-        _finish(run, network, splits, dataset, where)
+        _finish(run, network, splits, dataset, where, callbacks)
     return run
 
 
@@ -195,7 +201,12 @@ def _telling_full_disk(folder: pathlib.Path) -> Iterator[None]:
 
 
 def _finish(
-    run: Run, network: keras.Model, splits: dict[str, Split], dataset: Dataset, where: Placement
+    run: Run,
+    network: keras.Model,
+    splits: dict[str, Split],
+    dataset: Dataset,
+    where: Placement,
+    more: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Trains the network to the last epoch, measures it and writes what the run found."""
     if not run.finished:
@@ -204,7 +215,7 @@ def _finish(
             record_environment(run.folder, [device.name for device in devices])
         naming = naming_bad_images(splits.values(), network.input_shape[-1])
         with _telling_full_disk(run.folder), naming:
-            _fit(run, network, splits, where)
+            _fit(run, network, splits, where, more)
     if where.chief:
         # Built anew: without auxiliary classifiers, and computing in float32.
         _report(run, run.network(), splits, dataset)
@@ -235,7 +246,13 @@ def _read_splits(
     return found, bad
 
 
-def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placement) -> None:
+def _fit(
+    run: Run,
+    network: keras.Model,
+    splits: dict[str, Split],
+    where: Placement,
+    more: Sequence[keras.callbacks.Callback],
+) -> None:
     """Trains from the last checkpoint, or from the beginning, to the last epoch."""
     config, recipe = run.config, run.recipe
     units = Units.of(run.task, splits["train"])
@@ -281,7 +298,7 @@ def _fit(run: Run, network: keras.Model, splits: dict[str, Split], where: Placem
                 initial_epoch=epoch,
                 epochs=last,
                 steps_per_epoch=starts,
-                callbacks=callbacks,
+                callbacks=[*callbacks, *more],
                 validation_data=validation,
                 validation_steps=validation_steps,
                 # Keras' default, "auto", hides from type checkers that it takes numbers.

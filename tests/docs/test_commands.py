@@ -12,7 +12,7 @@ import yaml
 from kerasnets.cli.main import parse
 
 DOCS = pathlib.Path(__file__).parent.parent.parent / "docs"
-PAGES = ("distributed.md", "labels.md", "transfer.md")
+PAGES = ("distributed.md", "labels.md", "transfer.md", "tuning.md")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -26,7 +26,7 @@ def commands(page: str) -> list[list[str]]:
     found = [
         shlex.split(match, comments=True)
         for block in blocks(page, "sh")
-        for match in re.findall(r"\bkerasnets (train [^\"\n]*)", block)
+        for match in re.findall(r"\bkerasnets ((?:train|tune) [^\"\n]*)", block)
     ]
     for block in blocks(page, "yaml"):
         for replica in yaml.safe_load(block)["spec"]["tfReplicaSpecs"].values():

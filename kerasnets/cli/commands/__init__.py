@@ -21,10 +21,26 @@ class Command(typing.Protocol):
 # has the command's name.
 COMMANDS = {
     "train": ("train", "Train a network, evaluate it, draw the curves and export it."),
+    "tune": (
+        "tune",
+        "Search for the values of a recipe or of a network's options that train best.",
+    ),
     "evaluate": ("evaluate", "Evaluate a run, an export, or a network with weights, on a split."),
     "predict": ("predict", "Name what is on images, by an export, a run or a server."),
     "merge": ("merge", "Join the files that predict --shard wrote on several machines."),
     "explain": ("explain", "Show on images where a network finds a class."),
+    "embed": (
+        "embed",
+        "Write the vectors that a network makes of images: what its classifier takes.",
+    ),
+    "neighbours": (
+        "embed",
+        "Name the images of a file of `kerasnets embed` that are most alike to an image.",
+    ),
+    "probe": (
+        "embed",
+        "Measure how much of the classes is in embeddings: by neighbours and a linear classifier.",
+    ),
     "look": ("look", "Draw what a network, a recipe or a pipeline looks like."),
     "report": (
         "report",
@@ -36,10 +52,18 @@ COMMANDS = {
     ),
     "runs": ("runs", "List the runs of a folder as a table."),
     "export": ("export", "Write a SavedModel that takes image files, or a LiteRT or ONNX file."),
+    "publish": (
+        "publish",
+        "Publish a run on the Hugging Face hub: weights, classes, figures and a model card.",
+    ),
     "convert": ("convert", "Write a weight file in another format or another project's layout."),
     "data": ("data", "Check a data set, compute its colour statistics, or pack it."),
     "serve": ("serve", "Serve SavedModels over HTTP, as TensorFlow Serving does."),
     "list": ("networks", "List the networks."),
+    "advise": (
+        "advise",
+        "Name the most accurate networks that are fast and small enough on this machine.",
+    ),
     "info": ("networks", "Print the facts about a network or a run."),
     "summary": ("networks", "Print a network's layers as a table, to compare with its paper."),
     "draw": ("networks", "Draw a network, or one of its blocks, as a graph with its shapes."),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from tyro.conf import Positional
 
@@ -14,6 +15,7 @@ from kerasnets import registry
 from kerasnets.cli.checks import check_alone, check_network, is_run
 from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
+from kerasnets.cli.quantities import COUNT, quantity
 from kerasnets.cli.tables import Format, show, written
 from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
@@ -35,13 +37,24 @@ class List:
     """Pattern of the names, with * and ? as in file names."""
     family: Optional[str] = None  # noqa: UP045  # tyro loads typeguard for `str | None`
     """Family whose networks are listed; all if not given."""
+    max_params: Optional[str] = None  # noqa: UP045
+    """Most trainable parameters, such as 5M."""
+    max_multiply_adds: Optional[str] = None  # noqa: UP045
+    """Most multiply-adds for one image, such as 600M or 2G."""
+    has_weights: bool = False
+    """List only networks with published weights."""
+    sort: Literal["name", "accuracy", "params", "multiply-adds", "year"] = "name"
+    """Order: accuracy puts the best published first, params and multiply-adds the smallest."""
 
     def run(self) -> None:
         facts = [registry.info(name) for name in registry.list_models(self.pattern, self.family)]
         if not facts:
             raise UserError(f"No network's name matches {self.pattern!r}; see kerasnets list.")
+        facts = self._chosen(facts)
+        if not facts:
+            raise UserError("No network is left; give larger limits, or see kerasnets list.")
         show(
-            ("network", "year", "parameters", "multiply-adds", "input", "what it is"),
+            ("network", "year", "parameters", "multiply-adds", "input", "top-1", "what it is"),
             (
                 (
                     each.name,
@@ -49,12 +62,52 @@ class List:
                     each.trainable_params,
                     each.multiply_adds,
                     "x".join(map(str, each.input_shape)),
+                    _published(each),
                     each.description,
                 )
                 for each in facts
             ),
             left=("network", "what it is"),
         )
+
+    def _chosen(self, facts: list[registry.ModelInfo]) -> list[registry.ModelInfo]:
+        """Those within the limits, in the order that was asked for."""
+        limits = (
+            ("--max-params", self.max_params, "trainable_params"),
+            ("--max-multiply-adds", self.max_multiply_adds, "multiply_adds"),
+        )
+        for flag, given, count in limits:
+            if given is not None:
+                most = quantity(given, COUNT, flag)
+                facts = [each for each in facts if getattr(each, count) <= most]
+        if self.has_weights:
+            facts = [each for each in facts if each.weights]
+        return facts if self.sort == "name" else sorted(facts, key=_ORDERS[self.sort])
+
+
+def _accuracy(facts: registry.ModelInfo) -> tuple[bool, float]:
+    """Sorts the best first, and what is measured on ImageNet before what is on CIFAR-10."""
+    if not facts.weights:
+        return True, math.inf
+    best = facts.weights[0]
+    return not best.data.endswith("ImageNet-1k"), -best.top1
+
+
+_ORDERS: dict[str, Callable[[registry.ModelInfo], Any]] = {
+    "accuracy": _accuracy,
+    "params": lambda facts: facts.trainable_params,
+    "multiply-adds": lambda facts: facts.multiply_adds,
+    "year": lambda facts: facts.year,
+}
+
+
+def _published(facts: registry.ModelInfo) -> str | None:
+    """The accuracy of the best weights, in %, and on what where that is not ImageNet."""
+    if not facts.weights:
+        return None
+    best = facts.weights[0]
+    data = best.data.rpartition(", ")[2]
+    return f"{best.top1:.2f}" if data == "ImageNet-1k" else f"{data} {best.top1:.2f}"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ class Predict:
 
     client: OmitArgPrefixes[ClientConfig]
     model: Positional[str]
-    """SavedModel, .tflite or .onnx file, folder of versions, run, or URL of a model on a server."""
+    """SavedModel, .tflite or .onnx file, folder of versions, run, hf:OWNER/REPO of
+    `kerasnets publish`, or URL of a model on a server."""
     sources: Positional[tuple[str, ...]]
     """Image files, folders, patterns, manifest:FILE, records:PATH, or - for names on the input."""
     top: int = 3
@@ -72,7 +73,7 @@ class Predict:
             load_tensorflow()
         from kerasnets.prediction.models import open_model
 
-        opened = open_model(model, self.client)
+        opened = open_model(found.where, self.client)
         if out:
             return self._write(opened, sources, out, total)
         return self._print_all(opened, sources, total)

@@ -19,6 +19,7 @@ from kerasnets.config.options import parse_options
 from kerasnets.config.recipe_fields import Recipe
 from kerasnets.config.training import TrainConfig, default_recipe, for_task
 from kerasnets.files import check_writable
+from kerasnets.plotting import check_picture
 from kerasnets.registry import info
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Train:
     """Write a SavedModel at the end."""
     savedmodels: pathlib.Path = pathlib.Path("savedmodels")
     """Folder in which the SavedModel is written, as NAME/VERSION."""
+    find_learning_rate: pathlib.Path | None = None
+    """Train some steps at a rising rate, draw the loss into this picture, suggest a rate, and stop;
+    see docs/tuning.md."""
 
     @classmethod
     def flags(cls) -> dict[str, Any]:
@@ -111,6 +115,9 @@ class Train:
             check_run(config.teacher)
         elif config.teacher is not None:
             info(config.teacher)
+        if self.find_learning_rate is not None:
+            _find_learning_rate(config, self.find_learning_rate)
+            return
         # What a cluster's other workers cannot write, its first one can.
         if not config.worker:
             folder = run_folder(config, self.resume)
@@ -152,6 +159,18 @@ class Train:
             log.info("Exported to %s. Next, ask it about an image:", exported)
             log.info("  kerasnets predict %s IMAGE", shlex.quote(str(exported.parent)))
         log.info("Report, for a browser: %s", run.folder / REPORT)
+
+
+def _find_learning_rate(config: TrainConfig, picture: pathlib.Path) -> None:
+    """The test of learning rates in the place of a training."""
+    check_picture(picture, "--find-learning-rate")
+    load_tensorflow(keras="tensorflow")
+    from kerasnets.search.learning_rate import find_learning_rate
+
+    found = find_learning_rate(config)
+    found.save(picture)
+    log.info("The loss over the rate is drawn in %s. Its fall is fastest at:", picture)
+    log.info("  --learning-rate %.2g", found.suggested)
 
 
 def _resumed(config: TrainConfig, epochs: int | None) -> TrainConfig:

@@ -1,0 +1,45 @@
+"""The vectors that a network's classifier takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from kerasnets.data.bad_images import naming_bad_images
+from kerasnets.data.pipeline import evaluation_batches
+from kerasnets.fast.rewriting import classifying_layer
+from kerasnets.inputs import Preprocessing, with_preprocessing
+from kerasnets.inspection.memory import batch_within
+
+if TYPE_CHECKING:
+    from kerasnets.data.sources import Split
+
+
+def features(network: keras.Model, preprocessing: Preprocessing, split: Split) -> np.ndarray:
+    """What the layer of the logits takes of each image; maps are averaged.
+
+    Args:
+        network: A network that takes scaled images.
+        preprocessing: Its preprocessing.
+        split: The images.
+
+    Returns:
+        (N, D) float32, in the order of the split.
+
+    Raises:
+        UserError: When an image cannot be read; the message names it.
+    """
+    (x,) = keras.tree.flatten(classifying_layer(network).input)
+    if len(x.shape) == 4:
+        x = keras.ops.mean(keras.ops.cast(x, "float32"), axis=(1, 2))
+    model = with_preprocessing(keras.Model(network.input, x, name=network.name), preprocessing)
+    channels = network.input_shape[-1]
+    batches = evaluation_batches(
+        split, preprocessing, channels, batch_size=min(batch_within(network), 64)
+    )
+    with naming_bad_images([split], channels):
+        found = [model.predict_on_batch(images) for images, _ in batches]
+    width = int(model.output_shape[-1])
+    return np.concatenate([np.zeros((0, width), np.float32), *found]).astype(np.float32)

@@ -1,0 +1,5 @@
+"""Runs on the Hugging Face hub: their files, the model card, the upload. Loads no framework."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,237 @@
+"""The files of a published run: the folder is a run that ``hf:OWNER/NAME`` gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import pathlib
+import re
+import shutil
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kerasnets.config.command import train_command
+from kerasnets.config.options import parse_options
+from kerasnets.config.training import TrainConfig, to_json
+from kerasnets.errors import UserError
+from kerasnets.files import make_folder, write_text
+from kerasnets.pretrained.download import parse_hub
+from kerasnets.pretrained.sources import RUN_FACTS, find
+from kerasnets.registry import info
+from kerasnets.runs.environment import PACKAGES, read_environment
+from kerasnets.runs.run import CLASSES, CONFIG, Run
+
+log = logging.getLogger("kerasnets")
+
+CARD = "README.md"
+Export = Literal["savedmodel", "litert"]
+# What is copied as it is.
+COPIED = (CLASSES, RUN_FACTS, "metrics.json", "history.csv")
+# Figures of the evaluation that the card shows, and how it and the hub call them.
+FIGURES = {"top1": ("top-1", "accuracy"), "top5": ("top-5", "top-5 accuracy")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """A run as it is published.
+
+    Attributes:
+        run: A finished run.
+        repository: ``OWNER/NAME``.
+        licence: Identifier of the weights' licence, as the hub knows it: ``apache-2.0``...
+        exports: What is written beside the weights.
+    """
+
+    run: Run
+    repository: str
+    licence: str
+    exports: tuple[Export, ...] = ()
+
+    @classmethod
+    def of(
+        cls, run: Run, location: str, licence: str, exports: tuple[Export, ...] = ()
+    ) -> Publication:
+        """The publication of a run at ``hf:OWNER/NAME``; refuses what cannot be published.
+
+        Raises:
+            UserError: When the run has not finished or was not evaluated, or the location or the
+                licence is none.
+        """
+        repository, revision, file = parse_hub(location)
+        if revision or file or not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+            raise UserError(f"A run is published as hf:OWNER/NAME. Received: {location!r}.")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", licence):
+            raise UserError(
+                "--licence must be an identifier that the hub knows, such as apache-2.0, mit, "
+                f"cc-by-4.0 or other. Received: {licence!r}."
+            )
+        run.check_finished()
+        if not isinstance(run.metrics().get("split"), str):
+            raise UserError(f"The run in {str(run.folder)!r} has no evaluation to publish.")
+        public = dataclasses.replace(run, config=without_paths(run.config))
+        return cls(run=public, repository=repository, licence=licence, exports=exports)
+
+
+def without_paths(config: TrainConfig) -> TrainConfig:
+    """A configuration that tells nothing of the machine: of paths only the last name is left."""
+    kind, colon, path = config.data.partition(":")
+    local = colon and "://" not in path and kind in ("folder", "manifest", "records")
+    weights = config.weights
+    # A path, and no name of published weights.
+    if weights and not weights.startswith("hf:") and "/" in weights.replace("\\", "/"):
+        weights = pathlib.PurePath(weights).name
+    return dataclasses.replace(
+        config,
+        data=f"{kind}:{pathlib.PurePath(path).name}" if local else config.data,
+        weights=weights,
+        init_from=config.init_from and pathlib.Path(config.init_from.name),
+        data_dir=None,
+        out=None,
+        cluster=None,
+        worker=None,
+    )
+
+
+def write_folder(publication: Publication, folder: pathlib.Path) -> None:
+    """Writes all files of a publication into an empty folder.
+
+    Raises:
+        UserError: When it holds something, or cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{str(folder)!r} is there already and not empty; give a new folder.")
+    run = publication.run
+    make_folder(folder)
+    for name in COPIED:
+        if (run.folder / name).is_file():
+            shutil.copyfile(run.folder / name, folder / name)
+    shutil.copyfile(run.weights_path, folder / run.weights_path.name)
+    write_text(folder / CONFIG, to_json(run.config))
+    for name in publication.exports:
+        _export(run, name, folder / name)
+    write_text(folder / CARD, card(publication))
+
+
+def _export(run: Run, name: Export, folder: pathlib.Path) -> None:
+    """An export without the number of its version: the hub keeps versions itself."""
+    from kerasnets.export import Form, export_run
+
+    version = export_run(run, folder.with_name(f"{name}-versions"), form=Form(format=name))
+    version.rename(folder)
+    shutil.rmtree(version.parent)
+
+
+def card(publication: Publication) -> str:
+    """The model card, with the facts that the hub reads at its head."""
+    from huggingface_hub import ModelCard, ModelCardData
+
+    run, metrics = publication.run, publication.run.metrics()
+    facts, name = info(run.config.model), publication.repository.partition("/")[2]
+    data = ModelCardData(
+        license=publication.licence,
+        library_name="kerasnets",
+        pipeline_tag="image-classification",
+        tags=["keras", "image-classification", facts.family, facts.name],
+        base_model=_base_model(run.config),
+        model_name=name,
+        eval_results=_results(run.config, metrics),
+    )
+    options = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in parse_options(run.config.options).items()
+        if key != "auxiliary_heads"
+    }
+    made = ModelCard.from_template(
+        data,
+        template_path=str(pathlib.Path(__file__).with_name("card.md")),
+        name=name,
+        repository=publication.repository,
+        facts=facts,
+        config=run.config,
+        recipe=run.trained_recipe,
+        epochs=run.trained_epochs,
+        watched=run.recipe.watches_validation,
+        classes=run.class_names,
+        named=_named(run.class_names),
+        options="".join(f", {key}={value!r}" for key, value in options.items()),
+        preprocessing=run.preprocessing,
+        exports=_exports(publication.exports),
+        metrics=metrics,
+        figures=_figures(metrics),
+        start=_start(run.config),
+        command=train_command(run.config),
+        versions=_versions(run),
+    )
+    return str(made)
+
+
+def _results(config: TrainConfig, metrics: dict[str, Any]) -> list[Any]:
+    """The figures in the form of the hub's tables of results."""
+    from huggingface_hub import EvalResult
+
+    data = config.data.rpartition(":")[2]
+    return [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type=re.sub(r"[^\w.-]+", "-", data),
+            dataset_name=data,
+            dataset_split=metrics["split"],
+            metric_type="accuracy",
+            metric_name=called,
+            metric_value=round(value, 5),
+        )
+        for key, (_, called) in FIGURES.items()
+        if isinstance(value := metrics.get(key), float)
+    ]
+
+
+def _figures(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    found = [
+        (shown, f"{value:.2%}")
+        for key, (shown, _) in FIGURES.items()
+        if isinstance(value := metrics.get(key), float)
+    ]
+    return [*found, ("loss", f"{metrics['loss']:.4f}")]
+
+
+def _named(classes: tuple[str, ...], most: int = 20) -> str:
+    return ", ".join(classes[:most]) + (", ..." if len(classes) > most else "")
+
+
+def _exports(exports: tuple[Export, ...]) -> str:
+    words = {
+        "savedmodel": "`savedmodel/` is a SavedModel that takes image files.",
+        "litert": "`litert/model.tflite`, for LiteRT, takes raw pixels.",
+    }
+    return " ".join(words[name] for name in exports)
+
+
+def _base_model(config: TrainConfig) -> str | None:
+    """The repository of the hub that the training started from."""
+    weights = config.weights or ""
+    source = None if not weights or weights.startswith("hf:") else find_published(config)
+    location = source.location if source else weights
+    return parse_hub(location)[0] if location.startswith("hf:") else None
+
+
+def find_published(config: TrainConfig) -> Any:
+    """The published weights that a training started from, if it did."""
+    return find(config.model, config.weights) if config.weights else None
+
+
+def _start(config: TrainConfig) -> str:
+    source = find_published(config)
+    if source:
+        return f"`{source.tag}` (licence {source.licence}, {source.data})"
+    if config.weights or config.init_from:
+        return f"the weights `{config.weights or config.init_from}`"
+    return "random weights"
+
+
+def _versions(run: Run) -> str:
+    sessions = read_environment(run.folder)
+    if not sessions:
+        return ""
+    last = sessions[-1]
+    words = [f"{name} {last[name]}" for name in ("kerasnets", *PACKAGES) if name in last]
+    return f"With {', '.join(words)}."

@@ -1,0 +1,5 @@
+"""The search for the values of a recipe, and the test of learning rates. Loads no framework."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

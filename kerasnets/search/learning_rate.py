@@ -1,0 +1,184 @@
+"""The test of learning rates: one short training at a rising rate shows which rates learn.
+
+Source: Smith 2017, arXiv 1506.01186, section 3.3, the LR range test. As usual since, the rate
+rises in factors, and the loss is watched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import os
+import pathlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from kerasnets.config.training import TrainConfig
+from kerasnets.data.bad_images import naming_bad_images
+from kerasnets.data.pipeline import read, steps_per_epoch
+from kerasnets.errors import UserError
+from kerasnets.plotting import plain_log_ticks, save_figure
+from kerasnets.runs.run import Run, chosen_recipe, load_data
+from kerasnets.training.batches import batches_from
+from kerasnets.training.callbacks import Callback, Logs
+from kerasnets.training.distribution import check, placement
+from kerasnets.training.networks import starting_network
+from kerasnets.training.process import repeatable, seeded
+
+log = logging.getLogger("kerasnets")
+
+# How far the test goes from the recipe's rate, in factors, and its steps.
+BELOW, ABOVE = 1e-4, 1e2
+STEPS = 200
+# The test ends where the loss is so many times its lowest.
+ENOUGH = 4.0
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """What the test has measured.
+
+    Attributes:
+        rates: Rate of each step, rising: that of the step's own batch size.
+        losses: Loss of each step.
+        scale: What the recipe calls its rate, by that of the step; 1 for its base batch size.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    scale: float = 1.0
+
+    @property
+    def smooth(self) -> np.ndarray:
+        """The losses with their neighbours' noise averaged out, as many as there are steps."""
+        return gaussian_filter1d(self.losses, sigma=max(1.0, len(self.losses) / 40), mode="nearest")
+
+    @property
+    def lowest(self) -> float:
+        """The rate at which the loss is lowest; beyond it the training grows unstable."""
+        return float(self.rates[np.argmin(self.smooth)])
+
+    @property
+    def suggested(self) -> float:
+        """The rate at which the loss falls fastest on its way to its lowest, as a recipe has it.
+
+        Raises:
+            UserError: When the loss falls nowhere.
+        """
+        smooth = self.smooth
+        end = int(np.argmin(smooth))
+        if smooth[end] > 0.98 * smooth[0] or end < 3:
+            raise UserError(
+                "The loss falls at no rate of the test; the recipe or the data keep the network "
+                "from learning."
+            )
+        # The steps are evenly spaced in the logarithm of the rate.
+        steepest = int(np.argmin(np.gradient(smooth[: end + 1])))
+        return float(self.rates[steepest]) * self.scale
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Draws the loss over the rate, with the rate that is suggested."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        axis = figure.subplots()
+        rates = self.rates * self.scale
+        axis.plot(rates, self.losses, ".", alpha=0.3, label="each step")
+        axis.plot(rates, self.smooth, label="smoothed")
+        axis.axvline(
+            self.suggested, color="C2", label=f"falls fastest: {self.suggested:.2g}, suggested"
+        )
+        lowest = self.lowest * self.scale
+        axis.axvline(lowest, color="C3", linestyle="--", label=f"lowest: {lowest:.2g}")
+        axis.set(xscale="log", xlabel="learning rate", ylabel="loss")
+        axis.set_ylim(0, 1.3 * max(self.smooth[: max(1, len(rates) // 2)]))
+        plain_log_ticks(axis.xaxis)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+        save_figure(figure, path)
+
+
+def find_learning_rate(config: TrainConfig, steps: int = STEPS) -> RangeTest:
+    """Trains a network for some steps, each at a higher rate than the one before.
+
+    From a ten-thousandth of the recipe's rate to a hundred times of it, or to where the loss has
+    left its lowest far behind. Nothing is kept of the training.
+
+    Args:
+        config: What to train. Warm-up, schedule and averages of its recipe do not count.
+        steps: Steps on the way.
+
+    Raises:
+        UserError: When the configuration does not work.
+    """
+    config = config.resolved()
+    own = chosen_recipe(config)
+    if not own.peak_learning_rate:
+        raise UserError("The test starts from the recipe's rate, which must be above 0.")
+    # The plateau schedule alone has a rate that can be set.
+    recipe = dataclasses.replace(own, schedule="plateau", warmup_epochs=0.0, ema=0.0)
+    config = dataclasses.replace(config, recipe=recipe)
+    where = placement(config)
+    check(config, where)
+    if where.workers > 1:
+        raise UserError("The test of learning rates takes one machine.")
+    peak = recipe.peak_learning_rate
+    rates = np.geomspace(BELOW * peak, ABOVE * peak, steps)
+    with tempfile.TemporaryDirectory() as scratch, seeded(config.seed):
+        dataset = load_data(config)
+        run = Run(pathlib.Path(scratch), config, dataset.class_names)
+        with where.scope():
+            network = starting_network(config, len(dataset.class_names))
+        log.info("%s on %s", config.model, dataset.describe())
+        channels = network.input_shape[-1]
+        split = read(
+            dataset.split("train"),
+            run.preprocessing,
+            channels,
+            recipe.augmentation,
+            name="train",
+            scratch=scratch,
+        )
+        steps_per_epoch(split, recipe.batch_size)
+        model = where.training_model(network, run.preprocessing, recipe, steps, fast=config.fast)
+        rising = _RisingRate(rates)
+        with naming_bad_images([split], channels), repeatable():
+            model.fit(
+                batches_from(run, split, where, 0),
+                steps_per_epoch=steps,
+                callbacks=[rising],
+                verbose=0,  # pyright: ignore[reportArgumentType]
+                shuffle=False,
+            )
+    losses = np.array(rising.losses)
+    return RangeTest(rates[: len(losses)], losses, recipe.learning_rate / peak)
+
+
+class _RisingRate(Callback):
+    """Sets the rate of each step and notes its loss, to where the loss runs away."""
+
+    def __init__(self, rates: Sequence[float] | np.ndarray) -> None:
+        super().__init__()
+        self.rates = rates
+        self.losses: list[float] = []
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self.model.optimizer.learning_rate = self.rates[batch]
+        # The loss is an average from the last reset on.
+        self.model.reset_metrics()
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        loss = float(keras.ops.convert_to_numpy(logs["loss"]))
+        if not math.isfinite(loss):
+            self.model.stop_training = True
+            return
+        self.losses.append(loss)
+        # Single steps jump.
+        recent, lowest = np.median(self.losses[-5:]), np.min(self.losses)
+        self.model.stop_training = len(self.losses) > 10 and recent > ENOUGH * max(lowest, 0.1)
