@@ -122,6 +122,8 @@ class Evaluate:
                 )
         if self.crops != "centre":
             raise UserError(f"--crops is for runs and networks; {self.model!r} is an export.")
+        if self.data:
+            check_data(self.data)
         load_tensorflow("none")
         from kerasnets.data import load
         from kerasnets.evaluation.labels import real_labels
@@ -164,8 +166,6 @@ class Evaluate:
             raise UserError(f"--scales must be at least 1 pixel. Received: {self.scales}.")
         if self.out:
             check_writable(self.out)
-        if self.data and not is_run(self.model):
-            check_data(self.data)
         check_files(self.labels, self.real)
 
     def _check(self) -> None:
@@ -184,6 +184,7 @@ class Evaluate:
                 "and --data DATA; or give a run folder."
             )
         else:
+            check_data(self.data)
             check_network(self.model, parse_options(self.options, GIVEN), self.weights)
 
     def _subject(self) -> tuple[keras.Model, Preprocessing, Dataset]:

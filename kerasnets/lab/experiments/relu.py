@@ -27,11 +27,11 @@ STEPS = "steps to 25 % training error, all where it never is reached"
 GRADIENT = "norm of the first layer's gradient before training"
 SIDE = 16
 
-# Activation, first weights, rate by data set.
+# Activation, first weights, rate.
 VARIANTS = {
-    "ReLU": ("relu", "he_normal", {"cifar10": 0.1, "digits": 0.1}),
-    "tanh": ("tanh", "glorot_uniform", {"cifar10": 0.1, "digits": 0.3}),
-    "sigmoid": ("sigmoid", "glorot_uniform", {"cifar10": 1.0, "digits": 1.0}),
+    "ReLU": ("relu", "he_normal", 0.1),
+    "tanh": ("tanh", "glorot_uniform", 0.3),
+    "sigmoid": ("sigmoid", "glorot_uniform", 1.0),
 }
 
 
@@ -40,8 +40,7 @@ def measure(trial: Trial) -> Measured:
     from kerasnets.lab.images import Images
     from kerasnets.lab.networks import registered
 
-    activation, initializer, rates = trial.variant
-    rate = rates.get(trial.scale.data, rates["digits"])
+    activation, initializer, rate = trial.variant
     sets = trial.sets()
     steps, values = Steps(window=8), {}
 
@@ -71,11 +70,5 @@ EXPERIMENT = Experiment(
         images={"side": SIDE},
         minutes=1,
         recipe={"epochs": 10, "optimizer": "sgd", "schedule": "constant"},
-    ),
-    full=Scale(
-        data="cifar10",
-        images={"each_class": 1000},
-        minutes=10,
-        recipe={"epochs": 40, "optimizer": "sgd", "schedule": "constant"},
     ),
 )
