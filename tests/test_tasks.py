@@ -197,6 +197,22 @@ def test_evaluate_measures_the_runs_task(multilabel_run, regression_run, tmp_pat
         assert json.loads((out / "metrics.json").read_text()) == run.metrics()
 
 
+@pytest.mark.parametrize("kind", ["savedmodel", "litert"])
+def test_evaluate_measures_an_export_by_its_task(
+    multilabel_run, regression_run, tmp_path, capsys, kind
+):
+    for run, figure in ((multilabel_run, "mean_average_precision"), (regression_run, "mae")):
+        exported = export_run(run, tmp_path / run.config.task, form=Form(format=kind))
+        file = exported / "model.tflite" if kind == "litert" else exported
+        out = tmp_path / f"{run.config.task}-figures"
+        main(["evaluate", str(file), "--out", str(out)])
+        assert "on 32 images" in capsys.readouterr().out
+        found = json.loads((out / "metrics.json").read_text())
+        assert found[figure] == pytest.approx(run.metrics()[figure], rel=1e-2)
+        if run is multilabel_run:
+            assert found["macro_f1"] == pytest.approx(run.metrics()["macro_f1"])
+
+
 def test_numbers_are_learned_in_their_units(regression_run):
     from sklearn.metrics import mean_absolute_error, r2_score
 
