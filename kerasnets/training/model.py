@@ -97,7 +97,8 @@ class TrainingModel(keras.Model):
         )
         # A metric given to `compile` has its variables only after the first batch.
         output: Any = network.output
-        self.measure = build_measure(task, _predictions(output).shape[-1])
+        outputs: Any = _predictions(output).shape[-1]
+        self.measure = build_measure(task, outputs)
         self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> Logits:
