@@ -20,7 +20,6 @@ from kerasnets.pretrained.build import build
 from kerasnets.registry import info, registration
 from kerasnets.runs.run import Run, chosen_recipe
 from kerasnets.tasks import TASKS
-from kerasnets.training.targets import check_head
 
 log = logging.getLogger("kerasnets")
 
@@ -45,6 +44,8 @@ def starting_network(config: TrainConfig, classes: int) -> keras.Model:
     Raises:
         UserError: When an option, a weight file or a frozen part does not fit the network.
     """
+    from kerasnets.training.targets import check_head  # loads Keras
+
     recipe = chosen_recipe(config)
     options: dict[str, Any] = parse_options(config.options, GIVEN)
     if recipe.dropout is not None:

@@ -57,7 +57,10 @@ COMMANDS = {
         "Publish a run on the Hugging Face hub: weights, classes, figures and a model card.",
     ),
     "convert": ("convert", "Write a weight file in another format or another project's layout."),
-    "data": ("data", "Check a data set, compute its colour statistics, or pack it."),
+    "data": (
+        "data",
+        "Check a data set, compute statistics, pack it, or list suspect labels.",
+    ),
     "serve": ("serve", "Serve SavedModels over HTTP, as TensorFlow Serving does."),
     "list": ("networks", "List the networks."),
     "advise": (

@@ -253,7 +253,7 @@ class Suspects:
 
 @dataclass(frozen=True)
 class Data:
-    """Check a data set, compute its colour statistics, pack it, or list suspect labels."""
+    """Check a data set, compute statistics, pack it, or list suspect labels."""
 
     command: OmitArgPrefixes[
         Annotated[Check, subcommand("check", prefix_name=False)]
