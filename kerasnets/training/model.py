@@ -96,8 +96,8 @@ class TrainingModel(keras.Model):
             jit_compile=compiled,
         )
         # A metric given to `compile` has its variables only after the first batch.
-        output: Any = network.output
-        self.measure = build_measure(task, _predictions(output).shape[-1])
+        predictions: Any = _predictions(network.output)
+        self.measure = build_measure(task, predictions.shape[-1])
         self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> Logits:
