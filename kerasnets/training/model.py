@@ -96,7 +96,8 @@ class TrainingModel(keras.Model):
             jit_compile=compiled,
         )
         # A metric given to `compile` has its variables only after the first batch.
-        predictions: Any = _predictions(network.output)
+        output: Any = network.output
+        predictions: Any = _predictions(output)
         self.measure = build_measure(task, predictions.shape[-1])
         self.optimizer.build(self.trainable_variables)
 
