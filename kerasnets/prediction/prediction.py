@@ -49,7 +49,7 @@ class Answer(NamedTuple):
     def of(cls, probabilities: np.ndarray, class_names: Sequence[str]) -> Answer:
         """The answer that probabilities of all classes make, (classes,) float32."""
         best = np.argsort(-probabilities, kind="stable")[:TOP]
-        names = tuple(class_names[label] for label in best.tolist())
+        names = tuple(class_names[int(label)] for label in best)
         return cls(names, tuple(probabilities[best].tolist()), probabilities)
 
 
