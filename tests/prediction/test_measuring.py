@@ -72,6 +72,8 @@ def test_an_export_is_measured_as_the_network_was(short_run, tmp_path, capsys):
     assert f"loss {expected['loss']:.4f}" in first
     assert second.endswith("the export costs 0.00 percentage points")
     assert (folder / "mistakes.png").exists()
+    command_line.main(["evaluate", str(version), "--data", "digits"])
+    assert capsys.readouterr().out.splitlines() == [first, second]
     command_line.main(["evaluate", str(version), "--data", "digits", "--split", "train"])
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("train: top-1 ")

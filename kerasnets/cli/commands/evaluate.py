@@ -136,7 +136,8 @@ class Evaluate:
         data = self.data or model.facts.get("data")
         if data is None:
             raise UserError(f"{self.model!r} does not tell its data: give --data DATA.")
-        fractions = {} if self.data else model.facts.get("fractions", {})
+        own = data == model.facts.get("data")
+        fractions = model.facts.get("fractions", {}) if own else {}
         dataset = load(data, data_dir=self.data_dir, **fractions)
         name = self.split or dataset.held_out
         split, names = with_labels_of(model, dataset, dataset.split(name), self.labels)
@@ -144,7 +145,7 @@ class Evaluate:
         metrics = measured(model, split, names, name=name, real=real)
         print(metrics)
         before = model.facts.get("metrics") or {}
-        if not self.data and (before.get("split"), before.get("images")) == (name, split.size):
+        if own and (before.get("split"), before.get("images")) == (name, split.size):
             cost = before["top1"] - metrics.top1
             print(
                 f"before export: top-1 {before['top1']:.2%}; the export costs {100 * cost:.2f} "
