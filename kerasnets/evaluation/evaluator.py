@@ -16,6 +16,7 @@ from kerasnets.data.pipeline import dense_batches, evaluation_batches
 from kerasnets.data.sources import Split
 from kerasnets.errors import UserError
 from kerasnets.evaluation.metrics import Metrics, measure
+from kerasnets.evaluation.results import softmax
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.inspection.memory import batch_within
 from kerasnets.models.network import rebuilt_like
@@ -194,9 +195,3 @@ def _dense(
 def _predict(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:
     # Keras' default, "auto", hides from type checkers that it takes numbers.
     return np.asarray(model.predict(batches, verbose=0))  # pyright: ignore[reportArgumentType]
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits, (N, classes)."""
-    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)

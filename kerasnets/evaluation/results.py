@@ -136,6 +136,12 @@ class Scores:
         return float((gained * precision).sum()) if len(recall) else float("nan")
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits, (N, classes)."""
+    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return exponents / exponents.sum(axis=1, keepdims=True)
+
+
 def fractions(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
     """Quotients; NaN where the denominator is zero."""
     return np.divide(counts, of, out=np.full(len(counts), np.nan), where=of > 0)

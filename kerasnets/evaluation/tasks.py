@@ -5,17 +5,18 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import keras
 import numpy as np
 
 from kerasnets.data.sources import Split
 from kerasnets.evaluation import metrics, multilabel, regression, report
-from kerasnets.evaluation.evaluator import logits_of_split, softmax
-from kerasnets.evaluation.results import Table
+from kerasnets.evaluation.results import Table, softmax
 from kerasnets.inputs import Preprocessing
 from kerasnets.tasks import Task
+
+if TYPE_CHECKING:
+    import keras
 
 
 class Figures(Protocol):
@@ -115,6 +116,8 @@ def evaluate_task(
     Raises:
         UserError: As `kerasnets.evaluation.evaluate`; or when the task cannot be measured so.
     """
+    from kerasnets.evaluation.evaluator import logits_of_split  # loads Keras
+
     if how.get("crops", "centre") != "centre":
         task.check("crops")
     if real is not None:

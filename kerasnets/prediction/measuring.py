@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from kerasnets.data.sources.base import Dataset, Split
 from kerasnets.errors import UserError, shown
 from kerasnets.evaluation.labels import relabelled
-from kerasnets.evaluation.metrics import Metrics, measure
+from kerasnets.evaluation.tasks import Figures, figures_of_logits
 from kerasnets.prediction.prediction import Answer, ImageModel, Unreadable
 from kerasnets.prediction.predictor import answers
 from kerasnets.prediction.sources import Item
+from kerasnets.tasks import task_of
 
 
 def measured(
@@ -24,8 +26,10 @@ def measured(
     *,
     name: str = "test",
     real: Sequence[Sequence[int]] | None = None,
-) -> Metrics:
+) -> Figures:
     """The figures of a model on a split, as `kerasnets.evaluation.evaluate` finds a network's.
+
+    They are those of the task that the model tells.
 
     Args:
         model: Answers.
@@ -39,22 +43,32 @@ def measured(
     """
     if not split.size:
         raise UserError(f"The split {name} has no images.")
-    task = model.facts.get("task", "classification")
-    if task != "classification":
-        raise UserError(f"The model's task is {task}; evaluate the run that it was exported from.")
+    task = task_of(str(model.facts.get("task", "classification")))
     found = enumerate(split.records.files())
-    probabilities = np.empty((split.size, len(class_names)), np.float32)
+    said = np.empty((split.size, len(class_names)), np.float32)
     at = 0
     for batch in answers(model, (Item(split.name(index), image) for index, image in found)):
         for item, answer in batch:
             if isinstance(answer, Unreadable):
                 raise answer.error(item.name)
-            probabilities[at] = _checked(model, answer, class_names)
+            said[at] = answer.scores if answer.numbers else _checked(model, answer, class_names)
             at += 1
+    more: dict[str, Any] = {} if real is None else {"real": real}
+    thresholds: Any = model.facts.get("thresholds", ())
+    return figures_of_logits(task, name, _LOGITS[task.activation](said), split, thresholds, **more)
+
+
+def _log(probabilities: np.ndarray) -> np.ndarray:
     # A probability that is too small for its type is not zero.
-    smallest = np.finfo(np.float32).tiny
-    logits = np.log(np.maximum(probabilities, smallest))
-    return measure(name, logits, split.labels, real=real)
+    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+
+
+# From answers back to logits, by the activation that has made them.
+_LOGITS = {
+    "softmax": _log,
+    "sigmoid": lambda said: _log(said) - _log(1 - said),
+    "linear": lambda said: said,
+}
 
 
 def with_labels_of(
@@ -86,6 +100,14 @@ def with_labels_of(
             f"The model has the classes {shown(list(theirs))}; {dataset.name} has "
             f"{shown(list(names))}. --labels FILE says which index each has in the model."
         )
+    if not split.one_class:
+        order = [names.index(name) for name in theirs if name in names]
+        if len(order) < len(theirs):
+            raise UserError(
+                f"The model answers on {shown(list(theirs))}; {dataset.name} has "
+                f"{shown(list(names))}."
+            )
+        return dataclasses.replace(split, labels=split.labels[:, order]), theirs
     table = np.array([index[name] for name in names], np.int32)
     return dataclasses.replace(split, labels=table[split.labels]), theirs
 

@@ -19,6 +19,7 @@ from kerasnets.files import make_folder
 from kerasnets.runs.history import read_history
 from kerasnets.runs.run import CONFIG, chosen_recipe, load_data
 from kerasnets.search.study import REASON, Study
+from kerasnets.tasks import TASKS
 from kerasnets.training.callbacks import DivergedError, Interrupted
 from kerasnets.training.trainer import train
 
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kerasnets")
 
-# What trials are compared by: the validation accuracy of the last epoch, never the test split.
-METRIC = "val_accuracy"
+
+def metric_of(config: TrainConfig) -> str:
+    """What trials are compared by: the task's figure of the validation, never the test split."""
+    return f"val_{TASKS[config.task].measure}"
 
 
 def tune(study: Study, trials: int, timeout: float | None = None) -> None:
@@ -97,26 +100,28 @@ def _fail(study: Study, trial: optuna.Trial, error: Exception) -> None:
 
 
 def _trained(study: Study, trial: optuna.Trial, config: TrainConfig) -> float:
-    """The validation accuracy that the run of a trial ends with."""
+    """The figure of the validation that the run of a trial ends with."""
+    metric = metric_of(config)
     folder = study.run_folder(trial.number, trial.user_attrs)
     begun = (folder / CONFIG).exists()
     for row in read_history(folder / "history.csv") if begun else ():
-        trial.report(row[METRIC], int(row["epoch"]))
-    report = _Report(trial, chosen_recipe(config).epochs)
+        trial.report(row[metric], int(row["epoch"]))
+    report = _Report(trial, metric, chosen_recipe(config).epochs)
     run = train(dataclasses.replace(config, out=folder), resume=begun, callbacks=[report])
-    return read_history(run.folder / "history.csv")[-1][METRIC]
+    return read_history(run.folder / "history.csv")[-1][metric]
 
 
 class _Report(keras.callbacks.Callback):
-    """Tells the study each epoch's validation accuracy, and ends a trial that is not worth it."""
+    """Tells the study each epoch's validation, and ends a trial that is not worth it."""
 
-    def __init__(self, trial: optuna.Trial, epochs: int) -> None:
+    def __init__(self, trial: optuna.Trial, metric: str, epochs: int) -> None:
         super().__init__()
         self.trial = trial
+        self.metric = metric
         self.epochs = epochs
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        self.trial.report(float(logs[METRIC]), epoch + 1)
+        self.trial.report(float(logs[self.metric]), epoch + 1)
         # After the last epoch there is nothing to save.
         if epoch + 1 < self.epochs and self.trial.should_prune():
             raise optuna.TrialPruned

@@ -6,7 +6,8 @@ import pytest
 
 from kerasnets import UserError
 from kerasnets.cli.main import main
-from kerasnets.evaluation.evaluator import logits_of_split, softmax
+from kerasnets.evaluation.evaluator import logits_of_split
+from kerasnets.evaluation.results import softmax
 from kerasnets.evaluation.suspects import suspects
 from kerasnets.runs.run import load_data
 

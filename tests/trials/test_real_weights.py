@@ -136,7 +136,7 @@ def test_every_route_gives_the_same(folder, weights, kerasnets_command):
     export("--to", "models/mobilenet")
     measure("SavedModel", "models/mobilenet")
     with serving(folder / "models") as server:
-        measure("server", f"{server.url}/v1/models/mobilenet")
+        measure("server", f"http://127.0.0.1:{server.port}/v1/models/mobilenet")
     export("--to", "bf16/mobilenet", "--precision", "bf16")
     measure("SavedModel, bfloat16", "bf16/mobilenet")
     export("--to", "device/mobilenet", "--format", "litert")

@@ -235,7 +235,8 @@ class Suspects:
 
     def _said(self) -> tuple[str, Sequence[str], Sequence[str], np.ndarray, np.ndarray]:
         """What the images are, their names, the classes, the labels and the probabilities."""
-        from kerasnets.evaluation.evaluator import logits_of_split, softmax
+        from kerasnets.evaluation.evaluator import logits_of_split
+        from kerasnets.evaluation.results import softmax
         from kerasnets.runs.folds import read_out_of_fold
         from kerasnets.runs.run import Run, load_data
 

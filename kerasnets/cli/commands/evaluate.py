@@ -26,7 +26,7 @@ from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
 from kerasnets.files import check_writable, make_folder
-from kerasnets.tasks import TASKS
+from kerasnets.tasks import TASKS, task_of
 
 if typing.TYPE_CHECKING:
     import keras
@@ -127,26 +127,31 @@ class Evaluate:
         load_tensorflow("none")
         from kerasnets.data import load
         from kerasnets.evaluation.labels import real_labels
-        from kerasnets.evaluation.report import FILES, write_report
+        from kerasnets.evaluation.tasks import write_report
         from kerasnets.inputs import Preprocessing
         from kerasnets.prediction.measuring import measured, with_labels_of
         from kerasnets.prediction.models import open_model
 
         model = open_model(self.model)
+        task = task_of(str(model.facts.get("task", "classification")))
+        for flag in ("real", "labels"):
+            if getattr(self, flag):
+                task.check(flag)
         data = self.data or model.facts.get("data")
         if data is None:
             raise UserError(f"{self.model!r} does not tell its data: give --data DATA.")
         own = data == model.facts.get("data")
         fractions = model.facts.get("fractions", {}) if own else {}
-        dataset = load(data, data_dir=self.data_dir, **fractions)
+        dataset = load(data, data_dir=self.data_dir, task=task.name, **fractions)
         name = self.split or dataset.held_out
         split, names = with_labels_of(model, dataset, dataset.split(name), self.labels)
         real = real_labels(self.real, split) if self.real else None
         metrics = measured(model, split, names, name=name, real=real)
         print(metrics)
-        before = model.facts.get("metrics") or {}
-        if own and (before.get("split"), before.get("images")) == (name, split.size):
-            cost = before["top1"] - metrics.top1
+        before, now = model.facts.get("metrics") or {}, metrics.summary()
+        same = (before.get("split"), before.get("images")) == (name, split.size)
+        if own and same and "top1" in now:
+            cost = before["top1"] - now["top1"]
             print(
                 f"before export: top-1 {before['top1']:.2%}; the export costs {100 * cost:.2f} "
                 "percentage points"
@@ -154,8 +159,9 @@ class Evaluate:
         if self.out:
             # As large as they can be seen, since networks differ.
             shown = Preprocessing(size=(PICTURE, PICTURE))
-            write_report(make_folder(self.out), metrics, names, split, shown, 3)
-            print(f"Written to {self.out}: {', '.join(FILES)}.")
+            folder = make_folder(self.out)
+            files = write_report(task, folder, metrics, names, split, shown, 3)
+            print(f"Written to {self.out}: {', '.join(files)}.")
 
     def _check_figures(self) -> None:
         """Refuses flags that are wrong for any kind of model."""
