@@ -58,6 +58,10 @@ COMMANDS = {
     "convert": ("convert", "Write a weight file in another format or another project's layout."),
     "data": ("data", "Check a data set, compute its colour statistics, or pack it."),
     "serve": ("serve", "Serve SavedModels over HTTP, as TensorFlow Serving does."),
+    "deploy": (
+        "deploy",
+        "Write the files by which Docker Compose or Kubernetes runs TensorFlow Serving.",
+    ),
     "list": ("networks", "List the networks."),
     "advise": (
         "advise",
