@@ -10,6 +10,9 @@ In one process, in turn, on the same number of images:
 - ``signature``: ``serving_default``, batch after batch, on image files that are in memory
 - ``predict``: image files of a folder are read, decoded, answered and written to a CSV file
 
+Ratios of the rounds are of wall time; the last is of processor time, which other programs on the
+machine do not change.
+
 ``--memory`` starts ``kerasnets predict`` on as many links to the photographs, for each number in a
 process of its own, and prints the most memory that it had. Photographs are those of
 ``KERASNETS_SHARED``; without it, JPEGs of noise.
@@ -58,8 +61,9 @@ def main() -> None:
             measure_memory(root, originals, arguments.memory)
             return
         photos = links(root / "photos", originals, arguments.images)
-        print(f"{'images/s':14}{'network':>10}{'signature':>11}{'predict':>9}{'/ network':>11}"
-              f"{'/ signature':>13}")  # fmt: skip
+        heads = "".join(f"{head:>10}" for head in ("network", "signature", "predict"))
+        heads += "".join(f"{head:>13}" for head in ("/ network", "/ signature", "/ network CPU"))
+        print(f"{'images/s':14}{heads}")
         for name in arguments.networks:
             measure(name, root, photos, arguments.rounds)
 
@@ -131,20 +135,30 @@ def measure(name: str, root: pathlib.Path, photos: pathlib.Path, rounds: int) ->
         write_answers(model, items([str(photos)]), out)
 
     ways = {"network": network, "signature": signature, "predict": predict}
-    times = in_turn({way: timed(work) for way, work in ways.items()}, rounds)
+    spent: dict[str, list[float]] = {way: [] for way in ways}
+    timers = {way: timed(work, spent[way]) for way, work in ways.items()}
+    times = in_turn(timers, rounds)
     speeds = {way: len(files) / statistics.median(seconds) for way, seconds in times.items()}
-    ratios = [
-        statistics.median(a / b for a, b in zip(times[other], times["predict"], strict=True))
-        for other in ("network", "signature")
-    ]
-    print(f"{name:14}{speeds['network']:10.1f}{speeds['signature']:11.1f}"
-          f"{speeds['predict']:9.1f}{ratios[0]:11.2f}{ratios[1]:13.2f}", flush=True)  # fmt: skip
+    cells = [f"{speeds[way]:10.1f}" for way in ways]
+    for other in ("network", "signature"):
+        cells.append(f"{ratio(times[other], times['predict']):13.2f}")
+    # Without the round that warms up.
+    cells.append(f"{ratio(spent['network'][1:], spent['predict'][1:]):13.2f}")
+    print(f"{name:14}" + "".join(cells), flush=True)
 
 
-def timed(work: Callable[[], None]) -> Callable[[], float]:
+def ratio(others: list[float], ours: list[float]) -> float:
+    """How fast we are beside another: the median of the rounds."""
+    return statistics.median(a / b for a, b in zip(others, ours, strict=True))
+
+
+def timed(work: Callable[[], None], spent: list[float]) -> Callable[[], float]:
+    """Seconds of some work; its processor time, of all threads, is added to `spent`."""
+
     def seconds() -> float:
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         work()
+        spent.append(time.process_time() - used)
         return time.perf_counter() - start
 
     return seconds

@@ -5,6 +5,9 @@ from . import (
     data as data,
 )
 from . import (
+    deployment as deployment,
+)
+from . import (
     embedding as embedding,
 )
 from . import (

@@ -69,5 +69,5 @@ def _beside(path: pathlib.Path, name: str) -> str:
     return (path.parent / name).read_text(encoding="utf-8")
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value

@@ -7,7 +7,7 @@ import csv
 import itertools
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 
 from kerasnets.errors import UserError
 from kerasnets.prediction.tables import TABLES, Row, Table, check_table, csv_lines
@@ -81,7 +81,7 @@ def merge(path: pathlib.Path, *, overwrite: bool = False) -> tuple[int, int]:
 
 
 def _in_order(
-    files: list[pathlib.Path], opened: list[Iterator[Row]], bad: list[list[str]]
+    files: list[pathlib.Path], opened: Sequence[Iterator[Row]], bad: list[list[str]]
 ) -> Iterator[Row]:
     """The rows of all shards; the rows of their bad images are added to `bad`."""
     lists = [_bad_images(file) for file in files]
@@ -103,12 +103,12 @@ def _in_order(
             raise UserError(f"{str(file)!r} is of other images than the other shards.")
 
 
-def _primed(table: Table, file: pathlib.Path) -> Iterator[Row]:
+def _primed(table: Table, file: pathlib.Path) -> Generator[Row]:
     """The rows of a shard, whose beginning has been read."""
     rows = table.read(file)
     first = next(rows, None)
 
-    def all_rows() -> Iterator[Row]:
+    def all_rows() -> Generator[Row]:
         with contextlib.closing(rows):
             if first is not None:
                 yield first

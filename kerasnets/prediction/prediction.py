@@ -72,7 +72,7 @@ class Answer(NamedTuple):
             return cls(tuple(class_names), tuple(found.tolist()), np.zeros(0, np.float32))
         several = task.activation == "sigmoid"
         best = np.argsort(-found, kind="stable")[: None if several else TOP]
-        names = tuple([str(class_names[label]) for label in best])
+        names = tuple(class_names[int(label)] for label in best)
         limits = np.asarray(thresholds or [0.5] * len(found), np.float32)
         present = tuple((found[best] >= limits[best]).tolist()) if several else None
         return cls(names, tuple(found[best].tolist()), found, present)

@@ -7,7 +7,7 @@ import concurrent.futures
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 from kerasnets.data.marks import START, format_of, refusal
 from kerasnets.data.sources.paths import is_remote
@@ -78,7 +78,7 @@ def predict_each(
 
 def answers(
     model: ImageModel, found: Iterable[Item]
-) -> Iterator[list[tuple[Item, Answer | Unreadable]]]:
+) -> Generator[list[tuple[Item, Answer | Unreadable]]]:
     """Batches of images with their answers, in order.
 
     A batch is `ImageModel.batch_size` images that follow each other, the bad ones among them, so

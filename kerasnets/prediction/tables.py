@@ -11,7 +11,7 @@ import io
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from kerasnets.errors import UserError
@@ -71,7 +71,7 @@ class Table(Protocol):
         """Makes the file of all that was added."""
         ...
 
-    def read(self, path: pathlib.Path) -> Iterator[Row]:
+    def read(self, path: pathlib.Path) -> Generator[Row]:
         """The rows of a finished file, which must begin as this one does.
 
         Raises:
@@ -103,7 +103,7 @@ class CSV(Table):
     def finish(self, partial: pathlib.Path, path: pathlib.Path) -> None:
         partial.replace(path)
 
-    def read(self, path: pathlib.Path) -> Iterator[Row]:
+    def read(self, path: pathlib.Path) -> Generator[Row]:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             rows = csv.reader(file)
             first = next(rows, [])
@@ -135,7 +135,7 @@ class JSONLines(Table):
     def finish(self, partial: pathlib.Path, path: pathlib.Path) -> None:
         partial.replace(path)
 
-    def read(self, path: pathlib.Path) -> Iterator[Row]:
+    def read(self, path: pathlib.Path) -> Generator[Row]:
         with path.open(encoding="utf-8") as file:
             yield from map(parse_json, file)
 
@@ -200,7 +200,7 @@ class Parquet(Table):
                     writer.write_table(table, row_group_size=ROW_GROUP)
         partial.unlink()
 
-    def read(self, path: pathlib.Path) -> Iterator[Row]:
+    def read(self, path: pathlib.Path) -> Generator[Row]:
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(path) as file:

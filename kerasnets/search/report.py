@@ -37,7 +37,7 @@ def write_study(study: Study) -> list[pathlib.Path]:
         for trial in study.trials
     ]
     write_csv(table, [*HEADER, *names, "reason"], rows)
-    complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    complete = _ranked(study)
     if len(complete) < FEWEST:
         return [table]
     from optuna.visualization import matplotlib as pictures
@@ -51,9 +51,7 @@ def write_study(study: Study) -> list[pathlib.Path]:
 
 def leaders(study: Study, most: int = 5) -> list[tuple[object, ...]]:
     """The best trials that came to their end, as `HEADER` names their cells, the best first."""
-    complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
-    complete.sort(key=lambda trial: (-(trial.value or 0), trial.number))
-    return [_cells(study, trial) for trial in complete[:most]]
+    return [_cells(study, trial) for trial in _ranked(study)[:most]]
 
 
 def best_command(study: Study) -> str:
@@ -61,7 +59,13 @@ def best_command(study: Study) -> str:
 
     The study has a trial that came to its end.
     """
-    return train_command(study.space.applied(study.config, study.optuna.best_trial.params))
+    return train_command(study.space.applied(study.config, _ranked(study)[0].params))
+
+
+def _ranked(study: Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials that came to their end, the best first, of equals the earlier."""
+    complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    return sorted(complete, key=lambda trial: (-(trial.value or 0), trial.number))
 
 
 def _cells(study: Study, trial: optuna.trial.FrozenTrial) -> tuple[object, ...]:

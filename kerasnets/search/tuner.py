@@ -51,6 +51,8 @@ def tune(study: Study, trials: int, timeout: float | None = None) -> None:
             "Trials are compared by a validation split; hold one out with "
             "--validation-fraction 0.1."
         )
+    # It takes the graphs of networks after networks for mistakes.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     make_folder(study.folder / "trials")
     end = math.inf if timeout is None else time.monotonic() + timeout
     while time.monotonic() < end:

@@ -97,8 +97,8 @@ class TrainingModel(keras.Model):
         )
         # A metric given to `compile` has its variables only after the first batch.
         output: Any = network.output
-        outputs: Any = _predictions(output).shape[-1]
-        self.measure = build_measure(task, outputs)
+        predictions: Any = _predictions(output)
+        self.measure = build_measure(task, predictions.shape[-1])
         self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> Logits:

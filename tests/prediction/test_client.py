@@ -2,6 +2,7 @@ import concurrent.futures
 import contextlib
 import http.server
 import json
+import pathlib
 import threading
 
 import numpy as np
@@ -176,6 +177,28 @@ def test_the_connection_ends_with_the_last_answer_and_with_an_error(images):
     with pytest.raises(UserError, match="none.png' cannot be read: "):
         list(client._in_parallel(connect, ask, [images[0] / "none.png"], ClientConfig()))
     assert len(ended) == 2
+
+
+def test_a_url_is_a_model_like_any_other(server, images, kerasnets_command, tmp_path):
+    url, out = f"{server.url}/v1/models/lenet", tmp_path / "answers.jsonl"
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for image in images:
+        (folder / image.name).symlink_to(image)
+    (folder / "bad.png").write_bytes(images[0].read_bytes()[:40])
+    result = kerasnets_command("predict", url, folder, "--out", out)
+    assert "Written to" in result.stderr
+    assert "Loading TensorFlow" not in result.stderr
+    here = predict(server.folder / "lenet", sorted(images))
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    for row, expected in zip(rows, here, strict=True):
+        assert pathlib.Path(row["image"]).name == expected.image.name
+        assert row["top"][0]["class"] == expected.classes[0]
+    (_, bad) = (tmp_path / "answers.jsonl.bad.csv").read_text().splitlines()
+    assert "bad.png,HTTP 400: " in bad
+    result = kerasnets_command("predict", url, folder)
+    assert "bad.png': HTTP 400: " in result.stderr
+    assert result.returncode == 2
 
 
 def test_the_command_asks_a_server_without_tensorflow(server, images, kerasnets_command):

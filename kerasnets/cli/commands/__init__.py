@@ -62,6 +62,10 @@ COMMANDS = {
         "Check a data set, compute statistics, pack it, or list suspect labels.",
     ),
     "serve": ("serve", "Serve SavedModels over HTTP, as TensorFlow Serving does."),
+    "deploy": (
+        "deploy",
+        "Write the files by which Docker Compose or Kubernetes runs TensorFlow Serving.",
+    ),
     "list": ("networks", "List the networks."),
     "advise": (
         "advise",

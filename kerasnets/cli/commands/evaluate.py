@@ -140,7 +140,8 @@ class Evaluate:
         data = self.data or model.facts.get("data")
         if data is None:
             raise UserError(f"{self.model!r} does not tell its data: give --data DATA.")
-        fractions = {} if self.data else model.facts.get("fractions", {})
+        own = data == model.facts.get("data")
+        fractions = model.facts.get("fractions", {}) if own else {}
         dataset = load(data, data_dir=self.data_dir, task=task.name, **fractions)
         name = self.split or dataset.held_out
         split, names = with_labels_of(model, dataset, dataset.split(name), self.labels)
@@ -149,7 +150,7 @@ class Evaluate:
         print(metrics)
         before, now = model.facts.get("metrics") or {}, metrics.summary()
         same = (before.get("split"), before.get("images")) == (name, split.size)
-        if not self.data and same and "top1" in now:
+        if own and same and "top1" in now:
             cost = before["top1"] - now["top1"]
             print(
                 f"before export: top-1 {before['top1']:.2%}; the export costs {100 * cost:.2f} "
