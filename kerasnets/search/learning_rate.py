@@ -65,8 +65,8 @@ class RangeTest:
         return float(self.rates[np.argmin(self.smooth)])
 
     @property
-    def suggested(self) -> float:
-        """The rate at which the loss falls fastest on its way to its lowest, as a recipe has it.
+    def steepest(self) -> float:
+        """The rate at which the loss falls fastest on its way to its lowest.
 
         Raises:
             UserError: When the loss falls nowhere.
@@ -80,25 +80,44 @@ class RangeTest:
             )
         # The steps are evenly spaced in the logarithm of the rate.
         steepest = int(np.argmin(np.gradient(smooth[: end + 1])))
-        return float(self.rates[steepest]) * self.scale
+        return float(self.rates[steepest])
+
+    @property
+    def suggested(self) -> float:
+        """The rate halfway, in factors, from the steepest to the lowest, as a recipe has it.
+
+        The highest rate of a schedule may be higher than one that stays, which the steepest is
+        for, and lower than where the training grows unstable.
+
+        Raises:
+            UserError: When the loss falls nowhere.
+        """
+        return math.sqrt(self.steepest * self.lowest) * self.scale
 
     def save(self, path: str | os.PathLike) -> None:
         """Draws the loss over the rate, with the rate that is suggested."""
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator
 
         figure = Figure(figsize=(8, 4.5), layout="constrained")
+        figure.suptitle(f"{len(self.rates)} steps, each at a higher learning rate", fontsize=10)
         axis = figure.subplots()
         rates = self.rates * self.scale
         axis.plot(rates, self.losses, ".", alpha=0.3, label="each step")
         axis.plot(rates, self.smooth, label="smoothed")
-        axis.axvline(
-            self.suggested, color="C2", label=f"falls fastest: {self.suggested:.2g}, suggested"
-        )
-        lowest = self.lowest * self.scale
-        axis.axvline(lowest, color="C3", linestyle="--", label=f"lowest: {lowest:.2g}")
+        for name, rate, style in (
+            ("falls fastest", self.steepest * self.scale, "--"),
+            ("suggested", self.suggested, "-"),
+            ("lowest", self.lowest * self.scale, "--"),
+        ):
+            axis.axvline(
+                rate, color="C2" if style == "-" else "C7", ls=style, label=f"{name}: {rate:.2g}"
+            )
         axis.set(xscale="log", xlabel="learning rate", ylabel="loss")
         axis.set_ylim(0, 1.3 * max(self.smooth[: max(1, len(rates) // 2)]))
         plain_log_ticks(axis.xaxis)
+        # It spans six decades, which leave room for a number each.
+        axis.xaxis.set_major_locator(LogLocator())
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
         save_figure(figure, path)

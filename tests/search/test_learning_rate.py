@@ -10,14 +10,16 @@ from kerasnets.search.learning_rate import RangeTest, find_learning_rate
 CONFIG = TrainConfig(model="lenet5_modern", recipe=recipe("digits", epochs=2))
 
 
-def test_the_rate_at_which_the_loss_falls_fastest_is_suggested(rng):
+def test_a_rate_between_the_fastest_fall_and_the_lowest_is_suggested(rng):
     """A fall around 0.01, a rise from 1 on, and noise."""
     rates = np.geomspace(1e-6, 10, 200)
     falling = 2.3 - 2 / (1 + (0.01 / rates) ** 2) + np.maximum(0, np.log(rates)) ** 2
     test = RangeTest(rates, falling + rng.normal(0, 0.03, 200))
-    assert test.suggested == pytest.approx(0.01, rel=0.5)
+    assert test.steepest == pytest.approx(0.01, rel=0.5)
+    assert test.suggested == pytest.approx((test.steepest * test.lowest) ** 0.5)
     assert 0.05 < test.lowest < 2
-    assert RangeTest(rates, falling, scale=2.0).suggested == pytest.approx(0.02, rel=0.3)
+    twice = RangeTest(test.rates, test.losses, scale=2.0)
+    assert twice.suggested == pytest.approx(2 * test.suggested)
 
 
 def test_a_loss_that_falls_nowhere_suggests_nothing(rng):

@@ -169,7 +169,8 @@ def _find_learning_rate(config: TrainConfig, picture: pathlib.Path) -> None:
 
     found = find_learning_rate(config)
     found.save(picture)
-    log.info("The loss over the rate is drawn in %s. Its fall is fastest at:", picture)
+    log.info("The loss over the rate is drawn in %s. Halfway from its fastest fall to", picture)
+    log.info("its lowest, as the highest rate of a schedule:")
     log.info("  --learning-rate %.2g", found.suggested)
 
 
