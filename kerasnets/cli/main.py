@@ -100,7 +100,8 @@ def _help() -> str:
         "The classic convolutional networks as verified Keras 3 models.",
         "",
     ]
-    lines += [f"  {name:10}{summary}" for name, (_, summary) in COMMANDS.items()]
+    width = max(map(len, COMMANDS)) + 1
+    lines += [f"  {name:{width}}{summary}" for name, (_, summary) in COMMANDS.items()]
     return "\n".join([*lines, "", "kerasnets COMMAND --help lists the flags of a command."])
 
 
