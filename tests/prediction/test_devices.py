@@ -130,6 +130,19 @@ def test_a_bad_image_is_one_of_many(kind, exports, photos, tmp_path, capsys):
     assert "bad.png' cannot be read as an image: " in capsys.readouterr().err
 
 
+def test_export_tells_size_agreement_and_what_comes_next(short_run, tmp_path, capsys):
+    folder = tmp_path / "onnx"
+    words = ["export", str(short_run.folder), "--format", "onnx", "--quantize", "int8"]
+    command_line.main([*words, "--to", str(folder)])
+    version, size, agreement, following = capsys.readouterr().out.splitlines()
+    assert version == str(folder / "1")
+    total = sum(path.stat().st_size for path in (folder / "1").iterdir())
+    assert size == f"size: {total / 1e6:.2f} MB"
+    assert agreement.startswith("agreement: the same class on ")
+    assert "% of 200 inputs, probabilities within 0." in agreement
+    assert following == f"next: kerasnets evaluate {folder}"
+
+
 def test_files_of_other_programs_are_told(exports, tmp_path):
     (tmp_path / "a.pb").touch()
     with pytest.raises(UserError, match=r"A model's file ends in .tflite or .onnx. Received: "):
