@@ -99,8 +99,8 @@ class Out:
         """Whether there is anything to do.
 
         Args:
-            resume: Goes on with what a stopped process left, if there is anything.
-            overwrite: Removes what is there.
+            resume: Whether to go on with what a stopped process left, if there is anything.
+            overwrite: Whether what is there may be removed; `clear` does it.
 
         Raises:
             UserError: When the file is there already, has another ending, or cannot be written.
@@ -112,19 +112,23 @@ class Out:
             raise UserError("Give --resume or --overwrite, not both.")
         begun, done = self.beside("progress").exists(), self.file.exists()
         if overwrite:
-            for path in (self.file, *map(self.beside, ("progress", "partial", "bad.csv"))):
-                path.unlink(missing_ok=True)
-        elif begun and not resume:
+            return True
+        if begun and not resume:
             raise UserError(
                 f"{str(self.file)!r} was begun and not finished; go on with --resume, or begin "
                 "anew with --overwrite."
             )
-        elif done and not begun and resume:
+        if done and not begun and resume:
             log.info("%s is complete.", self.file)
             return False
-        elif done and not begun:
+        if done and not begun:
             raise UserError(f"{str(self.file)!r} is there already; --overwrite replaces it.")
         return True
+
+    def clear(self) -> None:
+        """Removes what an earlier work has left."""
+        for path in (self.file, *map(self.beside, ("progress", "partial", "bad.csv"))):
+            path.unlink(missing_ok=True)
 
 
 def beside(path: pathlib.Path, ending: str) -> pathlib.Path:

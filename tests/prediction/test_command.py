@@ -44,6 +44,15 @@ def finished(*arguments):
     return said
 
 
+def test_overwrite_removes_nothing_before_there_is_a_model(photos, tmp_path):
+    path = tmp_path / "answers.csv"
+    path.write_text("kept")
+    process = command(tmp_path / "none", photos, "--out", path, "--overwrite")
+    assert "There is no SavedModel" in process.communicate(timeout=120)[1]
+    assert process.returncode == 2
+    assert path.read_text() == "kept"
+
+
 @pytest.mark.parametrize(
     ("kind", "ending"),
     [

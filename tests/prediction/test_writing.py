@@ -179,6 +179,8 @@ def test_what_is_there_is_not_written_over_unasked(photos, tmp_path, caplog):
     assert not Out(path).begin(resume=True)
     assert "answers.csv is complete." in caplog.text
     assert Out(path).begin(overwrite=True)
+    assert path.exists()
+    Out(path).clear()
     assert not list(tmp_path.iterdir())
     with pytest.raises(UserError, match="Give --resume or --overwrite, not both"):
         Out(path).begin(resume=True, overwrite=True)

@@ -115,6 +115,9 @@ class Predict:
     ) -> None:
         from kerasnets.prediction.writing import write_answers
 
+        # Not before the model and the images are known to be there.
+        if self.overwrite:
+            out.clear()
         if total is not None:
             total = len(range(out.shard.index - 1, total, out.shard.count))
         with Counter(total) as counter:
