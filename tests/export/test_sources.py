@@ -27,7 +27,8 @@ def test_the_images_that_a_run_held_out_give_no_scale(monkeypatch, tmp_path):
         export_run(run, tmp_path / "out", form=INT8)
     data, where = found.value.args
     assert data == "digits"
-    assert where == {"data_dir": None, "test_fraction": 0.3, "validation_fraction": 0.25}
+    fractions = {"test_fraction": 0.3, "validation_fraction": 0.25}
+    assert where == {"data_dir": None, "task": "classification", **fractions}
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path):
