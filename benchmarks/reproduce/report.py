@@ -75,6 +75,10 @@ def _row(name: str, outcomes: Sequence[Outcome]) -> tuple[str | int | None, ...]
 
 def _section(name: str, target: Target, outcomes: Sequence[Outcome]) -> list[str]:
     seeds = ", ".join(f"{each.accuracy:.2f}" for each in outcomes)
+    more = len(outcomes) > 1
+    which = (
+        f"Seeds {outcomes[0].seed} to {outcomes[-1].seed}" if more else f"Seed {outcomes[0].seed}"
+    )
     first = outcomes[0]
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
     machines = "; ".join(dict.fromkeys(each.machine for each in outcomes))
@@ -88,6 +92,5 @@ def _section(name: str, target: Target, outcomes: Sequence[Outcome]) -> list[str
         "",
         f"{target.source}. {target.note}".rstrip(),
         "",
-        f"Seeds {first.seed} to {outcomes[-1].seed}: {seeds} %. {versions}, commit {commits}, "
-        f"{first.day}; {machines}.",
+        f"{which}: {seeds} %. {versions}, commit {commits}, {first.day}; {machines}.",
     ]
