@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasnets.data.sources import Split
-from kerasnets.evaluation.results import Table, fractions
+from kerasnets.evaluation.results import Table, fractions, sigmoid
 from kerasnets.files import write_csv, write_text
 
 METRICS, CLASSES, ANSWERS = "metrics.json", "classes.csv", "predictions.csv"
@@ -116,11 +116,6 @@ def measure(
     return MultilabelMetrics(
         split, len(labels), float(loss), have, probabilities, limits, np.array(areas)
     )
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits, each of its own."""
-    return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))
 
 
 def best_thresholds(logits: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:

@@ -142,6 +142,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return exponents / exponents.sum(axis=1, keepdims=True)
 
 
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits, each of its own."""
+    return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))
+
+
 def fractions(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
     """Quotients; NaN where the denominator is zero."""
     return np.divide(counts, of, out=np.full(len(counts), np.nan), where=of > 0)

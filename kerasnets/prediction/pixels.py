@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from kerasnets.data.marks import FORMATS, START, format_of, refusal
+from kerasnets.evaluation.results import sigmoid, softmax
 from kerasnets.inputs import Preprocessing
 from kerasnets.prediction.prediction import Unreadable
 from kerasnets.tasks import Task
@@ -92,7 +93,5 @@ def activated(logits: np.ndarray, task: Task) -> np.ndarray:
     """The task's answers, (N, classes) float32, finer than those that eight bits can hold."""
     if task.activation == "linear":
         return logits.astype(np.float32)
-    if task.activation == "sigmoid":
-        return (0.5 + 0.5 * np.tanh(0.5 * logits)).astype(np.float32)
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
+    probabilities = sigmoid if task.activation == "sigmoid" else softmax
+    return probabilities(logits).astype(np.float32)
