@@ -264,6 +264,16 @@ def test_numbers_are_exported(regression_run, pictures, tmp_path, capsys):
     np.testing.assert_allclose([float(each) for each in numbers], values[0], rtol=1e-4)
     split = load_data(run.config).split("test")
     assert abs(values[:, 1].mean() - split.labels[:, 1].mean()) < 300
+    lite = export_run(run, tmp_path / "lite", form=Form(format="litert"))
+    for source in (run.folder, exported, lite):
+        out = tmp_path / f"{source.parent.name}.csv"
+        main(["predict", str(source), *map(str, paths), "--out", str(out)])
+        with out.open(newline="") as file:
+            header, *rows = csv.reader(file)
+        assert header == ["image", "parts", "weight"]
+        assert [row[0] for row in rows] == list(map(str, paths))
+        found = np.array([row[1:] for row in rows], float)
+        np.testing.assert_allclose(found, values, rtol=1e-3, atol=0.05)
 
 
 def test_a_network_without_a_linear_end_is_refused():

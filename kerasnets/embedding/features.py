@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasnets.data.bad_images import naming_bad_images
 from kerasnets.data.pipeline import evaluation_batches
-from kerasnets.fast.rewriting import classifying_layer
+from kerasnets.export.signatures import embedding_of
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.inspection.memory import batch_within
 
@@ -31,10 +31,8 @@ def features(network: keras.Model, preprocessing: Preprocessing, split: Split) -
     Raises:
         UserError: When an image cannot be read; the message names it.
     """
-    (x,) = keras.tree.flatten(classifying_layer(network).input)
-    if len(x.shape) == 4:
-        x = keras.ops.mean(keras.ops.cast(x, "float32"), axis=(1, 2))
-    model = with_preprocessing(keras.Model(network.input, x, name=network.name), preprocessing)
+    before = keras.Model(network.input, embedding_of(network), name=network.name)
+    model = with_preprocessing(before, preprocessing)
     channels = network.input_shape[-1]
     batches = evaluation_batches(
         split, preprocessing, channels, batch_size=min(batch_within(network), 64)

@@ -86,7 +86,7 @@ class Embeddings:
         from pyarrow import parquet
 
         columns = {
-            "name": list(self.names),
+            "image": list(self.names),
             "split": list(self.splits),
             "class": [self.class_of(index) for index in range(len(self.names))],
             "vector": list(self.vectors),
@@ -97,7 +97,7 @@ class Embeddings:
 
     @classmethod
     def load(cls, path: pathlib.Path) -> Embeddings:
-        """The embeddings of a file that `save` wrote.
+        """The embeddings of a file that `save` wrote, or ``kerasnets predict --embeddings``.
 
         Raises:
             UserError: When it cannot be read, or holds something else.
@@ -138,11 +138,14 @@ def _from_parquet(path: pathlib.Path) -> Embeddings:
     facts = parse_json((table.schema.metadata or {})[b"kerasnets"])
     label = {name: index for index, name in enumerate(facts["class_names"])}
     columns = table.to_pydict()
+    # What predicts tells neither.
+    unknown = [""] * table.num_rows
+    classes, splits = (columns.get(name, unknown) for name in ("class", "split"))
     return Embeddings(
         vectors=np.array(columns["vector"], np.float32),
-        names=tuple(columns["name"]),
-        labels=np.array([label.get(name, UNKNOWN) for name in columns["class"]], np.int32),
-        splits=tuple(columns["split"]),
+        names=tuple(columns["image"]),
+        labels=np.array([label.get(name, UNKNOWN) for name in classes], np.int32),
+        splits=tuple(splits),
         class_names=tuple(facts["class_names"]),
         about=facts["about"],
     )

@@ -35,6 +35,8 @@ MODEL_URL = re.compile(r"https?://[^/]+(/.*)?/v1/models/[^/:]+(/(versions|labels
 # A busy server, or the proxy before it, asks to come back later.
 RETRIED = (429, 502, 503, 504)
 BACKOFF_S = 0.2
+# A GIF file.
+ONE_PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAUEBAAAACwAAAAAAQABAAACAkQBADs=")
 Connection = TypeVar("Connection")
 
 
@@ -60,6 +62,12 @@ class Server(ImageModel):
     def identity(self) -> str:
         """See `ImageModel`; the server may have another version in the meantime."""
         return self.url
+
+    @functools.cached_property
+    def numbers(self) -> tuple[str, ...] | None:
+        """See `ImageModel`; told by the answer on an image of one pixel."""
+        found = self.ask(ONE_PIXEL)
+        return found.classes if isinstance(found, Answer) and found.numbers else None
 
     def answer(self, images: Sequence[bytes]) -> list[Answer | Unreadable]:
         """See `ImageModel`; an image that the server refuses is one that cannot be read."""

@@ -38,7 +38,7 @@ class LiteRT(ImageModel):
         self.description = description(path, _texts(path))
         self.class_names, self.facts = self.description.class_names, self.description.facts
         content = path.read_bytes()
-        self._path = path
+        self.path = self._path = path
         try:
             with notes_withheld():
                 interpreter = Interpreter(model_content=content, num_threads=os.cpu_count())

@@ -32,7 +32,7 @@ class ONNX(ImageModel):
         import onnxruntime
 
         content = path.read_bytes()
-        self._path = path
+        self.path = self._path = path
         try:
             self._session = onnxruntime.InferenceSession(
                 content, providers=onnxruntime.get_available_providers()

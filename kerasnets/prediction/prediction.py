@@ -18,7 +18,7 @@ from kerasnets.data.sources.paths import is_remote
 from kerasnets.errors import UserError
 from kerasnets.export.names import ANSWER, NUMBERS, PRESENT
 from kerasnets.lazy import tf
-from kerasnets.tasks import TASKS, Task
+from kerasnets.tasks import TASKS, Task, task_of
 
 # Best classes that an answer names.
 TOP = 5
@@ -98,14 +98,23 @@ class ImageModel(Protocol):
     """What answers on image files: a SavedModel, a run, a LiteRT or ONNX file, or a server.
 
     Attributes:
-        class_names: Names of all classes, by label; ``None`` where they are not told.
+        class_names: Names of all classes, or of the numbers that it gives, by label; ``None`` where
+            they are not told.
         batch_size: Images that it is best asked about at a time.
         facts: What its ``model.json`` says of it, as far as it has one.
+        path: Its file or folder, where it is on this machine.
     """
 
     class_names: tuple[str, ...] | None
     batch_size: int
     facts: Mapping[str, Any] = MappingProxyType({})
+    path: pathlib.Path | None = None
+
+    @property
+    def numbers(self) -> tuple[str, ...] | None:
+        """Names of the numbers that it gives; ``None`` where it gives classes."""
+        task = task_of(str(self.facts.get("task", "classification")))
+        return self.class_names if task.answers == "values" else None
 
     def identity(self) -> str:
         """Tells this model from others: it is another where the answers may be."""
@@ -118,6 +127,16 @@ class ImageModel(Protocol):
             UserError: When no image at all can be answered, such as by a server that is gone.
         """
         ...
+
+    def vectors(self, images: Sequence[bytes]) -> list[np.ndarray | Unreadable]:
+        """What the classifier takes of each image file, (D,) float32: its embedding.
+
+        Raises:
+            UserError: When the model does not give it; also when asked about no images.
+        """
+        raise UserError(
+            f"{type(self).__name__} models give no embeddings; a run and a SavedModel of it do."
+        )
 
 
 @dataclass(frozen=True)

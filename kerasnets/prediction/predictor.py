@@ -8,6 +8,7 @@ import itertools
 import os
 import pathlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from kerasnets.data.marks import START, format_of, refusal
 from kerasnets.data.sources.paths import is_remote
@@ -23,6 +24,7 @@ from kerasnets.prediction.prediction import (
 )
 from kerasnets.prediction.sources import Item, items
 
+Given = TypeVar("Given")
 # Batches on their way: while some are computed, others are read and decoded.
 IN_FLIGHT = 3
 # Files that are read at the same time.
@@ -79,10 +81,24 @@ def predict_each(
 def answers(
     model: ImageModel, found: Iterable[Item]
 ) -> Generator[list[tuple[Item, Answer | Unreadable]]]:
-    """Batches of images with their answers, in order.
+    """Batches of images with a model's answers, in order; see `said`."""
+    return said(model.answer, found, model.batch_size)
 
-    A batch is `ImageModel.batch_size` images that follow each other, the bad ones among them, so
-    the same images make the same batches. At most `IN_FLIGHT` are in memory.
+
+def said(
+    ask: Callable[[Sequence[bytes]], Sequence[Given | Unreadable]],
+    found: Iterable[Item],
+    batch_size: int,
+) -> Generator[list[tuple[Item, Given | Unreadable]]]:
+    """Batches of images with what is said of them, in order.
+
+    A batch is `batch_size` images that follow each other, the bad ones among them, so the same
+    images make the same batches. At most `IN_FLIGHT` are in memory.
+
+    Args:
+        ask: What says something of each image file, such as `ImageModel.answer`.
+        found: The images.
+        batch_size: Images that it is asked about at a time.
     """
     waiting: collections.deque[concurrent.futures.Future] = collections.deque()
     with (
@@ -90,17 +106,17 @@ def answers(
         concurrent.futures.ThreadPoolExecutor(IN_FLIGHT) as workers,
     ):
 
-        def work(batch: list[Item]) -> list[tuple[Item, Answer | Unreadable]]:
+        def work(batch: list[Item]) -> list[tuple[Item, Given | Unreadable]]:
             contents = list(readers.map(_content, batch))
             whole = [content for content in contents if isinstance(content, bytes)]
-            answered = iter(model.answer(whole))
+            answered = iter(ask(whole))
             return [
                 (item, next(answered) if isinstance(content, bytes) else content)
                 for item, content in zip(batch, contents, strict=True)
             ]
 
         try:
-            for batch in _batches(found, model.batch_size):
+            for batch in _batches(found, batch_size):
                 waiting.append(workers.submit(work, batch))
                 if len(waiting) == IN_FLIGHT:
                     yield waiting.popleft().result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import logging
 import pathlib
@@ -22,7 +23,7 @@ from kerasnets.prediction.prediction import Answer, ImageModel, Unreadable
 
 log = logging.getLogger("kerasnets")
 # From image files, (N,) string, to outputs by name.
-Classifier = Callable[[Any], Mapping[str, Any]]
+Graph = Callable[[Any], Mapping[str, Any]]
 BATCH = 32
 
 
@@ -49,7 +50,8 @@ class SavedModel(ImageModel):
             extras = path / "assets.extra"
             self.class_names = tuple((extras / LABELS).read_text(encoding="utf-8").splitlines())
             self.facts = parse_json((extras / FACTS).read_text(encoding="utf-8"))
-        self._path = path
+        self.path = self._path = path
+        self._loaded = loaded
 
     def identity(self) -> str:
         """See `ImageModel`."""
@@ -62,31 +64,43 @@ class SavedModel(ImageModel):
         """See `ImageModel`."""
         return answered_by_graph(self._classify, images)
 
+    def vectors(self, images: Sequence[bytes]) -> list[np.ndarray | Unreadable]:
+        """See `ImageModel`."""
+        return embedded_by_graph(self._features, images)
 
-def answered_by_graph(classify: Classifier, images: Sequence[bytes]) -> list[Answer | Unreadable]:
-    """The answers of a graph, which refuses a batch for one bad file in it.
+    @functools.cached_property
+    def _features(self) -> Graph:
+        return _signature(self._path, self._loaded, "features", ("features",))
 
-    Args:
-        classify: The function of the signature ``serving_default``.
-        images: Image files.
-    """
+
+def answered_by_graph(classify: Graph, images: Sequence[bytes]) -> list[Answer | Unreadable]:
+    """The answers on image files of the function of the signature ``serving_default``."""
+    rows = _rows(classify, images)
+    return [each if isinstance(each, Unreadable) else Answer.named(each) for each in rows]
+
+
+def embedded_by_graph(features: Graph, images: Sequence[bytes]) -> list[np.ndarray | Unreadable]:
+    """The vectors of image files, of the function of the signature ``features``."""
+    rows = _rows(features, images)
+    return [each if isinstance(each, Unreadable) else each["features"] for each in rows]
+
+
+def _rows(graph: Graph, images: Sequence[bytes]) -> list[dict[str, np.ndarray] | Unreadable]:
+    """The outputs of a graph for each image; it refuses a batch for one bad file in it."""
     if not images:
         return []
     try:
-        outputs = classify(tf.constant(list(images), tf.string))
+        outputs = graph(tf.constant(list(images), tf.string))
     except ERRORS as error:
         if len(images) == 1:
             return [Unreadable(image_reason(error))]
         half = len(images) // 2
-        parts = (images[:half], images[half:])
-        return [each for part in parts for each in answered_by_graph(classify, part)]
+        return [each for part in (images[:half], images[half:]) for each in _rows(graph, part)]
     columns = [np.asarray(each) for each in outputs.values()]
-    return [
-        Answer.named(dict(zip(outputs, row, strict=True))) for row in zip(*columns, strict=True)
-    ]
+    return [dict(zip(outputs, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def load_explainer(folder: pathlib.Path) -> Classifier:
+def load_explainer(folder: pathlib.Path) -> Graph:
     """The function from image files to the explanations, `EXPLANATION`, of a SavedModel.
 
     Raises:
@@ -117,9 +131,7 @@ def _load(folder: pathlib.Path) -> Any:
         raise UserError(f"{str(folder)!r} is a damaged SavedModel: {one_line(error)}") from error
 
 
-def _signature(
-    folder: pathlib.Path, loaded: Any, name: str, outputs: tuple[str, ...]
-) -> Classifier:
+def _signature(folder: pathlib.Path, loaded: Any, name: str, outputs: tuple[str, ...]) -> Graph:
     signature = loaded.signatures.get(name)
     if signature is None or not set(outputs) <= set(signature.structured_outputs):
         raise UserError(

@@ -17,39 +17,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from kerasnets.errors import UserError
 from kerasnets.files import parse_json, whole
 from kerasnets.lazy import installed
-from kerasnets.prediction.prediction import Answer
+from kerasnets.prediction.columns import IMAGE, Columns, Given
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # A row as its format has it; what `Table.read` gives `Table.encode` takes.
 Row: TypeAlias = Any
-IMAGE, CLASS = "image", "class"
 # Rows that a Parquet file keeps together.
 ROW_GROUP = 10_000
-
-
-class Columns:
-    """What is written of each answer.
-
-    Args:
-        class_names: Names of all classes, for the probabilities of all.
-        top: Number of best classes, where not all are written.
-    """
-
-    def __init__(self, class_names: Sequence[str] | None, top: int) -> None:
-        self.class_names = class_names
-        self.top = top
-        self.names = [IMAGE]
-        if class_names is not None:
-            self.names += [CLASS, *class_names]
-        else:
-            for place in range(1, top + 1):
-                self.names += [f"class_{place}", f"score_{place}"]
-
-    def best(self, answer: Answer) -> list[tuple[str, float]]:
-        """The best classes and their rounded scores."""
-        return list(zip(answer.classes, map(_rounded, answer.scores), strict=True))[: self.top]
 
 
 class Table(Protocol):
@@ -59,7 +35,7 @@ class Table(Protocol):
         """What a file begins with, before any row."""
         ...
 
-    def row(self, image: str, answer: Answer) -> Row:
+    def row(self, image: str, given: Given) -> Row:
         """The row of an image."""
         ...
 
@@ -81,21 +57,18 @@ class Table(Protocol):
 
 
 class CSV(Table):
-    """A row of the image, and names and scores of the best classes or all probabilities."""
+    """A row of the image and the cells of its columns."""
 
     def __init__(self, columns: Columns | None) -> None:
         self.columns = columns
-        self.names = columns.names if columns else None
+        self.names = [IMAGE, *columns.names] if columns else None
 
     def start(self) -> bytes:
         return csv_lines([self.names or []])
 
-    def row(self, image: str, answer: Answer) -> Row:
+    def row(self, image: str, given: Given) -> Row:
         assert self.columns
-        if self.columns.class_names is not None:
-            return [image, answer.classes[0], *map(_rounded, answer.probabilities.tolist())]
-        row = [image, *(value for pair in self.columns.best(answer) for value in pair)]
-        return row + [""] * (len(self.columns.names) - len(row))
+        return [image, *self.columns.cells(given)]
 
     def encode(self, rows: Sequence[Row]) -> bytes:
         return csv_lines(rows)
@@ -113,7 +86,7 @@ class CSV(Table):
 
 
 class JSONLines(Table):
-    """An object of the image and its best classes, or its best class and all probabilities."""
+    """An object of the image and what is said of it."""
 
     def __init__(self, columns: Columns | None) -> None:
         self.columns = columns
@@ -121,13 +94,9 @@ class JSONLines(Table):
     def start(self) -> bytes:
         return b""
 
-    def row(self, image: str, answer: Answer) -> Row:
+    def row(self, image: str, given: Given) -> Row:
         assert self.columns
-        if self.columns.class_names is not None:
-            values = list(map(_rounded, answer.probabilities.tolist()))
-            return {IMAGE: image, CLASS: answer.classes[0], "probabilities": values}
-        best = [{CLASS: name, "score": score} for name, score in self.columns.best(answer)]
-        return {IMAGE: image, "top": best}
+        return {IMAGE: image, **self.columns.fields(given)}
 
     def encode(self, rows: Sequence[Row]) -> bytes:
         return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
@@ -141,26 +110,17 @@ class JSONLines(Table):
 
 
 class Parquet(Table):
-    """Columns as those of CSV; all probabilities are one column of lists.
-
-    The names of the classes are then in the file's metadata, ``classes``, a list in JSON.
-    """
+    """Columns as those of CSV; many numbers of an image are one column of lists."""
 
     def __init__(self, columns: Columns | None) -> None:
         import pyarrow as pa
 
         self.columns = columns
         self._schema: pa.Schema | None = None
-        if columns is None:
-            return
-        if columns.class_names is not None:
-            fields = [(IMAGE, pa.string()), (CLASS, pa.string())]
-            fields.append(("probabilities", pa.list_(pa.float32())))
-            names = json.dumps(list(columns.class_names))
-            self._schema = pa.schema(fields, metadata={"classes": names})
-        else:
-            kinds = [pa.string(), *[pa.string(), pa.float32()] * columns.top]
-            self._schema = pa.schema(list(zip(columns.names, kinds, strict=True)))
+        if columns is not None:
+            kinds = {"text": pa.string(), "number": pa.float32(), "numbers": pa.list_(pa.float32())}
+            fields = [(name, kinds[kind]) for name, kind in [(IMAGE, "text"), *columns.types]]
+            self._schema = pa.schema(fields, metadata=columns.metadata)
 
     @property
     def schema(self) -> pa.Schema:
@@ -171,16 +131,11 @@ class Parquet(Table):
     def start(self) -> bytes:
         return self.schema.serialize().to_pybytes()
 
-    def row(self, image: str, answer: Answer) -> Row:
+    def row(self, image: str, given: Given) -> Row:
         assert self.columns
         # Arrow's strings are UTF-8, which names of files need not be.
-        image = os.fsencode(image).decode("utf-8", "backslashreplace")
-        if self.columns.class_names is not None:
-            return {IMAGE: image, CLASS: answer.classes[0], "probabilities": answer.probabilities}
-        row = {IMAGE: image}
-        for place, (name, score) in enumerate(self.columns.best(answer), start=1):
-            row |= {f"class_{place}": name, f"score_{place}": score}
-        return row
+        name = os.fsencode(image).decode("utf-8", "backslashreplace")
+        return {IMAGE: name, **self.columns.entry(given)}
 
     def encode(self, rows: Sequence[Row]) -> bytes:
         import pyarrow as pa
@@ -223,11 +178,6 @@ def check_table(path: pathlib.Path) -> None:
         raise UserError(f"--out must end in {' or '.join(TABLES)}. Received: {str(path)!r}.")
     if path.suffix.lower() == ".parquet" and not installed("pyarrow"):
         raise UserError("--out FILE.parquet needs pyarrow: pip install 'kerasnets[parquet]'.")
-
-
-def _rounded(score: float) -> float:
-    """Six digits: float32 has seven, of which the last differ between machines."""
-    return float(f"{score:.6g}")
 
 
 def csv_lines(rows: Iterable[Sequence[object]]) -> bytes:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
-from kerasnets.export.signatures import classifier
+from kerasnets.export.signatures import signatures
 from kerasnets.lazy import check_backend
 from kerasnets.prediction.prediction import Answer, ImageModel, Unreadable
-from kerasnets.prediction.savedmodel import BATCH, answered_by_graph
+from kerasnets.prediction.savedmodel import BATCH, answered_by_graph, embedded_by_graph
 from kerasnets.runs.run import Run
 
 
@@ -21,13 +22,16 @@ class TrainedModel(ImageModel):
 
     def __init__(self, run: Run) -> None:
         check_backend("tensorflow")
-        self._weights = run.weights_path
+        self.path = self._weights = run.weights_path
         self.class_names = run.class_names
-        answer = classifier(
-            *(run.network(), run.preprocessing, run.class_names, run.task, run.thresholds)
+        self.facts = {"task": run.task.name}
+        found = signatures(
+            run.network(), run.preprocessing, run.class_names, run.task, run.thresholds
         )
-        files = tf.TensorSpec([None], tf.string)
-        self._classify = tf.function(answer, input_signature=[files])
+        self._classify, self._features = (
+            tf.function(found[name].function, input_signature=found[name].inputs)
+            for name in ("serving_default", "features")
+        )
 
     def identity(self) -> str:
         """See `ImageModel`."""
@@ -37,3 +41,7 @@ class TrainedModel(ImageModel):
     def answer(self, images: Sequence[bytes]) -> list[Answer | Unreadable]:
         """See `ImageModel`."""
         return answered_by_graph(self._classify, images)
+
+    def vectors(self, images: Sequence[bytes]) -> list[np.ndarray | Unreadable]:
+        """See `ImageModel`."""
+        return embedded_by_graph(self._features, images)

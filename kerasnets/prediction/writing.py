@@ -14,16 +14,17 @@ import logging
 import os
 import pathlib
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from kerasnets.errors import UserError
 from kerasnets.files import locked, read_json, write_text
+from kerasnets.prediction.columns import Best, Columns, Given, Numbers, Probabilities, Vectors
 from kerasnets.prediction.prediction import Answer, ImageModel, Unreadable
-from kerasnets.prediction.predictor import answers
+from kerasnets.prediction.predictor import said
 from kerasnets.prediction.sources import Item
-from kerasnets.prediction.tables import TABLES, Columns, Table, check_table, csv_lines
+from kerasnets.prediction.tables import TABLES, Table, check_table, csv_lines
 
 log = logging.getLogger("kerasnets")
 # Seconds between two records of the progress: at most this much is computed twice.
@@ -76,6 +77,8 @@ class Out:
         path: The file, of the whole work.
         top: Number of best classes.
         all: Whether the probabilities of all classes are written instead.
+        embeddings: Whether the vectors that the classifier takes are written instead.
+        about: By which network, for embeddings; see `kerasnets.embedding.Embeddings`.
         shard: Part of the images that is answered on.
         bad_files: What happens to an image that cannot be read.
     """
@@ -83,6 +86,8 @@ class Out:
     path: pathlib.Path
     top: int = 3
     all: bool = False
+    embeddings: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict)
     shard: Shard = Shard()
     bad_files: BadFiles = "skip"
 
@@ -100,12 +105,19 @@ class Out:
 
         Args:
             resume: Whether to go on with what a stopped process left, if there is anything.
-            overwrite: Whether what is there may be removed; `clear` does it.
+            overwrite: Whether what is there may be removed; `write_answers` does it.
 
         Raises:
             UserError: When the file is there already, has another ending, or cannot be written.
         """
         check_table(self.path)
+        if self.all and self.embeddings:
+            raise UserError("Give --all or --embeddings, not both.")
+        if self.embeddings and self.path.suffix.lower() == ".csv":
+            raise UserError(
+                "--embeddings needs --out FILE.parquet or FILE.jsonl: a cell of CSV is one value. "
+                f"Received: {str(self.path)!r}."
+            )
         if not self.path.absolute().parent.is_dir():
             raise UserError(f"There is no folder {str(self.path.parent)!r} for --out.")
         if resume and overwrite:
@@ -124,6 +136,26 @@ class Out:
         if done and not begun:
             raise UserError(f"{str(self.file)!r} is there already; --overwrite replaces it.")
         return True
+
+    def columns(self, model: ImageModel) -> Columns:
+        """The columns of what a model gives.
+
+        Raises:
+            UserError: When the model does not give what is asked for.
+        """
+        if self.embeddings:
+            model.vectors([])  # refused by a model that has none
+            return Vectors(self.about)
+        if model.numbers is not None:
+            if self.all:
+                raise UserError("--all is for classes; of a model of numbers all are written.")
+            return Numbers(model.numbers)
+        if not self.all:
+            known = len(model.class_names or ()) or self.top
+            return Best(min(self.top, known))
+        if model.class_names is None:
+            raise UserError("--all needs the names of the classes, which this model does not tell.")
+        return Probabilities(model.class_names)
 
     def clear(self) -> None:
         """Removes what an earlier work has left."""
@@ -162,6 +194,7 @@ def write_answers(
     found: Iterable[Item],
     out: Out,
     *,
+    overwrite: bool = False,
     told: Callable[[int, int], object] = lambda done, bad: None,
 ) -> Progress:
     """Writes the answers on images to a file, in their order, and lists the bad ones beside it.
@@ -173,18 +206,21 @@ def write_answers(
         model: Answers.
         found: All images, in the same order each time.
         out: Where the answers go.
+        overwrite: Whether what an earlier work has left is removed first.
         told: Takes the number of images so far and that of the bad ones, now and then.
 
     Raises:
         UserError: When an image cannot be read and `Out.bad_files` says ``"fail"``, when the
-            images or the settings are not those of the stopped process, or the disk is full.
+            images or the settings are not those of the stopped process, the model does not give
+            what is asked for, or the disk is full.
     """
-    if out.all and model.class_names is None:
-        raise UserError("--all needs the names of the classes, which this model does not tell.")
+    columns = out.columns(model)
     lock = out.file.with_name(f".{out.file.name}.lock")
     with locked(lock, f"Another process writes {str(out.file)!r}."):
         try:
-            with _Writer(model, out) as writer:
+            if overwrite:
+                out.clear()
+            with _Writer(model, out, columns) as writer:
                 writer.write(out.shard.take(found), told)
         except OSError as error:
             reason = error.strerror or error
@@ -197,10 +233,8 @@ def write_answers(
 class _Writer(contextlib.AbstractContextManager):
     """The files of one work, open."""
 
-    def __init__(self, model: ImageModel, out: Out) -> None:
+    def __init__(self, model: ImageModel, out: Out, columns: Columns) -> None:
         self.model, self.out = model, out
-        top = out.top if model.class_names is None else min(out.top, len(model.class_names))
-        columns = Columns(model.class_names if out.all else None, top)
         self.table: Table = TABLES[out.path.suffix.lower()](columns)
         self.progress = self._progress()
         self.rows = self._cut("partial", self.progress.bytes)
@@ -228,20 +262,33 @@ class _Writer(contextlib.AbstractContextManager):
         """Answers on all images that are left."""
         number = self._skip(found)
         told(self.progress.done, self.progress.bad)
-        with contextlib.closing(answers(self.model, found)) as batches:
+        ask: Callable[[Sequence[bytes]], Sequence[Given | Unreadable]]
+        ask = self.model.vectors if self.out.embeddings else self._answers
+        with contextlib.closing(said(ask, found, self.model.batch_size)) as batches:
             for batch in batches:
                 self._add(batch, number)
                 number += len(batch)
                 told(self.progress.done, self.progress.bad)
 
-    def _add(self, batch: list[tuple[Item, Answer | Unreadable]], number: int) -> None:
+    def _answers(self, images: Sequence[bytes]) -> list[Answer | Unreadable]:
+        """The answers, which must be of the kind that the columns are for."""
+        found = self.model.answer(images)
+        expected = self.model.numbers
+        for each in found:
+            given = each.classes if isinstance(each, Answer) and each.numbers else None
+            if isinstance(each, Answer) and given != expected:
+                raise UserError(
+                    f"The model answers otherwise than before: expected {_words(expected)}. "
+                    f"Received: {_words(given)}."
+                )
+        return found
+
+    def _add(self, batch: list[tuple[Item, Given | Unreadable]], number: int) -> None:
         """Writes a batch, whose first image has this number; the progress never stands within."""
         progress, shard = self.progress, self.out.shard
         rows, bad = [], []
         for place, (item, answer) in enumerate(batch, start=number):
-            if isinstance(answer, Answer):
-                if answer.numbers:
-                    raise UserError("--out is for classes; a model of numbers answers by --json.")
+            if not isinstance(answer, Unreadable):
                 rows.append(self.table.row(item.name, answer))
             elif self.out.bad_files == "fail":
                 raise answer.error(item.name)
@@ -276,6 +323,7 @@ class _Writer(contextlib.AbstractContextManager):
             "batch": self.model.batch_size,
             "top": self.out.top,
             "all": self.out.all,
+            "embeddings": self.out.embeddings,
             "shard": f"{self.out.shard.index}/{self.out.shard.count}",
         }
         self.names = hashlib.sha256()
@@ -321,3 +369,7 @@ class _Writer(contextlib.AbstractContextManager):
                 f"{done:,} have other names. --overwrite begins anew."
             )
         return done
+
+
+def _words(numbers: Sequence[str] | None) -> str:
+    return "classes" if numbers is None else f"the numbers {', '.join(numbers)}"

@@ -1,15 +1,15 @@
 import concurrent.futures
 import contextlib
-import http.server
 import json
 import pathlib
-import threading
 
 import numpy as np
 import pytest
 
 from kerasnets import UserError
+from kerasnets.cli.main import parse
 from kerasnets.prediction import ClientConfig, client, predict, predict_grpc, predict_rest
+from tests.prediction.made import busy_server
 from tests.serving.server import image_bytes
 
 
@@ -49,34 +49,6 @@ def test_a_refused_image_is_named(server, images, tmp_path):
         predict_rest(server.url, images)
 
 
-@contextlib.contextmanager
-def busy_server(refusals: int):
-    """A server that refuses some requests and gives all others one answer."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.server.asked += 1
-            refused = self.server.asked <= refusals
-            best = {"probabilities": [0.75, 0.25], "top_classes": ["a"], "top_scores": [0.75]}
-            body = json.dumps({"error": "busy"} if refused else {"predictions": [best]}).encode()
-            self.send_response(503 if refused else 200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.asked = 0
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
-
-
 @pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff", b'{"predictions": [3]}', b"[]"])
 def test_an_answer_of_another_program_is_told(body):
     with pytest.raises(UserError, match="answers otherwise than a SavedModel of kerasnets"):
@@ -96,6 +68,14 @@ def test_a_busy_server_is_asked_again(images):
         assert running.asked == 2
     with pytest.raises(UserError, match=f"{url} does not answer: .*Connection refused"):
         list(predict_rest(url, images[:1], ClientConfig(retries=0)))
+
+
+def test_the_numbers_of_a_server_are_written_by_their_names(images, tmp_path):
+    with busy_server(refusals=0, answer={"names": ["height"], "values": [1.5]}) as running:
+        url, out = f"http://127.0.0.1:{running.server_port}/v1/models/a", tmp_path / "a.csv"
+        parse(["predict", url, *map(str, images[:2]), "--out", str(out)]).run()
+        assert running.asked == 3
+    assert out.read_text().splitlines() == ["image,height", *(f"{each},1.5" for each in images[:2])]
 
 
 @contextlib.contextmanager

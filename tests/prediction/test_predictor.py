@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 
 from kerasnets import UserError
+from kerasnets.cli.main import parse
+from kerasnets.embedding import Embeddings
 from kerasnets.export import export_run
 from kerasnets.prediction import predict
 from tests.serving.saved_models import half_plus
@@ -33,6 +35,29 @@ def test_a_run_a_version_and_the_newest_version_agree(short_run, exported, image
             np.testing.assert_allclose(other.probabilities, answers[0].probabilities, atol=1e-5)
             assert other.classes == answers[0].classes
     assert found[0][0].scores[0] == found[0][0].probabilities.max()
+
+
+def test_a_run_and_a_saved_model_give_the_vectors_that_embed_gives(
+    short_run, exported, images, tmp_path, capsys
+):
+    parse(["embed", str(short_run.folder), str(tmp_path), "--out", str(tmp_path / "a.npz")]).run()
+    expected = Embeddings.load(tmp_path / "a.npz")
+    assert expected.names == tuple(map(str, sorted(images)))
+    for model in (short_run.folder, exported.parent):
+        out = tmp_path / "vectors.parquet"
+        words = [*map(str, sorted(images)), "--embeddings", "--out", str(out), "--overwrite"]
+        parse(["predict", str(model), *words]).run()
+        found = Embeddings.load(out)
+        np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-4)
+        assert found.names == expected.names
+        assert found.about["model"] == str(model)
+    # Another file, which the SavedModel has to see first.
+    copy = shutil.copy(images[0], tmp_path / "copy.png")
+    capsys.readouterr()
+    parse(["neighbours", str(out), str(copy), "--count", "1"]).run()
+    line = capsys.readouterr().out.splitlines()[3]
+    assert line.startswith(str(images[0]))
+    assert line.endswith("1.0000")
 
 
 def test_what_cannot_be_predicted_is_told(short_run, exported, images, tmp_path):

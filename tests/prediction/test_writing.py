@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from kerasnets import UserError
-from kerasnets.prediction import predict, predict_each
+from kerasnets.embedding import Embeddings
+from kerasnets.embedding.store import UNKNOWN
+from kerasnets.prediction import ImageModel, predict, predict_each
 from kerasnets.prediction.merging import merge
 from kerasnets.prediction.predictor import IN_FLIGHT, answers
 from kerasnets.prediction.sources import items
 from kerasnets.prediction.writing import Out, Shard, write_answers
-from tests.prediction.made import Brightness, photographs
+from tests.prediction.made import Brightness, Lightness, photographs
 
 ENDINGS = ("csv", "jsonl", "parquet")
 BAD = (3, 4, 11)
@@ -119,16 +121,111 @@ def test_a_stopped_work_goes_on_to_the_same_bytes(ending, stop, photos, tmp_path
     assert not list(tmp_path.glob(f"*{path.name}.p*"))
 
 
+def values(path):
+    """The numbers of each image by name, or its vector."""
+    if path.suffix == ".parquet":
+        rows = pq.read_table(path).to_pylist()
+    elif path.suffix == ".csv":
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    else:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        return [row.get("values", row) for row in rows]
+    return [{name: row[name] for name in row if name != "image"} for row in rows]
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("settings", [{}, {"all": True}])
-def test_shards_are_merged_to_the_file_of_one_machine(ending, settings, photos, tmp_path):
+def test_numbers_are_written_by_their_names_and_go_on(ending, photos, tmp_path):
     whole, path = tmp_path / f"whole.{ending}", tmp_path / f"answers.{ending}"
-    write(photos, whole, **settings)
-    for index in (3, 1, 2):
-        write(photos, path, shard=Shard(index, 3), **settings)
-        assert (tmp_path / f"answers-{index}-of-3.{ending}").exists()
-    assert merge(path) == (13, 3)
+    model = Lightness()
+    assert (write(photos, whole, model=model).done, model.asked) == (13, 13)
+    expected = predict_each(Lightness(), [photos], on_bad=lambda *_: None)
+    for found, answer in zip(values(whole), expected, strict=True):
+        assert tuple(found) == Lightness.class_names
+        assert [float(each) for each in found.values()] == list(answer.scores)
+    write(photos, path, model=Lightness(), stop=8)
+    write(photos, path, model=Lightness(), resume=True)
+    assert path.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_embeddings_are_written_and_read_as_those_of_embed(ending, photos, tmp_path):
+    path, about = tmp_path / f"vectors.{ending}", {"model": "brightness"}
+    assert write(photos, path, embeddings=True, about=about).bad == 3
+    good = [item for number, item in enumerate(items([str(photos)])) if number not in BAD]
+    expected = Brightness().vectors([pathlib.Path(item.name).read_bytes() for item in good])
+    np.testing.assert_allclose([row["vector"] for row in values(path)], expected)
     if ending == "parquet":
+        found = Embeddings.load(path)
+        assert (found.vectors == np.stack(expected)).all()
+        assert found.names == tuple(item.name for item in good)
+        assert found.about == about
+        assert set(found.labels.tolist()) == {UNKNOWN}
+
+
+def test_what_a_model_does_not_give_is_told_before_anything_is_lost(photos, tmp_path):
+    path = tmp_path / "answers.jsonl"
+    path.write_text("kept")
+
+    class Mute(Brightness):
+        vectors = ImageModel.vectors
+
+    for model, asked, message in (
+        (Mute(), {"embeddings": True}, "Mute models give no embeddings; a run and a SavedModel"),
+        (Lightness(), {"all": True}, "--all is for classes; of a model of numbers all are"),
+    ):
+        with pytest.raises(UserError, match=message):
+            write_answers(model, items([str(photos)]), Out(path, **asked), overwrite=True)
+    for asked, message in (
+        ({"embeddings": True, "all": True}, "Give --all or --embeddings, not both"),
+        ({"embeddings": True}, "--embeddings needs --out FILE.parquet or FILE.jsonl"),
+    ):
+        with pytest.raises(UserError, match=message):
+            Out(tmp_path / "a.csv", **asked).begin()
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["kept"]
+    write_answers(Brightness(), items([str(photos)]), Out(path), overwrite=True)
+    assert len(path.read_text().splitlines()) == 10
+
+
+def test_a_model_that_becomes_another_is_told(photos, tmp_path):
+    model = Lightness()
+    model.facts = {}
+    with pytest.raises(UserError, match="expected classes. Received: the numbers light, red, not"):
+        write(photos, tmp_path / "a.csv", model=model)
+    model.facts, model.class_names = Lightness.facts, ("light", "red")
+    model._answer = lambda image: Brightness._answer(model, image)
+    with pytest.raises(UserError, match="expected the numbers light, red. Received: classes"):
+        write(photos, tmp_path / "b.csv", model=model)
+    model.class_names = ("image",)
+    with pytest.raises(UserError, match="cannot write a number that is called 'image'"):
+        write(photos, tmp_path / "c.csv", model=model)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [(Brightness, {}), (Brightness, {"all": True}), (Lightness, {})],
+)
+def test_shards_are_merged_to_the_file_of_one_machine(ending, kind, settings, photos, tmp_path):
+    check_shards(
+        photos, tmp_path / f"whole.{ending}", tmp_path / f"answers.{ending}", kind, settings
+    )
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_shards_of_embeddings_are_merged(ending, photos, tmp_path):
+    settings = {"embeddings": True, "about": {"model": "brightness"}}
+    check_shards(
+        photos, tmp_path / f"whole.{ending}", tmp_path / f"answers.{ending}", Brightness, settings
+    )
+
+
+def check_shards(photos, whole, path, kind, settings):
+    write(photos, whole, model=kind(), **settings)
+    for index in (3, 1, 2):
+        write(photos, path, model=kind(), shard=Shard(index, 3), **settings)
+        assert Shard(index, 3).of(path).exists()
+    assert merge(path) == (13, 3)
+    if path.suffix == ".parquet":
         assert pq.read_table(path).equals(pq.read_table(whole), check_metadata=True)
     else:
         assert path.read_bytes() == whole.read_bytes()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from tyro.conf import Positional
 
-from kerasnets.cli.checks import check_data, check_file
+from kerasnets.cli.checks import check_data, check_file, is_export
 from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.cli.models import Chosen, chosen, readable
@@ -17,6 +17,8 @@ from kerasnets.embedding.store import ENDINGS, UNKNOWN, Embeddings, check_parque
 from kerasnets.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from kerasnets.data.sources import Dataset
 
 
@@ -65,7 +67,7 @@ class Neighbours:
     """Name the images of a file of `kerasnets embed` that are most alike to an image."""
 
     file: Positional[pathlib.Path]
-    """File of `kerasnets embed`."""
+    """File of `kerasnets embed`, or Parquet of `kerasnets predict --embeddings`."""
     image: Positional[pathlib.Path]
     """Image file; one of the embedded images needs no TensorFlow."""
     count: int = 5
@@ -84,10 +86,7 @@ class Neighbours:
             vector = found.vectors[own : own + 1]
         else:
             readable([self.image])
-            about = found.about
-            by = chosen(about["model"], about["weights"], about["options"])
-            load_tensorflow(keras="tensorflow")
-            vector = _embedded(by, _unlabelled([self.image]), about).vectors
+            vector = _vector(self.image, found.about)
         (indices,), (cosines,) = neighbours(found, vector, self.count + 1)
         rows = [
             (found.names[index], found.class_of(index) or None, f"{cosine:.4f}")
@@ -124,6 +123,22 @@ class Probe:
         ]
         show(("probe", "top-1"), rows, left=("probe",))
         print(f"On {len(test.names):,} images of {test.splits[0]}, from {len(train.names):,}.")
+
+
+def _vector(image: pathlib.Path, about: Mapping[str, Any]) -> np.ndarray:
+    """The vector, (1, D), of an image by the network of a file of embeddings."""
+    if not is_export(about["model"]):
+        by = chosen(about["model"], about["weights"], about["options"])
+        load_tensorflow(keras="tensorflow")
+        return _embedded(by, _unlabelled([image]), about).vectors
+    load_tensorflow()
+    from kerasnets.prediction.models import open_model
+    from kerasnets.prediction.prediction import Unreadable, read_image
+
+    (found,) = open_model(about["model"]).vectors([read_image(image)])
+    if isinstance(found, Unreadable):
+        raise found.error(image)
+    return found[None]
 
 
 def _image_files(source: pathlib.Path) -> list[pathlib.Path] | None:

@@ -43,6 +43,8 @@ class Predict:
     """File to write to instead: .csv, .jsonl or .parquet; bad files are listed beside it."""
     all: bool = False
     """Write the probabilities of all classes, with --out."""
+    embeddings: bool = False
+    """Write what the classifier takes of each image, a vector, in place of classes; with --out."""
     resume: bool = False
     """Go on with what a stopped command has written to --out."""
     overwrite: bool = False
@@ -89,7 +91,7 @@ class Predict:
         if not self._sources():
             raise UserError("Give one image file at least: kerasnets predict MODEL IMAGE...")
         if self.out is None:
-            for flag in ("all", "resume", "overwrite"):
+            for flag in ("all", "embeddings", "resume", "overwrite"):
                 if getattr(self, flag):
                     raise UserError(f"--{flag} goes with --out FILE.")
             if self.shard != "1/1":
@@ -102,7 +104,15 @@ class Predict:
         from kerasnets.prediction.writing import Out, Shard
 
         shard = Shard.parse(self.shard)
-        return Out(self.out, self.top, self.all, shard, self._policy())
+        return Out(
+            self.out,
+            self.top,
+            all=self.all,
+            embeddings=self.embeddings,
+            about={"model": self.model, "weights": None, "options": {}},
+            shard=shard,
+            bad_files=self._policy(),
+        )
 
     def _sources(self) -> tuple[str, ...]:
         return (self.model, *self.sources) if self.url or self.grpc else self.sources
@@ -115,13 +125,12 @@ class Predict:
     ) -> None:
         from kerasnets.prediction.writing import write_answers
 
-        # Not before the model and the images are known to be there.
-        if self.overwrite:
-            out.clear()
         if total is not None:
             total = len(range(out.shard.index - 1, total, out.shard.count))
         with Counter(total) as counter:
-            done = write_answers(model, items(sources), out, told=counter.show)
+            done = write_answers(
+                model, items(sources), out, overwrite=self.overwrite, told=counter.show
+            )
         bad = f"; {done.bad:,} bad files are in {out.beside('bad.csv')}" if done.bad else ""
         log.info("Written to %s: %s answers%s.", out.file, f"{done.done - done.bad:,}", bad)
 
