@@ -13,4 +13,6 @@ PixelMethod = Literal["smooth_grad", "integrated_gradients", "occlusion"]
 Method = Literal[LayerMethod, PixelMethod]
 
 LAYER_METHODS: tuple[str, ...] = typing.get_args(LayerMethod)
+# Those that need nothing but answers, which every model gives.
+ANSWER_METHODS: tuple[str, ...] = ("occlusion",)
 METHODS: tuple[str, ...] = typing.get_args(Method)

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from kerasnets.explanation.classifier import Classifier
+from kerasnets.explanation.occluding import falls
 
 # Smilkov et al. 2017, section 3.2: noise of 10 to 20 % of the range of values, some 50 samples.
 NOISE = 0.15
@@ -21,8 +22,6 @@ SAMPLES = 50
 LEAST_STEPS = 32
 MOST_STEPS = 1024
 TOLERANCE = 0.005
-# Occlusion: squares of this fraction of the shorter side, half of which the next one covers.
-SQUARE = 1 / 7
 
 
 def smooth_grad(
@@ -80,10 +79,7 @@ def occlusion(
     side: int | None = None,
     stride: int | None = None,
 ) -> np.ndarray:
-    """How far the logit falls where a square hides the image.
-
-    Zeiler and Fergus 2013, "Visualizing and understanding convolutional networks",
-    arXiv 1311.2901, section 4.2. The squares have the mean colour of the image.
+    """How far the logit falls where a square hides the image; see `occluding.falls`.
 
     Args:
         classifier, image, label: As above.
@@ -93,34 +89,12 @@ def occlusion(
     Returns:
         (H, W) with both signs, in logits: for each pixel the mean fall of the squares on it.
     """
-    height, width = image.shape[:2]
-    side = side or max(1, round(SQUARE * min(height, width)))
-    stride = stride or max(1, side // 2)
-    squares = list(itertools.product(_starts(height, side, stride), _starts(width, side, stride)))
-    colour = image.mean(axis=(0, 1), dtype=np.float64)
 
-    def hidden() -> Iterator[np.ndarray]:
-        for top, left in squares:
-            copy = image.astype(np.float32)
-            copy[top : top + side, left : left + side] = colour
-            yield copy
+    def logits(images: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        for batch in _batches(images, classifier.batch(image)):
+            yield from keras.ops.convert_to_numpy(classifier.logits(batch))[:, [label]]
 
-    whole = keras.ops.convert_to_numpy(classifier.logits(image[None]))[0, label]
-    logits = [
-        keras.ops.convert_to_numpy(classifier.logits(batch))[:, label]
-        for batch in _batches(hidden(), classifier.batch(image))
-    ]
-    falls, counts = np.zeros((2, height, width))
-    for (top, left), logit in zip(squares, np.concatenate(logits), strict=True):
-        falls[top : top + side, left : left + side] += whole - logit
-        counts[top : top + side, left : left + side] += 1
-    return falls / counts
-
-
-def _starts(length: int, side: int, stride: int) -> list[int]:
-    """Where squares begin, so that they cover everything."""
-    last = max(0, length - side)
-    return [*range(0, last, stride), last]
+    return falls(logits, image, side=side, stride=stride)[0]
 
 
 def _mean_gradient(

@@ -7,6 +7,7 @@ differ from TensorFlow's by rounding: Pillow rounds between columns and rows.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -39,15 +40,46 @@ def fitted(content: bytes, channels: int, preprocessing: Preprocessing) -> np.nd
     Returns:
         (height, width, channels) uint8, or why there are none.
     """
+
+    def fit(image: Image.Image) -> Image.Image:
+        return _fit(image.convert("L" if channels == 1 else "RGB"), preprocessing)
+
+    pixels = _decoded(content, fit)
+    if isinstance(pixels, Unreadable):
+        return pixels
+    return pixels.reshape(*preprocessing.size, channels)
+
+
+def upright(content: bytes, most: int) -> np.ndarray | Unreadable:
+    """The pixels of an image file, upright.
+
+    Args:
+        content: As `fitted` takes it.
+        most: Pixels of the shorter side, to which a larger image is reduced.
+
+    Returns:
+        (H, W, 3) uint8, or why there are none.
+    """
+
+    def reduce(image: Image.Image) -> Image.Image:
+        image, scale = image.convert("RGB"), most / min(image.size)
+        sides = (round(scale * image.width), round(scale * image.height))
+        return image.resize(sides, Image.Resampling.LANCZOS) if scale < 1 else image
+
+    return _decoded(content, reduce)
+
+
+def _decoded(
+    content: bytes, change: Callable[[Image.Image], Image.Image]
+) -> np.ndarray | Unreadable:
+    """The pixels of what becomes of an upright image, or why there are none."""
     if format_of(content[:START]) is None:
         return Unreadable(refusal(content[:START]))
     try:
         with Image.open(io.BytesIO(content), formats=_KNOWN) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            image = ImageOps.exif_transpose(_eight_bits(opened))
-            image = _fit(image.convert("L" if channels == 1 else "RGB"), preprocessing)
-            return np.asarray(image).reshape(*preprocessing.size, channels)
+            return np.asarray(change(ImageOps.exif_transpose(_eight_bits(opened))))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return Unreadable(f"larger than the limit of {MAX_PIXELS:,} pixels")
     except UnidentifiedImageError:

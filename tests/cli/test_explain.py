@@ -58,11 +58,16 @@ def fails(*words: object, capsys) -> str:
         ("lenet5_modern IMAGE --weights WEIGHTS --labels none.txt", "none.txt'"),
         ("RUN IMAGE --class 10", "--class must be 0 to 9. Received: '10'"),
         ("RUN IMAGE --class seven", "Unknown class 'seven'. Known: 0, 1, 2"),
-        ("SAVED IMAGE --class 3", "--class is for runs and networks; the SavedModel"),
-        ("SAVED IMAGE --layer x", "--layer is for runs and networks; the SavedModel"),
-        ("VERSIONS IMAGE --method cam", "--method cam is for runs and networks; the SavedModel"),
-        ("VERSIONS --mistakes 3", "--mistakes is for runs and networks; the SavedModel"),
-        ("VERSIONS", "Give image files: kerasnets explain SAVEDMODEL IMAGE..."),
+        (
+            "SAVED IMAGE --class 3",
+            "--class needs --method occlusion: a SavedModel gives the grad_cam",
+        ),
+        ("SAVED IMAGE --layer x", "--layer is for runs and networks; "),
+        ("VERSIONS IMAGE --method cam", "gives; for it there is grad_cam and occlusion"),
+        ("LITERT IMAGE --method grad_cam", "model.tflite' gives; for it there is occlusion."),
+        ("http://h/v1/models/a IMAGE --method cam", "models/a' gives; for it there is occlusion."),
+        ("VERSIONS --mistakes 3", "--mistakes is for runs and networks; "),
+        ("VERSIONS", "Give image files: kerasnets explain MODEL IMAGE..."),
         ("RUN IMAGE --method occlusion --layer x", "--layer is for methods of a layer; occlusion"),
         ("RUN BROKEN", "broken.png' cannot be read as an image: no JPEG, PNG"),
     ],
@@ -75,6 +80,7 @@ def test_what_cannot_be_explained_is_told_in_a_line(
     )
     (tmp_path / "saved" / "1").mkdir(parents=True)
     (tmp_path / "saved" / "1" / "saved_model.pb").touch()
+    (tmp_path / "model.tflite").touch()
     (tmp_path / "broken.png").write_bytes(b"none")
     (tmp_path / "labels.txt").write_text("a\nb\n")
     places = {
@@ -82,6 +88,7 @@ def test_what_cannot_be_explained_is_told_in_a_line(
         "IMAGE": digit,
         "SAVED": tmp_path / "saved" / "1",
         "VERSIONS": tmp_path / "saved",
+        "LITERT": tmp_path / "model.tflite",
         "BROKEN": tmp_path / "broken.png",
         "WEIGHTS": short_run.weights_path,
         "LABELS": tmp_path / "labels.txt",
@@ -146,6 +153,19 @@ def test_a_sheet_of_a_saved_model(short_run, digit, tmp_path, capsys):
     with Image.open(tmp_path / "a.png") as one, Image.open(out) as other:
         maps = [np.asarray(each.convert("L"))[84:284, 143:254] for each in (one, other)]
     assert np.abs(maps[0].astype(int) - maps[1]).mean() <= 1.5
+
+
+def test_a_saved_model_and_any_class_by_its_answers(short_run, digit, tmp_path, capsys):
+    version = export_run(short_run, tmp_path / "saved")
+    (tmp_path / "bad.png").write_bytes(digit.read_bytes()[:60])
+    out = tmp_path / "a.png"
+    words = [str(digit), str(tmp_path / "bad.png"), "--method", "occlusion", "--out", str(out)]
+    command_line.main(["explain", str(version), *words, "--class", "1"])
+    shown = capsys.readouterr()
+    assert shown.out.startswith(f"{digit}: 7 ")
+    assert f"skipped: '{tmp_path / 'bad.png'}' cannot be read as an image" in shown.err
+    with Image.open(out) as picture:
+        assert picture.size == (2 * (111 + 16) + 16, 44 + 200 + 40 + 44)
 
 
 def test_an_export_without_explanations_is_told(digit, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pathlib
 import typing
 from dataclasses import dataclass, field
@@ -10,13 +11,15 @@ from typing import Annotated
 import numpy as np
 from tyro.conf import Positional, arg
 
+from kerasnets.cli.checks import is_export
 from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
-from kerasnets.cli.models import Chosen, chosen, decoded, is_savedmodel, readable
+from kerasnets.cli.models import Chosen, chosen, decoded, readable
 from kerasnets.errors import UserError, unknown
-from kerasnets.explanation.methods import LAYER_METHODS, Method
+from kerasnets.explanation.methods import ANSWER_METHODS, LAYER_METHODS, Method
 from kerasnets.explanation.sheet import Panel, check_sheet
-from kerasnets.prediction.prediction import image_files
+from kerasnets.prediction.models import HEAVY, Found, find_model
+from kerasnets.prediction.prediction import Answer, image_files
 
 if typing.TYPE_CHECKING:
     import keras
@@ -24,6 +27,7 @@ if typing.TYPE_CHECKING:
     from kerasnets.inputs import Preprocessing
     from kerasnets.runs.run import Run
 
+log = logging.getLogger("kerasnets")
 # Side of a SavedModel's maps on the sheet.
 SMOOTH = 224
 
@@ -42,11 +46,12 @@ class Explain:
     """Show on images where a network finds a class."""
 
     model: Positional[str]
-    """Run folder, SavedModel, or the name of a network (then with --weights)."""
+    """Run folder, export, URL of a model, or the name of a network (then with --weights)."""
     images: Positional[tuple[pathlib.Path, ...]]
     """Image files."""
-    method: Method = "grad_cam"
-    """Method; docs/explanations.md says which one shows what."""
+    method: Method | None = None
+    """Method; docs/explanations.md says which one shows what. If not given grad_cam, or occlusion
+    of models that give no gradients."""
     class_name: Annotated[str | None, arg(name="class")] = None
     """Name or index of the class to explain; the predicted and the true one if not given."""
     layer: str | None = None
@@ -63,8 +68,8 @@ class Explain:
     """Picture to write: .png, .pdf or .svg."""
 
     def run(self) -> None:
-        if is_savedmodel(self.model):
-            self._explain_savedmodel()
+        if is_export(self.model):
+            self._explain_export(find_model(self.model))
             return
         found = self._check()
         run, names = found.run, found.class_names
@@ -83,22 +88,69 @@ class Explain:
             ]
         self._draw(network, preprocessing, subjects, names)
 
-    def _explain_savedmodel(self) -> None:
-        """Draws what the signature ``explain`` answers."""
+    def _explain_export(self, found: Found) -> None:
+        """Draws what an export tells, whose layers cannot be looked into."""
         check_sheet(self.out, len(self.images))
-        fields = ("class_name", "layer", "mistakes", "weights", "options", "labels")
-        given = [name.removesuffix("_name") for name in fields if getattr(self, name)]
-        if self.method != "grad_cam":
-            given.append(f"method {self.method}")
-        if given:
+        for name in ("layer", "mistakes", "weights", "options", "labels"):
+            if getattr(self, name):
+                raise UserError(f"--{name} is for runs and networks; {self.model!r} is an export.")
+        works = ANSWER_METHODS if found.kind != "savedmodel" else ("grad_cam", *ANSWER_METHODS)
+        method = self.method or works[0]
+        if method not in works:
             raise UserError(
-                f"--{given[0]} is for runs and networks; the SavedModel {self.model!r} tells the "
-                "grad_cam of the predicted class alone."
+                f"--method {method} needs more than {self.model!r} gives; for it there is "
+                f"{' and '.join(works)}."
+            )
+        if self.class_name and method not in ANSWER_METHODS:
+            raise UserError(
+                f"--class needs --method {' or '.join(ANSWER_METHODS)}: a SavedModel gives the "
+                f"{method} of the predicted class alone."
             )
         if not self.images:
-            raise UserError("Give image files: kerasnets explain SAVEDMODEL IMAGE...")
+            raise UserError("Give image files: kerasnets explain MODEL IMAGE...")
         paths = readable(self.images)
-        load_tensorflow("tensorflow")
+        if found.kind in HEAVY:
+            load_tensorflow("tensorflow")
+        if method in ANSWER_METHODS:
+            self._draw_by_answers(found, paths)
+        else:
+            self._draw_by_signature(paths)
+
+    def _draw_by_answers(self, found: Found, paths: list[pathlib.Path]) -> None:
+        """Draws what the probabilities lose where a part of an image is hidden."""
+        from kerasnets.explanation.sheet import save_sheet
+        from kerasnets.plotting import drawable
+        from kerasnets.prediction.explaining import MOST, check_explained, occlusion, told
+        from kerasnets.prediction.models import open_model
+        from kerasnets.prediction.pixels import upright
+        from kerasnets.prediction.prediction import Unreadable, read_image
+        from kerasnets.prediction.sources import Item
+
+        model, panels = open_model(found.where), []
+        check_explained(model)
+        for path in paths:
+            content = read_image(path)
+            pixels = upright(content, MOST)
+            if isinstance(pixels, Unreadable):
+                log.warning("skipped: %s", pixels.error(path))
+                continue
+            (answer,) = told(model, [Item(str(path), content)])
+            names = model.class_names or _told_names(answer)
+            subject = Subject(str(path), pixels, _folder_label(path, names))
+            asked = self._label(names, len(names))
+            best = int(answer.probabilities.argmax())
+            labels = _wanted(best, asked, subject)
+            maps = dict(zip(labels, occlusion(model, pixels, labels), strict=True))
+            print(f"{path}: {names[best]} {answer.scores[0]:.2%}", *_true(subject, names))
+            kind = "predicted" if asked is None else "chosen"
+            panels.append(_panel(subject, drawable(names), kind, maps, answer.probabilities))
+        if not panels:
+            raise UserError("None of the images can be read.")
+        save_sheet(self.out, panels, f"{'/'.join(pathlib.Path(self.model).parts[-2:])}: occlusion")
+        print(f"Written to {self.out}.")
+
+    def _draw_by_signature(self, paths: list[pathlib.Path]) -> None:
+        """Draws what the signature ``explain`` answers."""
         from kerasnets.explanation.sheet import save_sheet
         from kerasnets.lazy import tf
         from kerasnets.prediction.savedmodel import load_explainer
@@ -122,7 +174,7 @@ class Explain:
             raise UserError("Give image files, kerasnets explain MODEL IMAGE..., or --mistakes N.")
         if self.mistakes is not None and self.mistakes < 1:
             raise UserError(f"--mistakes must be at least 1. Received: {self.mistakes}.")
-        if self.layer and self.method not in LAYER_METHODS:
+        if self.layer and self.method not in (None, *LAYER_METHODS):
             raise UserError(f"--layer is for methods of a layer; {self.method} asks the pixels.")
         image_files(self.images)
         found = chosen(self.model, self.weights, self.options, self.labels)
@@ -154,7 +206,7 @@ class Explain:
         subjects: list[Subject],
         names: tuple[str, ...] | None,
     ) -> None:
-        from kerasnets.data.images import fit
+        from kerasnets.data.images import fit, seen_part
         from kerasnets.explanation.classifier import Classifier
         from kerasnets.explanation.maps import explain
         from kerasnets.explanation.sheet import save_sheet
@@ -164,55 +216,68 @@ class Explain:
 
         model = with_preprocessing(network, preprocessing)
         classifier = Classifier(model)
+        method = self.method or "grad_cam"
         # An unknown one is told before the images are fitted.
-        layer = classifier.layer(self.layer) if self.method in LAYER_METHODS else None
+        layer = classifier.layer(self.layer) if method in LAYER_METHODS else None
         pixels = np.stack([fit(tf.constant(each.pixels), preprocessing) for each in subjects])
         scores = tf.nn.softmax(classifier.logits_of_many(pixels)).numpy()
         best, asked = scores.argmax(axis=1), self._label(names, classifier.classes)
-        chosen = best if asked is None else np.full(len(subjects), asked)
-        wanted = [[int(label)] for label in chosen]
-        for each, labels in zip(subjects, wanted, strict=True):
-            # Where the network is wrong the true class has a map too.
-            if asked is None and each.label not in (None, *labels):
-                labels.append(each.label)
+        wanted = [
+            _wanted(int(label), asked, each) for label, each in zip(best, subjects, strict=True)
+        ]
         places = [place for place, labels in enumerate(wanted) for _ in labels]
         flat = [label for labels in wanted for label in labels]
         maps: list[dict[int, np.ndarray]] = [{} for _ in subjects]
-        found = explain(model, pixels[places], self.method, flat, self.layer)
+        found = explain(model, pixels[places], method, flat, self.layer)
         for place, label, each in zip(places, flat, found, strict=True):
             maps[place][label] = each
         for each, label, score in zip(subjects, best, scores, strict=True):
             print(f"{each.name}: {_name(names, label)} {score[label]:.2%}", *_true(each, names))
         kind = "predicted" if asked is None else "chosen"
         drawn = drawable(names) if names else None
+        sides = tf.constant([each.pixels.shape[:2] for each in subjects])
         panels = [
-            _panel(each, drawn, preprocessing, kind, own, score)
-            for each, own, score in zip(subjects, maps, scores, strict=True)
+            _panel(each, drawn, kind, own, score, tuple(part))
+            for each, own, score, part in zip(
+                subjects, maps, scores, seen_part(sides, preprocessing).numpy(), strict=True
+            )
         ]
         of_layer = f" of {layer.name}" if layer else ""
-        save_sheet(self.out, panels, f"{network.name}: {self.method}{of_layer}")
+        save_sheet(self.out, panels, f"{network.name}: {method}{of_layer}")
         print(f"Written to {self.out}.")
+
+
+def _wanted(best: int, asked: int | None, subject: Subject) -> list[int]:
+    """The classes that get a map: where the network is wrong the true one too."""
+    if asked is not None:
+        return [asked]
+    return [best] if subject.label in (None, best) else [best, subject.label]
+
+
+def _told_names(answer: Answer) -> tuple[str, ...]:
+    """The names of the classes as far as an answer tells them, otherwise their indices."""
+    names = list(map(str, range(len(answer.probabilities))))
+    best = np.argsort(-answer.probabilities, kind="stable")
+    for label, name in zip(best, answer.classes, strict=False):
+        names[label] = name
+    return tuple(names)
 
 
 def _panel(
     subject: Subject,
     names: tuple[str, ...] | None,
-    preprocessing: Preprocessing,
     kind: str,
     maps: dict[int, np.ndarray],
     scores: np.ndarray,
+    seen: tuple[float, float, float, float] = (0, 0, 1, 1),
 ) -> Panel:
     """A row of the sheet; the second of its maps is that of the true class."""
-    from kerasnets.data.images import seen_part
-    from kerasnets.lazy import tf
-
     titled = [
         (f"{word}: {_name(names, label)} {scores[label]:.1%}", found)
         for word, (label, found) in zip((kind, "true"), maps.items(), strict=False)
     ]
     title = "\n".join([pathlib.PurePath(subject.name).name, *_true(subject, names)])
-    part = seen_part(tf.constant([subject.pixels.shape[:2]]), preprocessing)[0].numpy()
-    return Panel(subject.pixels, title, tuple(titled), tuple(part))
+    return Panel(subject.pixels, title, tuple(titled), seen)
 
 
 def _true(subject: Subject, names: tuple[str, ...] | None) -> list[str]:
