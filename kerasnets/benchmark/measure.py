@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 from kerasnets import registry
 from kerasnets.benchmark.config import BenchmarkConfig
 from kerasnets.benchmark.network import Network, Setting, UnsupportedError
 
+Found = TypeVar("Found")
 # What keeps a process off the GPUs.
 CPU_ALONE = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
@@ -98,14 +100,23 @@ def common(setting: Setting) -> dict:
 def measure(networks: Iterable[str], config: BenchmarkConfig) -> Iterator[Measurement]:
     """What a resolved configuration asks for, network by network."""
     for setting in settings(networks, config):
-        # What one network leaves in memory is not counted for the next.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            try:
-                yield from pool.submit(measure_network, setting, config).result()
-            except BrokenProcessPool as error:
-                for job in config.jobs:
-                    yield Measurement(**common(setting), what=job, error=str(error))
+        try:
+            yield from alone(measure_network, setting, config)
+        except BrokenProcessPool as error:
+            for job in config.jobs:
+                yield Measurement(**common(setting), what=job, error=str(error))
+
+
+def alone(function: Callable[..., Found], *arguments: object) -> Found:
+    """What a function gives in a process of its own: nothing that it leaves in memory is counted
+    for the next.
+
+    Raises:
+        BrokenProcessPool: When the process dies.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def measure_network(setting: Setting, config: BenchmarkConfig) -> list[Measurement]:

@@ -130,6 +130,50 @@ def test_a_bad_image_is_one_of_many(kind, exports, photos, tmp_path, capsys):
     assert "bad.png' cannot be read as an image: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_gives_no_embeddings(kind, exports, photos, tmp_path, capsys):
+    words = [str(exports / f"{kind}-none"), str(photos[0]), "--embeddings", "--out"]
+    with pytest.raises(SystemExit):
+        command_line.main(["predict", *words, str(tmp_path / "vectors.jsonl")])
+    assert " models give no embeddings; a run and a SavedModel of it do" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_is_explained_by_its_answers_without_a_framework(kind, exports, photos, tmp_path):
+    code = (
+        "import sys\n"
+        "from kerasnets.cli.main import main\n"
+        "main(['explain', *sys.argv[1:]])\n"
+        "assert not {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)\n"
+    )
+    out = tmp_path / "sheet.png"
+    words = [exports / f"{kind}-none", photos[3], "--out", out]
+    arguments = [sys.executable, "-c", code, *map(str, words)]
+    result = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"{photos[3]}: 3 ")
+    assert out.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cost_of_a_file_is_measured(kind, exports, kerasnets_command, tmp_path):
+    file, out = exports / f"{kind}-none" / "1" / KINDS[kind], tmp_path / "cost.json"
+    words = ("benchmark", file, "--rounds", 1, "--round-seconds", 0.1, "--out", out)
+    result = kerasnets_command(*words)
+    assert result.returncode == 0, result.stderr
+    (row,) = json.loads(out.read_text())
+    assert row["kind"] == kind
+    assert row["megabytes"] == file.stat().st_size / 1e6
+    assert 0 < row["p50_ms"] <= row["p99_ms"]
+    assert row["first_s"] > 0
+    assert row["answers"] >= 100
+    assert row["images_per_s"] > 0
+    # TensorFlow alone takes more.
+    assert 20 < row["memory_mib"] < 350
+    assert f"{row['p50_ms']:,.2f}" in result.stdout
+
+
 def test_export_tells_size_agreement_and_what_comes_next(short_run, tmp_path, capsys):
     folder = tmp_path / "onnx"
     words = ["export", str(short_run.folder), "--format", "onnx", "--quantize", "int8"]

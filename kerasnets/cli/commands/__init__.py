@@ -78,7 +78,7 @@ COMMANDS = {
     "lab": ("lab", "List the experiments on what lectures claim, or run one."),
     "benchmark": (
         "benchmark",
-        "Measure the build time, training step, latency, memory and size of networks.",
+        "Measure the build time, training step, latency, memory and size of networks or models.",
     ),
 }
 
