@@ -21,7 +21,7 @@ import numpy as np
 from kerasnets.benchmark.config import BenchmarkConfig
 from kerasnets.benchmark.measure import alone, in_one_line, peak_memory, reset_memory
 from kerasnets.errors import UserError
-from kerasnets.lazy import prefer_onednn
+from kerasnets.lazy import notes_withheld, prefer_onednn
 from kerasnets.prediction.models import Found, find_model, open_model
 from kerasnets.prediction.prediction import ImageModel, Unreadable
 from kerasnets.prediction.predictor import IN_FLIGHT, answers
@@ -92,8 +92,9 @@ def measure_model(found: Found, seconds: float) -> dict:
     image = photograph()
     try:
         started = time.perf_counter()
-        model = open_model(found.where)
-        answer(model, image)
+        with notes_withheld():
+            model = open_model(found.where)
+            answer(model, image)
         first = time.perf_counter() - started
         times = latencies(model, image, seconds)
         here = found.kind != "server"

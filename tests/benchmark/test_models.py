@@ -59,6 +59,8 @@ def test_a_process_that_dies_is_told(monkeypatch):
     (row,) = models.measure_models(["http://h/v1/models/a"], BenchmarkConfig())
     assert (row.kind, row.p50_ms) == ("server", None)
     assert "terminated abruptly" in row.error
+    with pytest.raises(UserError, match="terminated abruptly"):
+        parse(["benchmark", "http://h/v1/models/a"]).run()
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,8 @@ class Benchmark:
         from kerasnets.cli.tables import show
 
         rows, cells = list(measure_models(models, self.config.resolved())), []
+        if all(row.error for row in rows):
+            raise UserError(str(rows[0].error))
         for row in rows:
             if row.error:
                 cells.append([row.model, f"failed: {row.error}", *[None] * 6])
