@@ -155,6 +155,18 @@ def signatures(
     return found
 
 
+def classifier(
+    network: keras.Model,
+    preprocessing: Preprocessing,
+    class_names: tuple[str, ...],
+    task: Task = TASKS["classification"],
+    thresholds: Sequence[float] = (),
+) -> Callable[[tf.Tensor], Answer]:
+    """The function of the signature ``serving_default``, for a network that is not exported."""
+    found = signatures(network, preprocessing, class_names, task, thresholds)
+    return found["serving_default"].function
+
+
 def _of_any_number(function: Callable[[tf.Tensor], Answer], x: tf.Tensor) -> Answer:
     """An answer to a batch that may be empty, which oneDNN's fused convolutions refuse."""
     number = tf.shape(x)[0]

@@ -31,10 +31,10 @@ def photos(tmp_path_factory):
     return folder
 
 
-def command(*arguments):
+def command(*arguments, **options):
     words = [sys.executable, "-m", "kerasnets.cli.main", "predict", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True, **options)
 
 
 def finished(*arguments):
@@ -98,12 +98,13 @@ def test_machines_share_the_work(models, photos, tmp_path, kerasnets_command):
 
 def test_only_one_process_writes_a_file(models, photos, tmp_path):
     path = tmp_path / "answers.csv"
-    first = command(models / "litert", photos, "--out", path)
-    while not (tmp_path / "answers.csv.progress").exists() and first.poll() is None:
+    # It waits for names until the other process has ended.
+    first = command(models / "litert", "-", "--out", path, stdin=subprocess.PIPE)
+    while not (tmp_path / ".answers.csv.lock").exists() and first.poll() is None:
         time.sleep(0.005)
-    second = command(models / "litert", photos, "--out", path, "--resume")
+    second = command(models / "litert", photos / "some", "--out", path, "--resume")
     assert f"Another process writes '{path}'." in second.communicate()[1]
     assert second.returncode == 2
-    first.communicate()
+    first.communicate(str(next((photos / "some").iterdir())))
     assert first.returncode == 0
     assert path.exists()
