@@ -22,9 +22,8 @@ from kerasnets.serving.status import RequestError, invalid
 DRAIN = 4
 # The one field of a form that is no file.
 SIGNATURE = "signature_name"
-# Fields of a form that are no files, and bytes of each; more are refused while they arrive.
+# Fields of a form that are no files; more are refused while they arrive.
 MAX_FIELDS = 8
-MAX_FIELD = 1024
 # What is wrong with a form is for its sender to read, not for the log.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
@@ -113,14 +112,13 @@ async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
 
 
 class _Form(MultiPartParser):
-    """A form with an end, whose files stay in memory: their size is limited already."""
+    """A form with an end, whose parts stay in memory: their size is limited already."""
 
     spool_max_size = sys.maxsize
 
     def __init__(self, headers: Headers, chunks: AsyncGenerator[bytes, None], max_files: int):
-        whole = self._whole(chunks)
-        limits = {"max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD}
-        super().__init__(headers, whole, max_files=max_files, **limits)
+        limits = {"max_files": max_files, "max_fields": MAX_FIELDS, "max_part_size": sys.maxsize}
+        super().__init__(headers, self._whole(chunks), **limits)
         self._ended = False
 
     def on_end(self) -> None:
