@@ -26,16 +26,20 @@ def read(body: bytes, kind: str = FORM, size: int = 2**16, *, wait: float = 0, *
     """The body of a request that comes in pieces of a size."""
     pieces = [body[start : start + size] for start in range(0, len(body), size)]
     messages = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
-    arriving = iter([*messages, {"type": "http.request", "body": b""}])
+    arriving = [*messages, {"type": "http.request", "body": b""}]
 
     async def receive() -> dict:
         await asyncio.sleep(wait)
-        return next(arriving)
+        return arriving.pop(0)
 
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", kind.encode())]}
     request = Request(scope, receive)
     config = ServerConfig(**{"max_body_mb": 1, **limits})
-    return asyncio.run(read_body(request, config, takes_images=True))
+    try:
+        return asyncio.run(read_body(request, config, takes_images=True))
+    finally:
+        unread = sum(len(message["body"]) for message in arriving)
+        assert len(body) - unread <= DRAIN * 2**20 + size
 
 
 @pytest.mark.parametrize("size", [1, 7, 2**16])
