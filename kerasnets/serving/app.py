@@ -125,6 +125,8 @@ class RestFirst:
             status, response = "CANCELLED", Response(status_code=499)
         elapsed = 1e6 * (time.perf_counter() - start)
         model, version, method = self._api.route(path)
+        # Who asks how a model stands gets no answer of a version's.
+        version = version if method else ""
         served = model, version, self._api.label(model, version)
         self._metrics.record(served, method, status, elapsed)
         await response(scope, receive, send)

@@ -318,6 +318,7 @@ def test_metrics(server):
     server.ask("POST", f"{HALF}/labels/stable:predict", {"inputs": [1]})
     server.ask("POST", f"{HALF}:predict", {"inputs": ["a"]})
     server.ask("GET", '/v1/models/un"known')
+    server.ask("GET", f"{HALF}/versions/1")
     code, page = server.get("/monitoring/prometheus/metrics")
     assert code == 200
     families = {family.name: family for family in text_string_to_metric_families(page)}
@@ -327,6 +328,7 @@ def test_metrics(server):
         for sample in families[":tensorflow:serving:request_count"].samples
     }
     assert requests["half", "1", "stable", "OK"] >= 1
+    assert requests["half", "", "", "OK"] >= 1
     assert requests["half", "2", "", "OK"] >= 1
     assert requests["half", "2", "", "INVALID_ARGUMENT"] >= 1
     assert requests["", "", "", "NOT_FOUND"] >= 1
