@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-# In microseconds. A photograph takes 10 ms to some seconds on a CPU: there each bucket ends some 1.5
-# times as high as the one before.
+# In microseconds. A photograph takes 10 ms to some seconds on a CPU: there each bucket ends about
+# 1.5 times as high as the one before.
 BUCKETS = [
     *(1e3, 2e3, 5e3),
     *(10e3, 15e3, 20e3, 30e3, 45e3, 65e3),
