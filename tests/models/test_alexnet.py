@@ -118,7 +118,7 @@ def test_trains_at_other_widths(width: float) -> None:
     options = {"width": width, "kernel_initializer": "he_normal", "dropout": 0.0}
     model = kerasnets.build("alexnet", input_shape=(99, 99, 3), classes=3, **options)
     before = model.get_weights()
-    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    model.compile("adam", "sparse_categorical_crossentropy", run_eagerly=True)
     images = np.random.default_rng(0).standard_normal((2, 99, 99, 3))
     model.train_on_batch(images, np.array([0, 2]))
     for variable, old in zip(model.weights, before, strict=True):
