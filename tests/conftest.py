@@ -145,6 +145,35 @@ def short_run(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def exported_run(short_run, tmp_path_factory):
+    """The newest version of an export of `short_run`, made once for each form; not to be changed."""
+    from kerasnets.export import Form, export_run
+
+    folder, made = tmp_path_factory.mktemp("exports"), {}
+
+    def exported(form: Form | None = None) -> pathlib.Path:
+        form = form or Form()
+        if form not in made:
+            name = f"{form.format}-{form.quantize}-{form.precision}"
+            made[form] = export_run(short_run, folder / name, form=form)
+        return made[form]
+
+    return exported
+
+
+@pytest.fixture
+def without_pictures(monkeypatch) -> None:
+    """Trainings draw nothing at their end, which takes half of a short one's time."""
+    for name in (
+        "kerasnets.evaluation.plots.save_confusion",
+        "kerasnets.evaluation.plots.save_pictures",
+        "kerasnets.training.trainer.save_curves",
+        "kerasnets.training.trainer.save_page",
+    ):
+        monkeypatch.setattr(name, lambda *_, **__: None)
+
+
+@pytest.fixture(scope="session")
 def kerasnets_command():
     """Runs the command line in a process of its own."""
 

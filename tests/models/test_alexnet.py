@@ -60,10 +60,10 @@ def test_paddings_of_conv1() -> None:
 
 
 def test_initial_weights_are_the_papers() -> None:
-    model = kerasnets.build("alexnet")
+    model = kerasnets.build("alexnet", width=0.5)
     for layer in model.layers:
         if layer.weights:
-            # At least 35,000 draws: the error of the deviation is below 0.5 %.
+            # At least 17,000 draws: the error of the deviation is below 0.6 %.
             assert np.std(layer.kernel) == pytest.approx(0.01, rel=0.02)
             assert abs(np.mean(layer.kernel)) < 2e-4
             ones = layer.name in ("conv2", "conv4", "conv5", "fc6", "fc7")

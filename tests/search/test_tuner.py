@@ -22,6 +22,7 @@ from kerasnets.search.space import Parameter, Space
 from kerasnets.search.study import ATTEMPTS, RUN, Study
 from kerasnets.search.tuner import tune
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 ROOT = pathlib.Path(__file__).parent.parent.parent
 CONFIG = TrainConfig(model="lenet5_modern", recipe=recipe("digits", epochs=1))
 RATES = Space({"learning_rate": Parameter(low=1e-4, high=1e-2, log=True)})

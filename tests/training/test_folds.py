@@ -13,6 +13,7 @@ from kerasnets.runs.folds import CROSS_VALIDATION, FIGURES, OUT_OF_FOLD
 from kerasnets.training import cross_validate, train, trainer
 from kerasnets.weights import read_tensors
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 SHORT = recipe("digits", epochs=1, augment="none")
 
 

@@ -8,6 +8,7 @@ import pytest
 from kerasnets import TrainConfig, UserError, recipe, train
 from kerasnets.data import from_arrays, register_source
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 SHORT = recipe(
     "digits", epochs=8, batch_size=32, learning_rate=1e-3, warmup_epochs=0.0, augment="none",
     validation_fraction=0.0,
