@@ -1,6 +1,7 @@
 """AlexNet: its table, its forms, its initial weights, and torchvision's logits."""
 
 import math
+import random
 
 import keras
 import numpy as np
@@ -114,7 +115,7 @@ def test_place_of_dropout(name: str, before_fc6: str) -> None:
 def test_trains_at_other_widths(width: float) -> None:
     # He's initial weights, since the paper's are made for its width; Adam, whose steps do not
     # vanish beside biases of one where gradients are small.
-    keras.utils.set_random_seed(0)
+    random.seed(0)
     options = {"width": width, "kernel_initializer": "he_normal", "dropout": 0.0}
     model = kerasnets.build("alexnet", input_shape=(99, 99, 3), classes=3, **options)
     before = model.get_weights()

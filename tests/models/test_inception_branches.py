@@ -1,3 +1,5 @@
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -63,7 +65,7 @@ def test_average_pooling_divides_by_what_it_counts(option):
     ("name", "size"), slow_except(("googlenet", "inception_v3"), SMALLEST.items())
 )
 def test_every_weight_learns_from_one_step_with_auxiliary_classifiers(name, size):
-    keras.utils.set_random_seed(0)
+    random.seed(0)
     model = kerasnets.build(
         name,
         input_shape=(size, size, 3),

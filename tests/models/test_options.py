@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -58,7 +60,7 @@ def test_what_cannot_be_is_refused_with_the_reason(name):
 @pytest.mark.parametrize("name", every_network())
 def test_what_can_be_is_built_and_trains(name):
     options = {key: value for key, value in OPTIONS.items() if key not in refused(name)}
-    keras.utils.set_random_seed(0)
+    random.seed(0)
     model = shallow.__wrapped__(name, **options)
     with parts.fewer_blocks(name):
         for option in options:
