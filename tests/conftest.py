@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -161,16 +162,25 @@ def exported_run(short_run, tmp_path_factory):
     return exported
 
 
-@pytest.fixture
-def without_pictures(monkeypatch) -> None:
+@contextlib.contextmanager
+def nothing_drawn() -> Iterator[None]:
     """Trainings draw nothing at their end, which takes half of a short one's time."""
-    for name in (
-        "kerasnets.evaluation.plots.save_confusion",
-        "kerasnets.evaluation.plots.save_pictures",
-        "kerasnets.training.trainer.save_curves",
-        "kerasnets.training.trainer.save_page",
-    ):
-        monkeypatch.setattr(name, lambda *_, **__: None)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (
+            "kerasnets.evaluation.plots.save_confusion",
+            "kerasnets.evaluation.plots.save_pictures",
+            "kerasnets.training.trainer.save_curves",
+            "kerasnets.training.trainer.save_page",
+        ):
+            patch.setattr(name, lambda *_, **__: None)
+        yield
+
+
+@pytest.fixture
+def without_pictures() -> Iterator[None]:
+    """For tests that train and look at no picture; fixtures of modules use `nothing_drawn`."""
+    with nothing_drawn():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 
 from kerasnets import TrainConfig, UserError, recipe, train
 from kerasnets.data import from_arrays, register_source
+from tests.conftest import nothing_drawn
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 SHORT = recipe(
@@ -43,7 +44,8 @@ def recall(folder, **changes) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    return recall(tmp_path_factory.mktemp("plain") / "run")
+    with nothing_drawn():
+        return recall(tmp_path_factory.mktemp("plain") / "run")
 
 
 @pytest.mark.parametrize(
