@@ -92,6 +92,20 @@ def regression_run(numbered, tmp_path_factory) -> Run:
     return trained("regression", numbered, tmp_path_factory.mktemp("regression") / "run")
 
 
+@pytest.fixture(scope="module")
+def exported_of(tmp_path_factory):
+    """The export of a run, made once for each format."""
+    root, made = tmp_path_factory.mktemp("exports"), {}
+
+    def exported(run: Run, kind: str) -> pathlib.Path:
+        name = f"{run.config.task}-{kind}"
+        if name not in made:
+            made[name] = export_run(run, root / name, form=Form(format=kind))
+        return made[name]
+
+    return exported
+
+
 def test_several_labels_are_learned_from_a_manifest(multilabel_run):
     from sklearn.metrics import average_precision_score, f1_score
 
@@ -129,12 +143,12 @@ def test_thresholds_are_the_best_of_the_validation(multilabel_run):
 
 
 def test_several_labels_are_answered_by_a_run_and_its_export(
-    multilabel_run, pictures, tmp_path, capsys
+    multilabel_run, exported_of, pictures, capsys
 ):
     folder, there = pictures
     run = multilabel_run
     files = [folder / f"{number}.png" for number in range(12)]
-    exported = export_run(run, tmp_path / "saved")
+    exported = exported_of(run, "savedmodel")
     described = json.loads((exported / "assets.extra" / "model.json").read_text())
     assert described["task"] == "multilabel"
     assert described["thresholds"] == list(run.thresholds)
@@ -162,7 +176,7 @@ def test_several_labels_are_answered_by_a_run_and_its_export(
     for line, each in zip(capsys.readouterr().out.splitlines(), own, strict=True):
         said = [answer["class"] for answer in json.loads(line)["top"]]
         assert said == [name for name, is_ in zip(each.classes, each.present, strict=True) if is_]
-    lite = export_run(run, tmp_path / "lite", form=Form(format="litert"))
+    lite = exported_of(run, "litert")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow's interpreter is deprecated.
         interpreter = tf.lite.Interpreter(str(lite / "model.tflite"))
@@ -199,10 +213,10 @@ def test_evaluate_measures_the_runs_task(multilabel_run, regression_run, tmp_pat
 
 @pytest.mark.parametrize("kind", ["savedmodel", "litert"])
 def test_evaluate_measures_an_export_by_its_task(
-    multilabel_run, regression_run, tmp_path, capsys, kind
+    multilabel_run, regression_run, exported_of, tmp_path, capsys, kind
 ):
     for run, figure in ((multilabel_run, "mean_average_precision"), (regression_run, "mae")):
-        exported = export_run(run, tmp_path / run.config.task, form=Form(format=kind))
+        exported = exported_of(run, kind)
         file = exported / "model.tflite" if kind == "litert" else exported
         out = tmp_path / f"{run.config.task}-figures"
         main(["evaluate", str(file), "--out", str(out)])
@@ -231,6 +245,7 @@ def test_numbers_are_learned_in_their_units(regression_run):
     assert {"r2", "val_r2"} <= set(run.history())
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_numbers_go_on_as_they_would_have(regression_run, numbered, tmp_path):
     half = trained("regression", numbered, tmp_path / "run", epochs=6)
     chosen = recipe("digits", **{**vars(half.recipe), "epochs": 12})
@@ -242,10 +257,10 @@ def test_numbers_go_on_as_they_would_have(regression_run, numbered, tmp_path):
     assert list(rows["epoch"]) == list(range(1, 13))
 
 
-def test_numbers_are_exported(regression_run, pictures, tmp_path, capsys):
+def test_numbers_are_exported(regression_run, exported_of, pictures, capsys):
     folder, _ = pictures
     run = regression_run
-    exported = export_run(run, tmp_path / "saved")
+    exported = exported_of(run, "savedmodel")
     loaded = tf.saved_model.load(exported)
     assert "classify" not in loaded.signatures
     files = tf.constant([(folder / f"{number}.png").read_bytes() for number in range(5)])

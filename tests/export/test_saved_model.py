@@ -14,7 +14,7 @@ from kerasnets import UserError
 from kerasnets.cli.commands.export import Export
 from kerasnets.data.images import decode, fit
 from kerasnets.explanation import layer_maps
-from kerasnets.export import Form, classifier, export, export_network, export_run
+from kerasnets.export import Form, classifier, export, export_network
 from kerasnets.export.versions import numbered, prune, versions, write_version
 from kerasnets.export.writer import in_form
 from kerasnets.inputs import with_preprocessing
@@ -26,8 +26,8 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
-def exported(short_run, tmp_path_factory):
-    return export_run(short_run, tmp_path_factory.mktemp("savedmodels") / "lenet5_modern")
+def exported(exported_run):
+    return exported_run()
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,14 @@ import pytest
 from PIL import Image
 
 from kerasnets import UserError
-from kerasnets.export import export_run
 from kerasnets.prediction import predict
 from tests.serving.saved_models import half_plus
 
 
 @pytest.fixture(scope="module")
-def exported(short_run, tmp_path_factory):
+def exported(exported_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("savedmodels") / "lenet5_modern"
-    return shutil.copytree(export_run(short_run, folder), folder / "2")
+    return shutil.copytree(exported_run(), folder / "2")
 
 
 @pytest.fixture

@@ -21,7 +21,9 @@ from kerasnets.search.report import best_command, leaders, write_study
 from kerasnets.search.space import Parameter, Space
 from kerasnets.search.study import ATTEMPTS, RUN, Study
 from kerasnets.search.tuner import tune
+from tests.conftest import nothing_drawn
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 ROOT = pathlib.Path(__file__).parent.parent.parent
 CONFIG = TrainConfig(model="lenet5_modern", recipe=recipe("digits", epochs=1))
 RATES = Space({"learning_rate": Parameter(low=1e-4, high=1e-2, log=True)})
@@ -39,7 +41,8 @@ def states(study: Study) -> list[str]:
 def searched(tmp_path_factory) -> Study:
     """A study of two trials."""
     study = Study.open(tmp_path_factory.mktemp("studies") / "study", CONFIG, RATES)
-    tune(study, 2)
+    with nothing_drawn():
+        tune(study, 2)
     return study
 
 

@@ -12,7 +12,9 @@ from kerasnets.data.sources.splitting import with_fold
 from kerasnets.runs.folds import CROSS_VALIDATION, FIGURES, OUT_OF_FOLD
 from kerasnets.training import cross_validate, train, trainer
 from kerasnets.weights import read_tensors
+from tests.conftest import nothing_drawn
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 SHORT = recipe("digits", epochs=1, augment="none")
 
 
@@ -23,7 +25,8 @@ def config(folder, **changes) -> TrainConfig:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    return cross_validate(config(tmp_path_factory.mktemp("folds") / "whole"))
+    with nothing_drawn():
+        return cross_validate(config(tmp_path_factory.mktemp("folds") / "whole"))
 
 
 def table(folder):

@@ -83,6 +83,7 @@ def test_tensorboard_can_read_its_events(short_run):
     assert any("loss" in tag for kind in ("scalars", "tensors") for tag in tags[kind])
 
 
+@pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize(
     ("steps", "stopped", "epochs"), [(range(51, 74), r"5\d", 1), ([74], "74", 2)]
 )
@@ -249,6 +250,7 @@ def test_the_same_seed_gives_the_same_start(short_run):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_random_streams_of_the_caller_go_on_untouched(tmp_path):
     """LeNet-5 of 1998 draws from Keras' own generator, and its layers' seeds from Python's."""
 
@@ -275,6 +277,7 @@ def refused(folder):
         train(config(folder / "none", weights="nowhere.th"))
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_what_the_caller_has_drawn_does_not_change_a_run(short_run, tmp_path):
     random.seed(5)
     keras.random.uniform(())
@@ -284,6 +287,7 @@ def test_what_the_caller_has_drawn_does_not_change_a_run(short_run, tmp_path):
         np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_run_whose_number_another_has_taken_takes_the_next(short_run, tmp_path, monkeypatch):
     """Others begin after the folder was chosen, while the data are read."""
     monkeypatch.chdir(tmp_path)
