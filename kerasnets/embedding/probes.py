@@ -68,8 +68,8 @@ def linear_probe(train: Embeddings, test: Embeddings) -> float:
     from sklearn.preprocessing import StandardScaler
 
     scaler, probe = StandardScaler().fit(train.vectors), PROBES[train.task]
-    vectors = [scaler.transform(each.vectors) for each in (train, test)]
-    return probe.score(probe.linear(vectors[0], train.labels, vectors[1]), test.labels)
+    own, asked = (np.asarray(scaler.transform(each.vectors)) for each in (train, test))
+    return probe.score(probe.linear(own, train.labels, asked), test.labels)
 
 
 @dataclass(frozen=True)
