@@ -108,7 +108,8 @@ class Card:
     def says(self) -> str:
         """A sentence on its answers."""
         names, count = self.class_names, len(self.class_names)
-        listed = ", ".join(names[:NAMED]) + (", ..." if count > NAMED else "")
+        listed = ", ".join(names[:NAMED])
+        listed += f" and {count - NAMED:,} more" if count > NAMED else ""
         number = f"{count} numbers" if count > 1 else "a number"
         return SAYS[self.task.name].format(
             number if self.task.name == "regression" else count, listed
