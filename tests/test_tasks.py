@@ -4,21 +4,26 @@ import csv
 import json
 import pathlib
 import re
+import shlex
 import warnings
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from kerasnets import Run, TrainConfig, UserError, recipe, train
 from kerasnets.cli.main import main, parse
 from kerasnets.config.training import default_recipe
+from kerasnets.embedding import Embeddings, linear_probe
+from kerasnets.embedding.probes import parts
 from kerasnets.evaluation.evaluator import logits_of_split
 from kerasnets.export import export_run
 from kerasnets.export.form import Form
 from kerasnets.prediction import predict
+from kerasnets.publishing.folder import Publication, write_folder
 from kerasnets.reports import save_report
 from kerasnets.runs.run import load_data
 from kerasnets.tasks import TASKS, task_of
@@ -279,6 +284,58 @@ def test_numbers_are_exported(regression_run, exported_of, pictures, capsys):
     np.testing.assert_allclose([float(each) for each in numbers], values[0], rtol=1e-4)
     split = load_data(run.config).split("test")
     assert abs(values[:, 1].mean() - split.labels[:, 1].mean()) < 300
+
+
+def test_a_readme_tells_what_a_task_answers(multilabel_run, regression_run, numbered):
+    several, numbers = (
+        (run.folder / "README.md").read_text() for run in (multilabel_run, regression_run)
+    )
+    assert "It says which of 3 classes are in an image: left, spot, top." in several
+    metrics = multilabel_run.metrics()
+    assert f"| {metrics['mean_average_precision']:.2%} | {metrics['macro_f1']:.2%} |" in several
+    assert "It gives 2 numbers of an image: parts, weight." in numbers
+    assert f"| {regression_run.metrics()['mae']:.4g} |" in numbers
+    for run, text in ((multilabel_run, several), (regression_run, numbers)):
+        assert "kerasnets explain" not in text
+        line = next(line for line in text.splitlines() if line.startswith("kerasnets train"))
+        again = parse(shlex.split(line)[1:]).config.resolved()
+        assert (again.task, again.recipe) == (run.config.task, run.recipe)
+
+
+def test_vectors_and_probes_of_several_labels_and_numbers(
+    multilabel_run, regression_run, tagged, numbered, tmp_path, capsys
+):
+    for run, data, words in (
+        (multilabel_run, tagged, "mean average precision"),
+        (regression_run, numbered, "R2"),
+    ):
+        out = tmp_path / f"{run.task.name}.npz"
+        parse(["embed", str(run.folder), data, "--out", str(out)]).run()
+        found = Embeddings.load(out)
+        labels = load_data(run.config).split("test").labels
+        np.testing.assert_array_equal(found.of("test").labels, labels)
+        capsys.readouterr()
+        parse(["probe", str(out)]).run()
+        shown = capsys.readouterr().out
+        assert words in shown
+        assert linear_probe(*parts(found)) > 0.9
+        parse(["neighbours", str(out), found.names[0], "--count", "1"]).run()
+        assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_runs_of_other_tasks_are_published(multilabel_run, regression_run, tmp_path):
+    for run, pipeline, metric in (
+        (multilabel_run, "image-classification", "mean_average_precision"),
+        (regression_run, None, "mae"),
+    ):
+        folder = tmp_path / run.task.name
+        write_folder(Publication.of(run, "hf:me/pictures", "mit"), folder)
+        card = ModelCard.load(folder / "README.md")
+        assert card.data.pipeline_tag == pipeline
+        assert card.data.eval_results[0].metric_type == metric
+        # What was published answers as the run does, its thresholds too.
+        again = Run.load(folder)
+        assert (again.task, again.thresholds) == (run.task, run.thresholds)
 
 
 def test_a_network_without_a_linear_end_is_refused():

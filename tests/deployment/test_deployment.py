@@ -29,6 +29,9 @@ def models(tmp_path) -> pathlib.Path:
         folder = tmp_path / "savedmodels" / name
         folder.mkdir(parents=True)
         (folder / "saved_model.pb").write_bytes(b"\0" * 2**20)
+        # What is no version, and what is in one beside the model.
+        for place in (folder, folder.parent):
+            (place / "README.md").write_text("# lenet5\n")
     return tmp_path / "savedmodels"
 
 

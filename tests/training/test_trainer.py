@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -45,6 +46,7 @@ def test_a_run_leaves_everything_behind(short_run):
         "config.json", "classes.json", "history.csv", "curves.png", "confusion.csv",
         "confusion.png", "metrics.json", "train.log", "weights.safetensors", "checkpoints",
         "tensorboard", "report.html", "scores.npz", "environment.json",
+        "README.md",
     }  # fmt: skip
     assert short_run.finished
     loaded = Run.load(short_run.folder)
@@ -52,6 +54,20 @@ def test_a_run_leaves_everything_behind(short_run):
     assert loaded.class_names == tuple("0123456789")
     log = (short_run.folder / "train.log").read_text()
     assert re.search(r"epoch 3/3  accuracy .* rate \S+  [\d,]+ images/s", log)
+
+
+def test_the_readme_tells_the_result_and_the_next_commands(short_run):
+    text = (short_run.folder / "README.md").read_text()
+    assert text.startswith("# lenet5_modern on digits\n")
+    assert "It names one of 10 classes: 0, 1, 2" in text
+    assert f"| test | 450 | {short_run.metrics()['top1']:.2%} |" in text
+    assert "The network takes images of 28x28x1." in text
+    lines = [line for line in text.splitlines() if line.startswith("kerasnets ")]
+    names = ["predict", "evaluate", "explain", "export", "serve", "publish", "train"]
+    assert [line.split()[1] for line in lines] == names
+    for line in lines:
+        assert parse(shlex.split(line, comments=True)[1:])
+    assert parse(shlex.split(lines[-1])[1:]).config.resolved().recipe == short_run.recipe
 
 
 def test_history_and_metrics_hold_the_figures(short_run):
