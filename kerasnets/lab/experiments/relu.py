@@ -14,8 +14,9 @@ Simplifications: LeNet-5 with max pooling on the digits of scikit-learn, enlarge
     First weights are He's for ReLU and Glorot's for the others, each made for its activation. The
     error is the mean of the last 8 steps. On digits 25 % is reached within two epochs, before
     tanh units have weights so large that they saturate: what the paper saw over tens of epochs on
-    CIFAR-10 need not show here. `full` takes 500 images of each class of CIFAR-10; of the same
-    rates the same were the fastest.
+    CIFAR-10 need not show here. `full` takes 500 images of each class of CIFAR-10, 30 epochs;
+    of rates from 0.03 to 0.3 the same were the fastest there, and sigmoid again reached the error
+    at none, nor at 1.
 """
 
 from kerasnets.lab.cells import Measured
