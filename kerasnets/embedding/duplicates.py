@@ -38,16 +38,15 @@ class SemanticDuplicate(Alike):
 def semantic_duplicates(found: Embeddings, least: float) -> list[SemanticDuplicate]:
     """The pairs of images whose vectors have so high a cosine.
 
-    Of n images that are all alike n - 1 pairs are given, as serious ones as there are: an image
-    with another in another split is in a pair with one.
+    Of n images that are all alike n - 1 pairs are given, across splits or of different classes
+    where there are such: an image with another in another split is in a pair with one.
 
     Args:
         found: The images.
         least: The least cosine.
 
     Returns:
-        Pairs across splits first, those with different labels before the others, the most alike
-        first.
+        The pairs, the most alike first.
     """
     splits, labels = found.splits, [found.class_of(index) for index in range(len(found.names))]
     numbered = [np.unique(each, return_inverse=True)[1] for each in (splits, labels)]
@@ -58,9 +57,12 @@ def semantic_duplicates(found: Embeddings, least: float) -> list[SemanticDuplica
         split = splits[index]
         return Place(split, index - firsts[split], labels[index], found.names[index])
 
+    order = np.argsort(pairs.differences, kind="stable")
     return [
-        SemanticDuplicate(place(one), place(other), 1 - float(difference))
-        for (one, other), difference in zip(pairs.images, pairs.differences, strict=True)
+        SemanticDuplicate(place(int(one)), place(int(other)), 1 - float(difference))
+        for (one, other), difference in zip(
+            pairs.images[order], pairs.differences[order], strict=True
+        )
     ]
 
 

@@ -83,17 +83,25 @@ def test_semantic_duplicates_are_pairs_that_hold_groups_together(rng):
     own = embeddings.vectors
     own[1], own[20] = own[0] * 3, own[0] + 0.01  # 1 is of the other class
     own[6], own[46] = own[4], own[2]  # 46 is in the other split
+    own[50] = own[48] + [0, 0.04, *[0] * 6]
     pairs = semantic_duplicates(embeddings, 0.9999)
     places = [{(each.split, each.index) for each in (pair.first, pair.second)} for pair in pairs]
-    # The pair across splits comes first, those of two classes next.
-    assert [(pair.leaks, pair.disagrees) for pair in pairs] == [
-        (True, False), (False, True), (False, True), (False, False)
-    ]  # fmt: skip
-    assert places[0] == {("train", 2), ("test", 16)}
-    assert set.union(*places[1:3]) == {("train", 0), ("train", 1), ("train", 20)}
-    assert pairs[3].cosine == pytest.approx(1, abs=1e-6)
-    assert str(pairs[3]).startswith("train, Häuser: 'photos/4.jpg' ~ train, Häuser: 'photos/6.jpg'")
-    assert not semantic_duplicates(embeddings.take(np.arange(7, 40)), 0.9999)
+    found = {frozenset(place): pair for place, pair in zip(places, pairs, strict=True)}
+    assert len(pairs) == 5
+    leak, plain = (
+        found[frozenset(each)]
+        for each in ([("train", 2), ("test", 16)], [("train", 4), ("train", 6)])
+    )
+    assert (leak.leaks, leak.disagrees) == (True, False)
+    assert str(plain).startswith("train, Häuser: 'photos/4.jpg' ~ train, Häuser: 'photos/6.jpg'")
+    # The group is held together by the pairs of two classes.
+    group = [pair for pair in pairs if pair.disagrees]
+    assert {(pair.first.index, pair.second.index) for pair in group} == {(0, 1), (1, 20)}
+    cosines = [pair.cosine for pair in pairs]
+    assert cosines == sorted(cosines, reverse=True)
+    assert cosines[0] == pytest.approx(1, abs=1e-6)
+    assert places[-1] == {("test", 18), ("test", 20)}
+    assert not semantic_duplicates(embeddings.take(np.arange(7, 48)), 0.9999)
 
 
 def test_probes_find_several_labels_and_numbers(rng, tmp_path):

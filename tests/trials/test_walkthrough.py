@@ -102,7 +102,9 @@ def test_what_the_exports_cost(day):
 def test_each_file_is_answered_once_in_spite_of_the_kill(day):
     with (day / "answers.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len({row["image"] for row in rows}) == len(rows) == PHOTOGRAPHS * COPIES
+    names = [row["image"] for row in rows]
+    assert len(set(names)) == len(names) == PHOTOGRAPHS * COPIES
+    assert names == sorted(names)
     answers = collections.defaultdict(set)
     for row in rows:
         answers[row["image"].split("/", 2)[2]].add(row["class_1"])
