@@ -29,8 +29,8 @@ def few():
     return "few"
 
 
-# Of more steps than two.
-LONGER = {"transfer-depth"}
+# Of more steps than two, or of many predictions.
+LONGER = {"deletion", "reordering", "transfer-depth"}
 
 
 @pytest.fixture
