@@ -33,6 +33,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import numpy as np
 from PIL import Image
 
+FORM = "multipart/form-data; boundary=b"
 ATTACKS: dict[str, Callable[[int, str], None]] = {}
 
 
@@ -42,12 +43,12 @@ def attack(function: Callable[[int, str], None]) -> Callable[[int, str], None]:
     return function
 
 
-def post(port: int, path: str, body: bytes) -> str:
+def post(port: int, path: str, body: bytes, kind: str = "application/json") -> str:
     """The start of the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     with contextlib.closing(connection):
         try:
-            connection.request("POST", f"/v1/models/{path}", body)
+            connection.request("POST", f"/v1/models/{path}", body, {"Content-Type": kind})
             answer = connection.getresponse()
             return f"{answer.status} {answer.read(160).decode('utf-8', 'replace')}"
         except OSError as error:
@@ -134,6 +135,20 @@ def large_context(port: int, model: str) -> str:
     """2 MB that are copied into each of 1,000 examples."""
     body = {"context": {"x": "y" * 2_000_000}, "examples": [{}] * 1_000}
     return post(port, f"{model}:classify", json.dumps(body).encode())
+
+
+@attack
+def many_files(port: int, model: str) -> str:
+    """A form of 30 MB with 450,000 empty files."""
+    part = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n\r\n'
+    return post(port, f"{model}:predict", part * 450_000 + b"--b--", FORM)
+
+
+@attack
+def almost_boundaries(port: int, model: str) -> str:
+    """A form with one file of 30 MB that begins to end in each of its bytes."""
+    head = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
+    return post(port, f"{model}:predict", head + b"\r\n--" * 7_500_000 + b"\r\n--b--", FORM)
 
 
 @attack

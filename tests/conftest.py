@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -142,6 +143,44 @@ def short_run(tmp_path_factory):
             model="lenet5_modern", data="digits", recipe=recipe("digits", epochs=3), out=folder
         )
     )
+
+
+@pytest.fixture(scope="session")
+def exported_run(short_run, tmp_path_factory):
+    """The newest version of an export of `short_run`, made once for each form; not to be changed."""
+    from kerasnets.export import Form, export_run
+
+    folder, made = tmp_path_factory.mktemp("exports"), {}
+
+    def exported(form: Form | None = None) -> pathlib.Path:
+        form = form or Form()
+        if form not in made:
+            name = f"{form.format}-{form.quantize}-{form.precision}"
+            made[form] = export_run(short_run, folder / name, form=form)
+        return made[form]
+
+    return exported
+
+
+@contextlib.contextmanager
+def nothing_drawn() -> Iterator[None]:
+    """Trainings draw nothing at their end, which takes half of a short one's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (
+            "kerasnets.evaluation.plots.save_confusion",
+            "kerasnets.evaluation.plots.save_pictures",
+            "kerasnets.training.trainer.save_curves",
+            "kerasnets.training.trainer.save_page",
+        ):
+            patch.setattr(name, lambda *_, **__: None)
+        yield
+
+
+@pytest.fixture
+def without_pictures() -> Iterator[None]:
+    """For tests that train and look at no picture; fixtures of modules use `nothing_drawn`."""
+    with nothing_drawn():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,21 +4,26 @@ import csv
 import json
 import pathlib
 import re
+import shlex
 import warnings
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from kerasnets import Run, TrainConfig, UserError, recipe, train
 from kerasnets.cli.main import main, parse
 from kerasnets.config.training import default_recipe
+from kerasnets.embedding import Embeddings, linear_probe
+from kerasnets.embedding.probes import parts
 from kerasnets.evaluation.evaluator import logits_of_split
 from kerasnets.export import export_run
 from kerasnets.export.form import Form
 from kerasnets.prediction import predict
+from kerasnets.publishing.folder import Publication, write_folder
 from kerasnets.reports import save_report
 from kerasnets.runs.run import load_data
 from kerasnets.tasks import TASKS, task_of
@@ -92,6 +97,20 @@ def regression_run(numbered, tmp_path_factory) -> Run:
     return trained("regression", numbered, tmp_path_factory.mktemp("regression") / "run")
 
 
+@pytest.fixture(scope="module")
+def exported_of(tmp_path_factory):
+    """The export of a run, made once for each format."""
+    root, made = tmp_path_factory.mktemp("exports"), {}
+
+    def exported(run: Run, kind: str) -> pathlib.Path:
+        name = f"{run.config.task}-{kind}"
+        if name not in made:
+            made[name] = export_run(run, root / name, form=Form(format=kind))
+        return made[name]
+
+    return exported
+
+
 def test_several_labels_are_learned_from_a_manifest(multilabel_run):
     from sklearn.metrics import average_precision_score, f1_score
 
@@ -129,12 +148,12 @@ def test_thresholds_are_the_best_of_the_validation(multilabel_run):
 
 
 def test_several_labels_are_answered_by_a_run_and_its_export(
-    multilabel_run, pictures, tmp_path, capsys
+    multilabel_run, exported_of, pictures, capsys
 ):
     folder, there = pictures
     run = multilabel_run
     files = [folder / f"{number}.png" for number in range(12)]
-    exported = export_run(run, tmp_path / "saved")
+    exported = exported_of(run, "savedmodel")
     described = json.loads((exported / "assets.extra" / "model.json").read_text())
     assert described["task"] == "multilabel"
     assert described["thresholds"] == list(run.thresholds)
@@ -162,7 +181,7 @@ def test_several_labels_are_answered_by_a_run_and_its_export(
     for line, each in zip(capsys.readouterr().out.splitlines(), own, strict=True):
         said = [answer["class"] for answer in json.loads(line)["top"]]
         assert said == [name for name, is_ in zip(each.classes, each.present, strict=True) if is_]
-    lite = export_run(run, tmp_path / "lite", form=Form(format="litert"))
+    lite = exported_of(run, "litert")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow's interpreter is deprecated.
         interpreter = tf.lite.Interpreter(str(lite / "model.tflite"))
@@ -199,10 +218,10 @@ def test_evaluate_measures_the_runs_task(multilabel_run, regression_run, tmp_pat
 
 @pytest.mark.parametrize("kind", ["savedmodel", "litert"])
 def test_evaluate_measures_an_export_by_its_task(
-    multilabel_run, regression_run, tmp_path, capsys, kind
+    multilabel_run, regression_run, exported_of, tmp_path, capsys, kind
 ):
     for run, figure in ((multilabel_run, "mean_average_precision"), (regression_run, "mae")):
-        exported = export_run(run, tmp_path / run.config.task, form=Form(format=kind))
+        exported = exported_of(run, kind)
         file = exported / "model.tflite" if kind == "litert" else exported
         out = tmp_path / f"{run.config.task}-figures"
         main(["evaluate", str(file), "--out", str(out)])
@@ -231,6 +250,7 @@ def test_numbers_are_learned_in_their_units(regression_run):
     assert {"r2", "val_r2"} <= set(run.history())
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_numbers_go_on_as_they_would_have(regression_run, numbered, tmp_path):
     half = trained("regression", numbered, tmp_path / "run", epochs=6)
     chosen = recipe("digits", **{**vars(half.recipe), "epochs": 12})
@@ -242,10 +262,10 @@ def test_numbers_go_on_as_they_would_have(regression_run, numbered, tmp_path):
     assert list(rows["epoch"]) == list(range(1, 13))
 
 
-def test_numbers_are_exported(regression_run, pictures, tmp_path, capsys):
+def test_numbers_are_exported(regression_run, exported_of, pictures, tmp_path, capsys):
     folder, _ = pictures
     run = regression_run
-    exported = export_run(run, tmp_path / "saved")
+    exported = exported_of(run, "savedmodel")
     loaded = tf.saved_model.load(exported)
     assert "classify" not in loaded.signatures
     files = tf.constant([(folder / f"{number}.png").read_bytes() for number in range(5)])
@@ -264,9 +284,8 @@ def test_numbers_are_exported(regression_run, pictures, tmp_path, capsys):
     np.testing.assert_allclose([float(each) for each in numbers], values[0], rtol=1e-4)
     split = load_data(run.config).split("test")
     assert abs(values[:, 1].mean() - split.labels[:, 1].mean()) < 300
-    lite = export_run(run, tmp_path / "lite", form=Form(format="litert"))
-    for source in (run.folder, exported, lite):
-        out = tmp_path / f"{source.parent.name}.csv"
+    for number, source in enumerate((run.folder, exported, exported_of(run, "litert"))):
+        out = tmp_path / f"{number}.csv"
         main(["predict", str(source), *map(str, paths), "--out", str(out)])
         with out.open(newline="") as file:
             header, *rows = csv.reader(file)
@@ -274,6 +293,58 @@ def test_numbers_are_exported(regression_run, pictures, tmp_path, capsys):
         assert [row[0] for row in rows] == list(map(str, paths))
         found = np.array([row[1:] for row in rows], float)
         np.testing.assert_allclose(found, values, rtol=1e-3, atol=0.05)
+
+
+def test_a_readme_tells_what_a_task_answers(multilabel_run, regression_run, numbered):
+    several, numbers = (
+        (run.folder / "README.md").read_text() for run in (multilabel_run, regression_run)
+    )
+    assert "It says which of 3 classes are in an image: left, spot, top." in several
+    metrics = multilabel_run.metrics()
+    assert f"| {metrics['mean_average_precision']:.2%} | {metrics['macro_f1']:.2%} |" in several
+    assert "It gives 2 numbers of an image: parts, weight." in numbers
+    assert f"| {regression_run.metrics()['mae']:.4g} |" in numbers
+    for run, text in ((multilabel_run, several), (regression_run, numbers)):
+        assert "kerasnets explain" not in text
+        line = next(line for line in text.splitlines() if line.startswith("kerasnets train"))
+        again = parse(shlex.split(line)[1:]).config.resolved()
+        assert (again.task, again.recipe) == (run.config.task, run.recipe)
+
+
+def test_vectors_and_probes_of_several_labels_and_numbers(
+    multilabel_run, regression_run, tagged, numbered, tmp_path, capsys
+):
+    for run, data, words in (
+        (multilabel_run, tagged, "mean average precision"),
+        (regression_run, numbered, "R2"),
+    ):
+        out = tmp_path / f"{run.task.name}.npz"
+        parse(["embed", str(run.folder), data, "--out", str(out)]).run()
+        found = Embeddings.load(out)
+        labels = load_data(run.config).split("test").labels
+        np.testing.assert_array_equal(found.of("test").labels, labels)
+        capsys.readouterr()
+        parse(["probe", str(out)]).run()
+        shown = capsys.readouterr().out
+        assert words in shown
+        assert linear_probe(*parts(found)) > 0.9
+        parse(["neighbours", str(out), found.names[0], "--count", "1"]).run()
+        assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_runs_of_other_tasks_are_published(multilabel_run, regression_run, tmp_path):
+    for run, pipeline, metric in (
+        (multilabel_run, "image-classification", "mean_average_precision"),
+        (regression_run, None, "mae"),
+    ):
+        folder = tmp_path / run.task.name
+        write_folder(Publication.of(run, "hf:me/pictures", "mit"), folder)
+        card = ModelCard.load(folder / "README.md")
+        assert card.data.pipeline_tag == pipeline
+        assert card.data.eval_results[0].metric_type == metric
+        # What was published answers as the run does, its thresholds too.
+        again = Run.load(folder)
+        assert (again.task, again.thresholds) == (run.task, run.thresholds)
 
 
 def test_a_network_without_a_linear_end_is_refused():

@@ -40,31 +40,32 @@ class Place:
     Attributes:
         split: The name of its split.
         index: Its index within that.
-        label: Its label.
+        label: The name of its class, or its labels in words; empty where none is known.
         name: Its path, or the file that holds it.
     """
 
     split: str
     index: int
-    label: int
+    label: str
     name: str
+
+    @property
+    def words(self) -> str:
+        """The split and the class, as far as there are any."""
+        return ", ".join(each for each in (self.split, self.label) if each)
 
 
 @dataclass(frozen=True)
-class NearDuplicate:
-    """Two images that look the same and are not the same file, see `kerasnets.data.duplicates`.
+class Alike:
+    """Two images that are alike.
 
     Attributes:
         first: The one image.
         second: The other.
-        bits: Bits of 64 in which their perceptual hashes differ.
-        difference: Root mean square of what differs, as a fraction of the contrast.
     """
 
     first: Place
     second: Place
-    bits: int
-    difference: float
 
     @property
     def leaks(self) -> bool:
@@ -76,13 +77,46 @@ class NearDuplicate:
         """Whether the images have different labels."""
         return self.first.label != self.second.label
 
-    def describe(self, class_names: Sequence[str]) -> str:
-        """One line: both images and how far apart they are."""
+    @property
+    def how(self) -> Mapping[str, str]:
+        """How alike they are: figures by name."""
+        raise NotImplementedError
+
+    @property
+    def words(self) -> str:
+        """How alike they are, in words."""
+        return ", ".join(f"{name} {figure}" for name, figure in self.how.items())
+
+    def __str__(self) -> str:
+        """One line: both images and how alike they are."""
         places = (
-            f"{place.split}, {class_names[place.label]}: {place.name!r}"
+            f"{place.words}: {place.name!r}" if place.words else repr(place.name)
             for place in (self.first, self.second)
         )
-        return f"{' ~ '.join(places)} (distance {self.bits}, difference {self.difference:.0%})"
+        return f"{' ~ '.join(places)} ({self.words})"
+
+
+@dataclass(frozen=True)
+class NearDuplicate(Alike):
+    """Two images that look the same and are not the same file, see `kerasnets.data.duplicates`.
+
+    Attributes:
+        bits: Bits of 64 in which their perceptual hashes differ.
+        difference: Root mean square of what differs, as a fraction of the contrast.
+    """
+
+    bits: int
+    difference: float
+
+    @property
+    def how(self) -> Mapping[str, str]:
+        """The distance, in bits of 64, and the difference."""
+        return {"distance": str(self.bits), "difference": f"{self.difference:.3f}"}
+
+    @property
+    def words(self) -> str:
+        """The distance, and the difference as a percentage."""
+        return f"distance {self.bits} of 64 bits, difference {self.difference:.0%}"
 
 
 @dataclass(frozen=True)
@@ -120,7 +154,8 @@ def check(dataset: Dataset, channels: int = 3) -> Report:
         for index, digest, side, small in _images(split, channels):
             read.add(index)
             sides.append(side)
-            places.append(Place(name, index, int(split.labels[index]), split.name(index)))
+            label = dataset.class_names[split.labels[index]]
+            places.append(Place(name, index, label, split.name(index)))
             contents.append(digest)
             prints.append(fingerprint(small))
         bad = [describe(split, index, channels) for index in range(split.size) if index not in read]
@@ -141,18 +176,22 @@ def check(dataset: Dataset, channels: int = 3) -> Report:
     )
 
 
-def write_near(
-    path: str | os.PathLike, pairs: Sequence[NearDuplicate], class_names: Sequence[str]
-) -> None:
-    """Writes near duplicates as CSV."""
+def write_pairs(path: str | os.PathLike, pairs: Sequence[Alike], figures: Sequence[str]) -> None:
+    """Writes pairs of images as CSV.
+
+    Args:
+        path: The file.
+        pairs: The pairs.
+        figures: The names of `Alike.how`.
+    """
 
     def cells(place: Place) -> tuple[str, str, str]:
-        return place.split, class_names[place.label], place.name
+        return place.split, place.label, place.name
 
     place = ("split", "class", "name")
-    header = (*place, *(f"other_{each}" for each in place), "distance", "difference")
+    header = (*place, *(f"other_{each}" for each in place), *figures)
     rows = (
-        (*cells(pair.first), *cells(pair.second), pair.bits, f"{pair.difference:.3f}")
+        (*cells(pair.first), *cells(pair.second), *(pair.how[each] for each in figures))
         for pair in pairs
     )
     write_csv(path, header, rows)

@@ -143,11 +143,11 @@ def find_pairs(looks: Looks, contents: np.ndarray, splits: np.ndarray, labels: n
             np.concatenate([getattr(found, each.name), getattr(new, each.name)])
             for each in dataclasses.fields(Pairs)
         )
-        found = _spanning(Pairs(*joined), splits, labels)
+        found = spanning(Pairs(*joined), splits, labels)
     return dataclasses.replace(found, images=chosen[found.images])
 
 
-def _spanning(pairs: Pairs, splits: np.ndarray, labels: np.ndarray) -> Pairs:
+def spanning(pairs: Pairs, splits: np.ndarray, labels: np.ndarray) -> Pairs:
     """The most serious and closest pairs that hold together what all pairs do, in this order."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import minimum_spanning_tree

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasnets.data.augment import Augment
-from kerasnets.data.checks import NearDuplicate, Place
+from kerasnets.data.checks import Alike, Place
 from kerasnets.data.loading import whole_images
 from kerasnets.data.pipeline import evaluation_batches, training_batches
 from kerasnets.data.sources.base import Dataset, Split
@@ -57,21 +57,29 @@ def save_augmented(
     _draw(path, rows, names, f"{dataset.name}, augmentation {name}; on the left as in evaluation")
 
 
-def save_near_duplicates(
-    path: str | os.PathLike, dataset: Dataset, pairs: Sequence[NearDuplicate]
+def save_pairs(
+    path: str | os.PathLike, dataset: Dataset, pairs: Sequence[Alike], what: str
 ) -> None:
-    """Draws the first pairs, at most `MOST_PAIRS`: both images, and where each of them is."""
+    """Draws the first pairs, at most `MOST_PAIRS`: both images, and where each of them is.
+
+    Args:
+        path: The file.
+        dataset: Data set with the images.
+        pairs: The pairs.
+        what: What they are, for the title.
+    """
     import matplotlib.figure
 
     shown = pairs[:MOST_PAIRS]
     pixels = _whole(dataset, [place for pair in shown for place in (pair.first, pair.second)])
-    beside, drawn = min(PAIRS_BESIDE, len(shown)), drawable(dataset.class_names)
+    beside = min(PAIRS_BESIDE, len(shown))
+    drawn = dict(zip(dataset.class_names, drawable(dataset.class_names), strict=True))
     lines = -(-len(shown) // beside)
     figure = matplotlib.figure.Figure(figsize=(5.2 * beside, 3 * lines + 0.4))
     first = f", the first {len(shown)}" if len(shown) < len(pairs) else ""
     (title,), (body,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(0.4, 3 * lines))
     title.suptitle(
-        f"{dataset.name}, near duplicates: {len(pairs):,} pair{'s' * (len(pairs) > 1)}{first}",
+        f"{dataset.name}, {what}: {len(pairs):,} pair{'s' * (len(pairs) > 1)}{first}",
         fontsize=10, y=0.4, va="center", parse_math=False,
     )  # fmt: skip
     for pair, part in zip(shown, body.subfigures(lines, beside, squeeze=False).flat, strict=False):
@@ -84,18 +92,19 @@ def save_near_duplicates(
             name = textwrap.fill(
                 pathlib.PurePath(place.name).name[-72:], 36, break_on_hyphens=False
             )
+            place = dataclasses.replace(place, label=drawn.get(place.label, place.label))
             axis.text(
-                0.5, -0.03, f"{place.split}, {drawn[place.label]}\n{name}",
+                0.5, -0.03, f"{place.words}\n{name}",
                 transform=axis.transAxes, ha="center", va="top", fontsize=7, parse_math=False,
             )  # fmt: skip
         part.subplots_adjust(0.03, 0.19, 0.97, 0.9, 0.04)
     save_figure(figure, path, dpi=110)
 
 
-def _kind(pair: NearDuplicate) -> str:
+def _kind(pair: Alike) -> str:
     serious = ["across splits"] * pair.leaks + ["different classes"] * pair.disagrees
     kind = ", ".join(serious) or "in one split"
-    return f"{kind}: distance {pair.bits} of 64 bits, difference {pair.difference:.0%}"
+    return f"{kind}: {pair.words}"
 
 
 def _whole(dataset: Dataset, places: Sequence[Place]) -> dict[tuple[str, int], np.ndarray]:

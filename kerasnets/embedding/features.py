@@ -12,6 +12,7 @@ from kerasnets.data.pipeline import evaluation_batches
 from kerasnets.export.signatures import embedding_of
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.inspection.memory import batch_within
+from kerasnets.lazy import tf
 
 if TYPE_CHECKING:
     from kerasnets.data.sources import Split
@@ -37,7 +38,12 @@ def features(network: keras.Model, preprocessing: Preprocessing, split: Split) -
     batches = evaluation_batches(
         split, preprocessing, channels, batch_size=min(batch_within(network), 64)
     )
+    images = tf.TensorSpec((None, *preprocessing.size, channels), tf.uint8)
+    # Of any batch size: `predict` would trace the last batch of each split anew, and warn of it.
+    run = tf.function(
+        lambda images: model(images, training=False), input_signature=[images], autograph=False
+    )
     with naming_bad_images([split], channels):
-        found = [model.predict_on_batch(images) for images, _ in batches]
+        found = [run(images).numpy() for images, _ in batches]
     width = int(model.output_shape[-1])
     return np.concatenate([np.zeros((0, width), np.float32), *found]).astype(np.float32)

@@ -14,6 +14,7 @@ import numpy as np
 from kerasnets.errors import UserError
 from kerasnets.files import parse_json, whole
 from kerasnets.lazy import installed
+from kerasnets.tasks import TaskName, task_of
 
 ENDINGS = (".npz", ".parquet")
 # The label of an image whose class nobody has told.
@@ -27,9 +28,11 @@ class Embeddings:
     Attributes:
         vectors: (N, D) float32.
         names: Names of the images, files mostly.
-        labels: (N,) int32, indices into `class_names`; `UNKNOWN` where there is none.
+        labels: (N,) int32, indices into `class_names`, `UNKNOWN` where there is none; for other
+            tasks than classification (N, columns) float32, a number for each of `class_names`.
         splits: The split of each image; empty strings where there are none.
         class_names: By label.
+        task: What the labels are for.
         about: By which network: ``model``, ``weights`` and ``options`` as a command takes them.
     """
 
@@ -38,6 +41,7 @@ class Embeddings:
     labels: np.ndarray
     splits: tuple[str, ...]
     class_names: tuple[str, ...] = ()
+    task: TaskName = "classification"
     about: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def of(self, split: str) -> Embeddings:
@@ -54,9 +58,18 @@ class Embeddings:
             splits=tuple(self.splits[index] for index in indices),
         )
 
+    @property
+    def unit(self) -> np.ndarray:
+        """The vectors at length 1, (N, D) float32; zeros stay."""
+        return unit(self.vectors)
+
     def class_of(self, index: int) -> str:
-        """The name of an image's class; empty where it is not known."""
-        label = int(self.labels[index])
+        """The name of an image's class, of several, or its numbers; empty where none is known."""
+        label = self.labels[index]
+        if self.task == "regression":
+            return "|".join(f"{value:.6g}" for value in label)
+        if self.task == "multilabel":
+            return "|".join(np.array(self.class_names, object)[label > 0])
         return "" if label == UNKNOWN else self.class_names[label]
 
     def save(self, path: pathlib.Path) -> None:
@@ -65,7 +78,9 @@ class Embeddings:
         Raises:
             UserError: When it cannot be written, or pyarrow is not installed.
         """
-        facts = json.dumps({"class_names": self.class_names, "about": self.about})
+        facts = json.dumps(
+            {"class_names": self.class_names, "task": self.task, "about": self.about}
+        )
         if path.suffix == ".parquet":
             self._save_parquet(path, facts)
             return
@@ -90,6 +105,8 @@ class Embeddings:
             "split": list(self.splits),
             "class": [self.class_of(index) for index in range(len(self.names))],
             "vector": list(self.vectors),
+            # Names could hold the sign between them.
+            **({} if self.task == "classification" else {"label": list(self.labels)}),
         }
         table = pyarrow.table(columns).replace_schema_metadata({"kerasnets": facts})
         with whole(path) as partial:
@@ -126,8 +143,7 @@ def _from_npz(path: pathlib.Path) -> Embeddings:
             names=tuple(file["names"].tolist()),
             labels=file["labels"],
             splits=tuple(file["splits"].tolist()),
-            class_names=tuple(facts["class_names"]),
-            about=facts["about"],
+            **_described(facts),
         )
 
 
@@ -136,16 +152,34 @@ def _from_parquet(path: pathlib.Path) -> Embeddings:
 
     table = parquet.read_table(path)
     facts = parse_json((table.schema.metadata or {})[b"kerasnets"])
-    label = {name: index for index, name in enumerate(facts["class_names"])}
-    columns = table.to_pydict()
+    columns, described = table.to_pydict(), _described(facts)
     # What predicts tells neither.
     unknown = [""] * table.num_rows
     classes, splits = (columns.get(name, unknown) for name in ("class", "split"))
+    if described["task"] == "classification":
+        label = {name: index for index, name in enumerate(described["class_names"])}
+        labels = np.array([label.get(name, UNKNOWN) for name in classes], np.int32)
+    else:
+        labels = np.array(columns["label"], np.float32)
     return Embeddings(
         vectors=np.array(columns["vector"], np.float32),
         names=tuple(columns["image"]),
-        labels=np.array([label.get(name, UNKNOWN) for name in classes], np.int32),
+        labels=labels,
         splits=tuple(splits),
-        class_names=tuple(facts["class_names"]),
-        about=facts["about"],
+        **described,
     )
+
+
+def _described(facts: Any) -> dict[str, Any]:
+    """What a file says of all images; files of earlier versions are of one class an image."""
+    return {
+        "class_names": tuple(facts["class_names"]),
+        "task": task_of(facts.get("task", "classification")).name,
+        "about": facts["about"],
+    }
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (N, D) at length 1, float32; zeros stay."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)

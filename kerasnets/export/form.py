@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from kerasnets.cards.text import Signature
+
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
@@ -120,6 +122,14 @@ class Exporter(Protocol):
             UserError: When the export does not answer as the network does.
         """
         ...
+
+    def signatures(self, folder: pathlib.Path) -> Mapping[str, Signature]:
+        """What a version can be asked, for its README; without any it has none.
+
+        Args:
+            folder: Folder of the version.
+        """
+        return {}
 
     def embed(self, path: pathlib.Path, texts: Mapping[str, str]) -> None:
         """Writes ``labels.txt`` and ``model.json`` into a file too, where the format has a place.

@@ -7,11 +7,13 @@ import json
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnets.cards import Card, export_readme
 from kerasnets.errors import UserError
 from kerasnets.export.form import Form, Job, exporters
 from kerasnets.export.names import FACTS, LABELS
@@ -97,6 +99,8 @@ def export(
         # A file that is taken elsewhere takes them with it.
         if hasattr(chosen, "embed"):
             chosen.embed(partial / chosen.file, extras)
+        if asked := chosen.signatures(partial):
+            export_readme(partial, pathlib.Path(folder), _card(job, facts or {}), asked)
 
     version = write_version(folder, form.format, write)
     if form.keep:
@@ -135,6 +139,20 @@ def _form(form: Form) -> dict[str, object]:
         "device": form.device,
         "precision": form.precision if form.quantize == "none" else form.quantize,
     }
+
+
+def _card(job: Job, facts: Mapping[str, Any]) -> Card:
+    """What a README says of the network."""
+    return Card(
+        network=job.network.name,
+        task=job.task,
+        class_names=job.class_names,
+        input_shape=job.network.input_shape[1:],
+        preprocessing=job.preprocessing,
+        data=facts.get("data"),
+        metrics=facts.get("metrics", {}),
+        recipe=facts.get("recipe", {}),
+    )
 
 
 def _extras(job: Job, facts: Mapping[str, object]) -> dict[str, str]:

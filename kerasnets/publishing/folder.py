@@ -10,25 +10,25 @@ import shutil
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kerasnets.config.command import train_command
+from kerasnets.cards import Card, card_of_run, render
+from kerasnets.cards.card import published_start
+from kerasnets.cards.text import README as CARD
 from kerasnets.config.options import parse_options
 from kerasnets.config.training import TrainConfig, to_json
 from kerasnets.errors import UserError
 from kerasnets.files import make_folder, write_text
 from kerasnets.pretrained.download import parse_hub
-from kerasnets.pretrained.sources import RUN_FACTS, find
+from kerasnets.pretrained.sources import RUN_FACTS
 from kerasnets.registry import info
-from kerasnets.runs.environment import PACKAGES, read_environment
-from kerasnets.runs.run import CLASSES, CONFIG, Run
+from kerasnets.runs.run import CLASSES, CONFIG, THRESHOLDS, Run
 
 log = logging.getLogger("kerasnets")
 
-CARD = "README.md"
 Export = Literal["savedmodel", "litert"]
 # What is copied as it is.
-COPIED = (CLASSES, RUN_FACTS, "metrics.json", "history.csv")
-# Figures of the evaluation that the card shows, and how it and the hub call them.
-FIGURES = {"top1": ("top-1", "accuracy"), "top5": ("top-5", "top-5 accuracy")}
+COPIED = (CLASSES, RUN_FACTS, THRESHOLDS, "metrics.json", "history.csv")
+# What the hub calls the tasks; for numbers of an image it has none.
+PIPELINES = {"classification": "image-classification", "multilabel": "image-classification"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ def write_folder(publication: Publication, folder: pathlib.Path) -> None:
     write_text(folder / CONFIG, to_json(run.config))
     for name in publication.exports:
         _export(run, name, folder / name)
-    write_text(folder / CARD, card(publication))
+    write_text(folder / CARD, card(publication, folder))
 
 
 def _export(run: Run, name: Export, folder: pathlib.Path) -> None:
@@ -117,85 +117,67 @@ def _export(run: Run, name: Export, folder: pathlib.Path) -> None:
     from kerasnets.export import Form, export_run
 
     version = export_run(run, folder.with_name(f"{name}-versions"), form=Form(format=name))
+    # Its commands are for versions in a folder; the card says the rest.
+    (version / CARD).unlink(missing_ok=True)
     version.rename(folder)
     shutil.rmtree(version.parent)
 
 
-def card(publication: Publication) -> str:
-    """The model card, with the facts that the hub reads at its head."""
-    from huggingface_hub import ModelCard, ModelCardData
+def card(publication: Publication, folder: pathlib.Path) -> str:
+    """The model card, with the facts that the hub reads at its head.
 
-    run, metrics = publication.run, publication.run.metrics()
-    facts, name = info(run.config.model), publication.repository.partition("/")[2]
+    Args:
+        publication: The run and where it goes.
+        folder: Where the exports are.
+    """
+    from huggingface_hub import ModelCardData
+
+    run, found = publication.run, card_of_run(publication.run)
+    facts, name = info(found.network), publication.repository.partition("/")[2]
+    pipeline = PIPELINES.get(found.task.name)
     data = ModelCardData(
         license=publication.licence,
         library_name="kerasnets",
-        pipeline_tag="image-classification",
-        tags=["keras", "image-classification", facts.family, facts.name],
+        pipeline_tag=pipeline,
+        tags=["keras", pipeline or "image-regression", facts.family, facts.name],
         base_model=_base_model(run.config),
         model_name=name,
-        eval_results=_results(run.config, metrics),
+        eval_results=_results(found),
     )
     options = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in parse_options(run.config.options).items()
         if key != "auxiliary_heads"
     }
-    made = ModelCard.from_template(
-        data,
-        template_path=str(pathlib.Path(__file__).with_name("card.md")),
+    text = render(
+        "published.md",
+        card=found,
         name=name,
         repository=publication.repository,
-        facts=facts,
-        config=run.config,
-        recipe=run.trained_recipe,
-        epochs=run.trained_epochs,
-        watched=run.recipe.watches_validation,
-        classes=run.class_names,
-        named=_named(run.class_names),
         options="".join(f", {key}={value!r}" for key, value in options.items()),
-        preprocessing=run.preprocessing,
         exports=_exports(publication.exports),
-        metrics=metrics,
-        figures=_figures(metrics),
-        start=_start(run.config),
-        command=train_command(run.config),
-        versions=_versions(run),
+        signatures=_signatures(folder) if "savedmodel" in publication.exports else {},
     )
-    return str(made)
+    return f"---\n{data.to_yaml()}\n---\n\n{text}"
 
 
-def _results(config: TrainConfig, metrics: dict[str, Any]) -> list[Any]:
+def _results(found: Card) -> list[Any]:
     """The figures in the form of the hub's tables of results."""
     from huggingface_hub import EvalResult
 
-    data = config.data.rpartition(":")[2]
+    data = str(found.data).rpartition(":")[2]
     return [
         EvalResult(
-            task_type="image-classification",
+            task_type=PIPELINES.get(found.task.name, "image-regression"),
             dataset_type=re.sub(r"[^\w.-]+", "-", data),
             dataset_name=data,
-            dataset_split=metrics["split"],
-            metric_type="accuracy",
-            metric_name=called,
-            metric_value=round(value, 5),
+            dataset_split=found.metrics["split"],
+            metric_type=figure.kind.metric,
+            metric_name=figure.kind.called,
+            metric_value=round(figure.value, 5),
         )
-        for key, (_, called) in FIGURES.items()
-        if isinstance(value := metrics.get(key), float)
+        for figure in found.figures
     ]
-
-
-def _figures(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    found = [
-        (shown, f"{value:.2%}")
-        for key, (shown, _) in FIGURES.items()
-        if isinstance(value := metrics.get(key), float)
-    ]
-    return [*found, ("loss", f"{metrics['loss']:.4f}")]
-
-
-def _named(classes: tuple[str, ...], most: int = 20) -> str:
-    return ", ".join(classes[:most]) + (", ..." if len(classes) > most else "")
 
 
 def _exports(exports: tuple[Export, ...]) -> str:
@@ -206,32 +188,15 @@ def _exports(exports: tuple[Export, ...]) -> str:
     return " ".join(words[name] for name in exports)
 
 
+def _signatures(folder: pathlib.Path) -> dict[str, Any]:
+    from kerasnets.export.savedmodel import read_signatures
+
+    return read_signatures(folder / "savedmodel")
+
+
 def _base_model(config: TrainConfig) -> str | None:
     """The repository of the hub that the training started from."""
     weights = config.weights or ""
-    source = None if not weights or weights.startswith("hf:") else find_published(config)
+    source = None if not weights or weights.startswith("hf:") else published_start(config)
     location = source.location if source else weights
     return parse_hub(location)[0] if location.startswith("hf:") else None
-
-
-def find_published(config: TrainConfig) -> Any:
-    """The published weights that a training started from, if it did."""
-    return find(config.model, config.weights) if config.weights else None
-
-
-def _start(config: TrainConfig) -> str:
-    source = find_published(config)
-    if source:
-        return f"`{source.tag}` (licence {source.licence}, {source.data})"
-    if config.weights or config.init_from:
-        return f"the weights `{config.weights or config.init_from}`"
-    return "random weights"
-
-
-def _versions(run: Run) -> str:
-    sessions = read_environment(run.folder)
-    if not sessions:
-        return ""
-    last = sessions[-1]
-    words = [f"{name} {last[name]}" for name in ("kerasnets", *PACKAGES) if name in last]
-    return f"With {', '.join(words)}."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import pathlib
 import warnings
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from kerasnets.config.command import train_command
 from kerasnets.files import write_csv
 from kerasnets.plotting import save_figure
 from kerasnets.search.study import REASON, Study, is_killed
+from kerasnets.tasks import TASKS
 
 if TYPE_CHECKING:
     import optuna
@@ -19,13 +22,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("kerasnets")
 
 TABLE, PARALLEL, IMPORTANCE = "trials.csv", "parallel.png", "importance.png"
-HEADER = ("trial", "state", "accuracy", "epochs", "seconds", "run")
+# A link to the best run.
+BEST = "best"
 # Optuna's pictures need at least so many trials that were not pruned.
 FEWEST = 2
 
 
 def write_study(study: Study) -> list[pathlib.Path]:
-    """Writes the table of the trials and the pictures into the study's folder.
+    """Writes the table of the trials, the pictures, and a link to the best run.
 
     Returns:
         The files; without the pictures where too few trials came to their end.
@@ -36,8 +40,10 @@ def write_study(study: Study) -> list[pathlib.Path]:
         [*_cells(study, trial), *(trial.params.get(name, "") for name in names), _reason(trial)]
         for trial in study.trials
     ]
-    write_csv(table, [*HEADER, *names, "reason"], rows)
+    write_csv(table, [*header(study), *names, "reason"], rows)
     complete = _ranked(study)
+    if complete:
+        _link(study.run_folder(complete[0].number, complete[0].user_attrs), study.folder / BEST)
     if len(complete) < FEWEST:
         return [table]
     from optuna.visualization import matplotlib as pictures
@@ -49,8 +55,21 @@ def write_study(study: Study) -> list[pathlib.Path]:
     return drawn
 
 
+def _link(run: pathlib.Path, link: pathlib.Path) -> None:
+    """Makes a link to a run; where there are no links, there is none."""
+    made = link.with_name(f".{link.name}-{os.getpid()}")
+    with contextlib.suppress(OSError, NotImplementedError):
+        made.symlink_to(run.relative_to(link.parent), target_is_directory=True)
+        made.replace(link)
+
+
+def header(study: Study) -> tuple[str, ...]:
+    """The names of what is told of each trial; its figure is that of the task's validation."""
+    return "trial", "state", TASKS[study.config.task].measured, "epochs", "seconds", "run"
+
+
 def leaders(study: Study, most: int = 5) -> list[tuple[object, ...]]:
-    """The best trials that came to their end, as `HEADER` names their cells, the best first."""
+    """The best trials that came to their end, as `header` names their cells, the best first."""
     return [_cells(study, trial) for trial in _ranked(study)[:most]]
 
 
@@ -83,7 +102,7 @@ def _cells(study: Study, trial: optuna.trial.FrozenTrial) -> tuple[object, ...]:
 
 
 def _last(trial: optuna.trial.FrozenTrial) -> float | None:
-    """The accuracy of the last epoch that a trial has reported."""
+    """The figure of the last epoch that a trial has reported."""
     values = trial.intermediate_values
     return values[max(values)] if values else None
 
@@ -96,7 +115,8 @@ def _drawn(study: Study, draw: Callable[..., Any], name: str) -> pathlib.Path:
     with warnings.catch_warnings():
         # Its pictures are "experimental": their interface may change.
         warnings.simplefilter("ignore")
-        figure = draw(study.optuna, target_name="validation accuracy").figure
+        measured = TASKS[study.config.task].measured
+        figure = draw(study.optuna, target_name=f"validation {measured}").figure
         figure.set_layout_engine("tight")
         save_figure(figure, study.folder / name)
     return study.folder / name

@@ -9,7 +9,6 @@ import logging
 import pathlib
 import re
 import socket
-import sys
 import time
 from collections.abc import Coroutine
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import fastapi
 import uvicorn
 from fastapi import Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
@@ -25,10 +24,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kerasnets.errors import UserError
 from kerasnets.serving.access import JsonFormatter, guarded
+from kerasnets.serving.body import read_body, takes_files
 from kerasnets.serving.config import ServerConfig
 from kerasnets.serving.connection import KEEP_ALIVE_S, Connection, reporting
-from kerasnets.serving.json_tensors import to_json
+from kerasnets.serving.json_tensors import DEFAULT_SIGNATURE, to_json
 from kerasnets.serving.metrics import Metrics
+from kerasnets.serving.openapi import Example, description, page
 from kerasnets.serving.repository import Repository
 from kerasnets.serving.rest import RestApi
 from kerasnets.serving.status import RequestError
@@ -44,9 +45,6 @@ HEADERS = [
     ),
     ("X-Content-Type-Options", "nosniff"),
 ]
-# A body that is too large is read up to this many times the limit, so that its sender, who reads
-# no answer before all is sent, gets to see the error.
-DRAIN = 4
 
 
 def create_app(repository: Repository, config: ServerConfig) -> ASGIApp:
@@ -78,11 +76,19 @@ def create_app(repository: Repository, config: ServerConfig) -> ASGIApp:
 
     @app.get("/monitoring/prometheus/metrics")
     async def prometheus() -> Response:
-        return PlainTextResponse(metrics.page(repository.queued()))
+        return PlainTextResponse(metrics.page(repository.queued(), repository.served()))
 
     @app.get("/models")
     async def models() -> Response:
         return _answer(200, to_json({"models": repository.abilities()}))
+
+    @app.get("/openapi.json")
+    async def openapi(request: Request) -> Response:
+        return _answer(200, to_json(_description(request, repository)))
+
+    @app.get("/docs")
+    async def docs(request: Request) -> Response:
+        return HTMLResponse(page(_description(request, repository)))
 
     app.mount("/", StaticFiles(directory=PAGE, html=True))
     return guarded(RestFirst(app, api, metrics, config), config, api.route)
@@ -118,12 +124,16 @@ class RestFirst:
             # Nobody is there to read the answer.
             status, response = "CANCELLED", Response(status_code=499)
         elapsed = 1e6 * (time.perf_counter() - start)
-        model, _, method = self._api.route(path)
-        self._metrics.record(model, method, status, elapsed)
+        model, version, method = self._api.route(path)
+        # Who asks how a model stands gets no answer of a version's.
+        version = version if method else ""
+        served = model, version, self._api.label(model, version)
+        self._metrics.record(served, method, status, elapsed)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, path: str) -> Response:
-        body = await _read_body(request, self._config)
+        takes_images = self._api.takes_images(request.method, path)
+        body = await read_body(request, self._config, takes_images=takes_images)
         if request.method == "OPTIONS":
             if not re.match("https?://", request.headers.get("origin", "")):
                 message = "Origin header is missing in CORS preflight"
@@ -136,6 +146,15 @@ class RestFirst:
         except TimeoutError:
             message = f"The answer took longer than {self._config.timeout_s:g} s."
             raise RequestError("DEADLINE_EXCEEDED", message) from None
+
+
+def _description(request: Request, repository: Repository) -> dict[str, Any]:
+    """The OpenAPI document, with commands that ask a model which takes image files, if one does."""
+    url = str(request.base_url).rstrip("/")
+    found = sorted(repository.input_types().items())
+    images = [name for name, types in found if takes_files(types.get(DEFAULT_SIGNATURE, {}))]
+    name = next(iter(images or repository.models), "MODEL")
+    return description(url, Example(name, bool(images)))
 
 
 async def _not_found(request: Request, _: Exception) -> Response:
@@ -166,35 +185,6 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, bytes]) ->
     finally:
         working.cancel()
         gone.cancel()
-
-
-async def _read_body(request: Request, config: ServerConfig) -> bytes:
-    """The body of a request.
-
-    Raises:
-        RequestError: With 413 when it is larger than the limit, with 408 when it comes too slowly.
-    """
-    limit = int(config.max_body_mb * 2**20)
-    declared = request.headers.get("content-length", "0")
-    # Digits that are too many to be counted are too many bytes.
-    size = int(declared) if len(declared) < 20 else sys.maxsize
-    chunks: list[bytes] = []
-    read = 0
-    if size <= DRAIN * limit:
-        try:
-            async with asyncio.timeout(config.timeout_s):
-                async for chunk in request.stream():
-                    read += len(chunk)
-                    if max(read, size) <= limit:
-                        chunks.append(chunk)
-                    elif read > DRAIN * limit:
-                        break
-        except TimeoutError:
-            message = f"The request took longer than {config.timeout_s:g} s to arrive."
-            raise RequestError("DEADLINE_EXCEEDED", message, 408) from None
-    if max(read, size) > limit:
-        raise RequestError("OUT_OF_RANGE", f"A request has at most {limit} bytes.", 413)
-    return b"".join(chunks)
 
 
 def serve(folder: pathlib.Path | None, config: ServerConfig) -> None:

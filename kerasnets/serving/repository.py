@@ -69,6 +69,17 @@ class Model:
             self._set_status(number, "END")
             log.info("%s: version %d is gone", self.source.name, number)
 
+    @property
+    def newest(self) -> Servable | None:
+        """The version that answers where none is asked for."""
+        loaded = self.loaded
+        return loaded[max(loaded)] if loaded else None
+
+    def label(self, number: int) -> str:
+        """What the list of models calls a version, several names in the order of the alphabet."""
+        labels = self.source.version_labels.items()
+        return ",".join(sorted(label for label, version in labels if version == number))
+
     def _load(self, number: int, folder: pathlib.Path) -> Servable | None:
         name, files = self.source.name, _files(folder)
         if self._broken.get(number) == files:
@@ -144,9 +155,24 @@ class Repository:
     def abilities(self) -> list[dict[str, object]]:
         """What the page needs to know of each model: its newest version, and what that can do."""
         return [
-            {"name": name, **(model.loaded[max(model.loaded)].abilities if model.loaded else {})}
+            {"name": name, **(model.newest.abilities if model.newest else {})}
             for name, model in sorted(self.models.items())
         ]
+
+    def input_types(self) -> dict[str, Mapping[str, Mapping[str, str]]]:
+        """For each model the types of its newest version's inputs, by signature."""
+        return {
+            name: model.newest.input_types if model.newest else {}
+            for name, model in self.models.items()
+        }
+
+    def served(self) -> set[tuple[str, str, str]]:
+        """What answers now: each model's name, version and label, for metrics."""
+        return {
+            (name, str(number), model.label(number))
+            for name, model in self.models.items()
+            for number in model.loaded
+        }
 
     def find(self, name: str, version: int | None, label: str | None) -> Servable:
         """The version that a request asks for; the newest where it names none.

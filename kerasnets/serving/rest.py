@@ -1,9 +1,10 @@
-"""TensorFlow Serving's REST API: from a method, a path and a body to a code and JSON.
+"""TensorFlow Serving's REST API: from a method, a path and a body to JSON.
 
 Paths, answers, errors and the order in which a request is looked at are those of TensorFlow
 Serving's ``http_rest_api_handler.cc``, with what may surprise in them: a model's status ignores
 the label in its path, ``:classify`` asks for ``serving_default`` unless told otherwise, versions
-are strings, and the metadata holds ``signature_def`` inside ``signature_def``.
+are strings, and the metadata holds ``signature_def`` inside ``signature_def``. Beyond it, predict
+takes image files as they are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from google.protobuf.json_format import MessageToDict
 from tensorflow.core.example import example_pb2, feature_pb2
 
 from kerasnets.serving import json_examples, json_tensors
+from kerasnets.serving.body import Body, ImageFiles
 from kerasnets.serving.config import ServerConfig
 from kerasnets.serving.json_tensors import DEFAULT_SIGNATURE
 from kerasnets.serving.repository import Repository
@@ -66,7 +68,12 @@ class RestApi:
         finally:
             await self._workers.close()
 
-    async def answer(self, method: str, path: str, body: bytes) -> bytes:
+    def takes_images(self, method: str, path: str) -> bool:
+        """Whether the body of a request may be image files."""
+        match = ROUTE.fullmatch(path)
+        return method == "POST" and match is not None and match[4] == "predict"
+
+    async def answer(self, method: str, path: str, body: Body) -> bytes:
         """The answer, in JSON, to a request whose path has its percent signs still.
 
         Raises:
@@ -74,16 +81,11 @@ class RestApi:
         """
         match = ROUTE.fullmatch(path)
         name, version, label, verb, metadata = match.groups() if match else [None] * 5
-        if method == "POST" and name and verb in ("predict", "classify", "regress"):
-            values = body.count(b",") + len(body) // BYTES_PER_VALUE
-            arrays = body.count(b"[") + body.count(b"{")
-            if arrays > MAX_ARRAYS:
-                raise invalid(f"A request has at most {MAX_ARRAYS} arrays and objects.")
-            call = functools.partial(self._call, values + arrays)
-            asked = _asked(name, version, label)
-            if verb == "predict":
-                return await self._predict(asked, body, call)
-            return await self._examples(verb, asked, body, call)
+        if method == "POST" and name and verb == "predict":
+            return await self._predict(_asked(name, version, label), body)
+        if method == "POST" and name and verb in ("classify", "regress"):
+            assert isinstance(body, bytes)  # `takes_images` says no
+            return await self._examples(verb, _asked(name, version, label), body)
         if method != "GET" or not match or verb:
             raise invalid(f"Malformed request: {method} {path}")
         if not name:
@@ -109,17 +111,33 @@ class RestApi:
             version = ""
         return name, version, (match[4] or "").lower()
 
+    def label(self, name: str, version: str) -> str:
+        """What the list of models calls a version that `route` found."""
+        model = self._repository.models.get(name)
+        return model.label(int(version)) if model and version else ""
+
     async def _call(self, values: int, function: Callable, *arguments: Any) -> Any:
         """The result of a function; in another process where there are many values in JSON."""
         if values < MANY_VALUES:
             return function(*arguments)
         return await self._workers.call(function, *arguments)
 
-    async def _predict(self, asked: Asked, body: bytes, call: Callable) -> bytes:
+    async def _read(self, body: bytes, function: Callable, *arguments: Any) -> Any:
+        """The result of a function of a JSON body."""
+        values = body.count(b",") + len(body) // BYTES_PER_VALUE
+        arrays = body.count(b"[") + body.count(b"{")
+        if arrays > MAX_ARRAYS:
+            raise invalid(f"A request has at most {MAX_ARRAYS} arrays and objects.")
+        return await self._call(values + arrays, function, body, *arguments)
+
+    async def _predict(self, asked: Asked, body: Body) -> bytes:
         found = self._find(asked)
         types = found.input_types if isinstance(found, Servable) else {}
-        read = json_tensors.read_predict
-        given, rows, inputs = await call(read, body, types, self._max_rows)
+        if isinstance(body, ImageFiles):
+            request = body.read(types)
+        else:
+            request = await self._read(body, json_tensors.read_predict, types, self._max_rows)
+        given, rows, inputs = request
         if isinstance(found, RequestError):
             raise found
         name = given or DEFAULT_SIGNATURE
@@ -131,9 +149,9 @@ class RestApi:
         values = sum(tensor.size for tensor in outputs.values())
         return await self._call(values, json_tensors.predict_answer, rows, outputs)
 
-    async def _examples(self, verb: str, asked: Asked, body: bytes, call: Callable) -> bytes:
+    async def _examples(self, verb: str, asked: Asked, body: bytes) -> bytes:
         read = json_examples.read_examples
-        given, examples, images = await call(read, body, EXAMPLE, self._max_rows)
+        given, examples, images = await self._read(body, read, EXAMPLE, self._max_rows)
         found = self._find(asked)
         if isinstance(found, RequestError):
             raise found

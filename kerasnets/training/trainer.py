@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnets.cards import run_readme
 from kerasnets.config.class_weights import by_label
 from kerasnets.config.training import TrainConfig
 from kerasnets.data.bad_images import (
@@ -404,4 +405,5 @@ def _report(run: Run, network: keras.Model, splits: dict[str, Split], dataset: D
         extended = [each.after for each in run.config.extensions]
         save_curves(run.folder / "curves.png", {run.folder.name: rows}, title, extended)
     log.info("%s", metrics)
+    run_readme(run)
     save_page(run.folder / REPORT, [run], Material(network, dataset))

@@ -59,6 +59,7 @@ def test_a_network_that_cannot_be_measured_does_not_stop_the_others():
     assert sum(each.fits for each in found) == 3
 
 
+@pytest.mark.slow
 def test_a_real_measurement_is_of_one_image():
     row = exported("mobilenet_v1", "cpu")
     assert row.error is None

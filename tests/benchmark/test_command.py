@@ -3,7 +3,7 @@ import json
 
 def test_a_network_is_measured(kerasnets_command, tmp_path):
     result = kerasnets_command(
-        *("benchmark", "lenet5_modern", "--what", "build,train"),
+        *("benchmark", "lenet5_modern", "--what", "build,train,exported"),
         *("--batch-sizes", "2", "--rounds", "2", "--round-seconds", "0", "--out", "here.json"),
         cwd=tmp_path,
     )
@@ -11,7 +11,7 @@ def test_a_network_is_measured(kerasnets_command, tmp_path):
     assert "lenet5_modern" in result.stdout
     assert "2 of 28 float32" in result.stdout
     rows = {row["what"]: row for row in json.loads((tmp_path / "here.json").read_text())}
-    assert set(rows) == {"build", "train"}
+    assert set(rows) == {"build", "train", "exported"}
     for row in rows.values():
         assert row["error"] is None
         assert len(row["seconds"]) == 2

@@ -1,7 +1,9 @@
 """`kerasnets embed`, `neighbours` and `probe` on a short run and small folders."""
 
+import csv
 import pathlib
 import re
+import shutil
 import sys
 
 import numpy as np
@@ -71,9 +73,30 @@ def test_a_folder_of_files_needs_no_classes(short_run, image_folder, tmp_path, c
     assert line.endswith("1.0000")
 
 
+def test_duplicates_are_those_of_the_network(short_run, image_folder, tmp_path, capsys):
+    """The same pixels in another file, of the other split."""
+    from PIL import Image
+
+    data, out = tmp_path / "data", tmp_path / "duplicates"
+    shutil.copytree(image_folder, data)
+    Image.open(data / "train/blue sky/1.png").save(data / "test/blue sky/again.bmp")
+    words = ["--model", str(short_run.folder), "--cosine", "0.9999", "--out", str(out)]
+    parse(["data", "duplicates", f"folder:{data}", *words]).run()
+    assert "pairs of 37 images with a cosine of 0.9999 or more: 1\n" in capsys.readouterr().out
+    with (out / "duplicates.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    # libpng and TensorFlow round grays differently.
+    assert (row["split"], row["other_split"], row["cosine"]) == ("train", "test", "1.0000")
+    assert (row["name"][-5:], row["other_name"][-9:]) == ("1.png", "again.bmp")
+    assert (out / "duplicates.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        ("data duplicates digits --model resnet18", "resnet18 would have random weights"),
+        ("data duplicates digits --model resnet18 --cosine 2", "--cosine must be in"),
+        ("data duplicates foldr:x --model resnet18", "Unknown data set 'foldr:x'"),
         ("embed resnet18 digits --out a.csv", "--out must end in .npz or .parquet"),
         ("embed resnet18 foldr:x --out a.npz", "Unknown data set 'foldr:x'"),
         ("embed resnet18 digits --out a.npz", "resnet18 would have random weights"),
@@ -93,5 +116,6 @@ def test_what_cannot_be_is_refused(words, message, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "kerasnets.cli.commands.embed.load_tensorflow", lambda **_: sys.exit("too late")
     )
+    monkeypatch.setattr("kerasnets.cli.commands.data.load_tensorflow", lambda: sys.exit("too late"))
     with pytest.raises(UserError, match=message):
         parse(words.split()).run()

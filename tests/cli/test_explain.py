@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from kerasnets.cli import main as command_line
-from kerasnets.export import export_run
 from tests.serving.saved_models import half_plus
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -140,8 +139,8 @@ def test_a_network_with_a_file_of_labels(short_run, digit, tmp_path, capsys):
     assert capsys.readouterr().out.startswith(f"{digit}: digit 7 ")
 
 
-def test_a_sheet_of_a_saved_model(short_run, digit, tmp_path, capsys):
-    version = export_run(short_run, tmp_path / "saved")
+def test_a_sheet_of_a_saved_model(short_run, exported_run, digit, tmp_path, capsys):
+    version = exported_run()
     command_line.main(
         ["explain", str(short_run.folder), str(digit), "--out", str(tmp_path / "a.png")]
     )
@@ -155,8 +154,8 @@ def test_a_sheet_of_a_saved_model(short_run, digit, tmp_path, capsys):
     assert np.abs(maps[0].astype(int) - maps[1]).mean() <= 1.5
 
 
-def test_a_saved_model_and_any_class_by_its_answers(short_run, digit, tmp_path, capsys):
-    version = export_run(short_run, tmp_path / "saved")
+def test_a_saved_model_and_any_class_by_its_answers(exported_run, digit, tmp_path, capsys):
+    version = exported_run()
     (tmp_path / "bad.png").write_bytes(digit.read_bytes()[:60])
     out = tmp_path / "a.png"
     words = [str(digit), str(tmp_path / "bad.png"), "--method", "occlusion", "--out", str(out)]

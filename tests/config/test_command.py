@@ -33,6 +33,16 @@ def test_the_command_gives_the_configuration(config):
     assert parse(words).config.resolved() == config.resolved()
 
 
+def test_what_no_flag_can_say_is_left_to_a_file():
+    config = TrainConfig(folds=3, fold=2, task="multilabel", class_weights={"a b": 2.0})
+    words = shlex.split(train_command(config))
+    assert words[words.index("--class-weights") + 1] == "CLASS_WEIGHTS.json"
+    assert "--fold" not in words
+    assert "--loss" not in words  # the task's own
+    again = parse([word for word in words[1:] if "lass" not in word and "LASS" not in word]).config
+    assert (again.folds, again.task, again.recipe.loss) == (3, "multilabel", "binary_cross_entropy")
+
+
 def test_a_recipe_of_a_file_is_written_as_its_values(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('base = "digits"\nlearning_rate = 0.02\n')

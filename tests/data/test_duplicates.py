@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from kerasnets.data import check, from_arrays, load, write_tfrecords
-from kerasnets.data.checks import write_near
+from kerasnets.data.checks import write_pairs
 from kerasnets.data.duplicates import COMPARED, HASHED, find_pairs, fingerprint, looks
 
 
@@ -251,13 +251,11 @@ def test_arrays_are_searched(channels):
     dataset = from_arrays({"train": (pixels, np.array([0, 1, 0, 1]))}, ("a", "b"))
     (pair,) = check(dataset, channels).near
     assert (pair.first.index, pair.second.index) == (0, 3)
-    assert pair.describe(dataset.class_names).startswith(
-        "train, a: 'image 0' ~ train, b: 'image 3' (distance "
-    )
+    assert str(pair).startswith("train, a: 'image 0' ~ train, b: 'image 3' (distance ")
 
 
 def test_pairs_are_listed_and_drawn(tmp_path):
-    from kerasnets.data.pictures import MOST_PAIRS, save_near_duplicates
+    from kerasnets.data.pictures import MOST_PAIRS, save_pairs
 
     pixels = np.stack([np.asarray(photograph(seed % 30, 300, 48)) for seed in range(60)])
     pixels[30:, 0, 0] += 1
@@ -265,7 +263,7 @@ def test_pairs_are_listed_and_drawn(tmp_path):
     dataset = from_arrays({"train": (pixels, labels)}, ("$a", "b"), name="$x$")
     near = check(dataset).near
     assert len(near) == 30
-    write_near(tmp_path / "pairs.csv", near, dataset.class_names)
+    write_pairs(tmp_path / "pairs.csv", near, ("distance", "difference"))
     with (tmp_path / "pairs.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 30
@@ -273,7 +271,7 @@ def test_pairs_are_listed_and_drawn(tmp_path):
         "split", "class", "name", "other_split", "other_class", "other_name", "distance", "difference",
     ]  # fmt: skip
     assert (rows[0]["class"], rows[0]["other_class"]) == ("$a", "b")
-    save_near_duplicates(tmp_path / "pairs.png", dataset, near)
+    save_pairs(tmp_path / "pairs.png", dataset, near, "near duplicates")
     with Image.open(tmp_path / "pairs.png") as picture:
         # Two pairs beside each other.
         assert picture.height > MOST_PAIRS / 2 * 250

@@ -3,6 +3,7 @@
 import http.server
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import threading
@@ -10,12 +11,15 @@ import threading
 import pytest
 import yaml
 
+import kerasnets
 from kerasnets import UserError
 from kerasnets.cli.main import parse
 from kerasnets.deployment.plan import plan
+from kerasnets.serving import ServerConfig
 from kerasnets.serving.repository import read_models_config
 
 kubernetes_validate = pytest.importorskip("kubernetes_validate")
+DOCKER_ENTRY = ["python", "-m", "kerasnets.cli.main", "serve"]
 
 
 @pytest.fixture
@@ -25,6 +29,9 @@ def models(tmp_path) -> pathlib.Path:
         folder = tmp_path / "savedmodels" / name
         folder.mkdir(parents=True)
         (folder / "saved_model.pb").write_bytes(b"\0" * 2**20)
+        # What is no version, and what is in one beside the model.
+        for place in (folder, folder.parent):
+            (place / "README.md").write_text("# lenet5\n")
     return tmp_path / "savedmodels"
 
 
@@ -82,6 +89,54 @@ def test_compose_has_all_that_its_server_reads(models):
         models / name: f"/models/{name}" for name in ("lenet5", "res-net.18")
     }
     assert all(":latest" not in each["image"] for each in services.values())
+
+
+def served(arguments: list[str]) -> ServerConfig:
+    """What the embedded server makes of the arguments in its files."""
+    *command, subcommand = DOCKER_ENTRY
+    assert command == ["python", "-m", "kerasnets.cli.main"]
+    return parse([subcommand, "--host=0.0.0.0", *arguments]).server
+
+
+def test_the_embedded_server_is_built_and_asked_as_its_files_say(models):
+    folder = deploy(models, "--server", "embedded")
+    names = {path.name for path in folder.iterdir()}
+    compose = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+    service = compose["serving"]
+    assert (service["build"], service["image"]) == (".", f"kerasnets-serve:{kerasnets.__version__}")
+    assert (folder / "Dockerfile").is_file()
+    copied = re.findall(r"^(?:COPY|ADD) (\S+)", (folder / "Dockerfile").read_text(), re.M)
+    assert names == {*copied, "Dockerfile", "models.config", "prometheus.yml", "compose.yaml"}
+    config = served(service["command"])
+    assert config.config == pathlib.Path("/config/models.config")
+    (scraped,) = yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"]
+    ((asked,),) = (each["targets"] for each in scraped["static_configs"])
+    assert config.allowed_hosts == (asked.partition(":")[0],)
+    assert asked.endswith(f":{config.port}")
+    assert versions(folder) == versions(deploy(models, "--overwrite"))
+
+
+def test_the_image_runs_without_rights(models):
+    folder = deploy(models, "--server", "embedded", "--target", "kubernetes")
+    lines = (folder / "Dockerfile").read_text().replace("\\\n", "").splitlines()
+    found = dict(line.split(" ", 1) for line in lines if re.match("[A-Z]", line))
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim", found["FROM"])
+    assert json.loads(found["ENTRYPOINT"]) == [*DOCKER_ENTRY, "--host=0.0.0.0"]
+    assert served(json.loads(found["CMD"])).config == pathlib.Path("/config/models.config")
+    check = json.loads(found["HEALTHCHECK"].partition("CMD ")[2])
+    assert "/readyz" in check[-1]
+    compile(check[-1], "", "exec")
+    documents = list(yaml.safe_load_all((folder / "kubernetes.yaml").read_text()))
+    for document in documents:
+        kubernetes_validate.validate(document, "1.31", strict=True)
+    kinds = {document["kind"]: document for document in documents}
+    (container,) = kinds["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["securityContext"]["runAsNonRoot"]
+    assert f"{container['securityContext']['runAsUser']}:" in found["USER"]
+    assert served(container["args"]).allowed_hosts == ("*",)
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "rest"}
+    assert kinds["ConfigMap"]["data"].keys() == {"models.config"}
+    assert [port["name"] for port in kinds["Service"]["spec"]["ports"]] == ["rest"]
 
 
 def test_kubernetes_files_fit_the_schemas(models):
@@ -164,6 +219,10 @@ def test_the_probe_waits_for_every_model(models):
         (["lenet5", "--serving", "latest"], "--serving must be a release of tensorflow/serving"),
         (["lenet5", "--replicas", "0"], "--replicas must be at least 1. Received: 0"),
         (["lenet5", "--target", "swarm"], "invalid choice 'swarm'"),
+        (["lenet5", "--server", "flask"], "invalid choice 'flask'"),
+        (["lenet5", "--server", "embedded", "--serving", "2.21.0"], "--serving is a release of"),
+        (["lenet5", "--image", "x"], "--image goes with --server embedded"),
+        (["lenet5", "--server", "embedded", "--image", "a b"], "--image must be like"),
     ],
 )
 def test_what_cannot_be_deployed_is_refused(models, monkeypatch, flags, message):
@@ -179,4 +238,8 @@ def test_a_server_older_than_the_model_is_refused(models):
     (extras / "model.json").write_text(json.dumps({"versions": {"tensorflow": "2.30.1"}}))
     with pytest.raises(UserError, match=r"lenet5/3 was written by TensorFlow 2.30; .* --serving"):
         plan([models / "lenet5"])
-    assert plan([models / "lenet5"], serving="2.30.0").serving == "2.30.0"
+    assert plan([models / "lenet5"], serving="2.30.0").image == "tensorflow/serving:2.30.0"
+    with pytest.raises(
+        UserError, match=r"TensorFlow 2\..* installed here, is older. Install 2.30 or"
+    ):
+        plan([models / "lenet5"], server="embedded")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kerasnets import UserError
-from kerasnets.embedding import Embeddings, knn, linear_probe
+from kerasnets.embedding import Embeddings, knn, linear_probe, semantic_duplicates
 from kerasnets.embedding.probes import neighbours, parts
 from kerasnets.embedding.store import UNKNOWN
 
@@ -63,6 +63,77 @@ def test_neighbours_are_those_of_the_smallest_angle(rng):
     assert indices[:, 0].tolist() == [0, 1]
     np.testing.assert_array_equal(indices, np.argsort(-expected, axis=1)[:, :4])
     np.testing.assert_allclose(cosines, -np.sort(-expected, axis=1)[:, :4], atol=1e-6)
+
+
+@pytest.mark.needs("faiss")
+def test_faiss_and_scikit_learn_find_the_same(rng, monkeypatch):
+    embeddings = made(rng, 500)
+    embeddings.vectors[7] = 0  # no direction
+    by_faiss = neighbours(embeddings, embeddings.vectors[:40], 9)
+    monkeypatch.setattr("kerasnets.embedding.probes.installed", lambda _: False)
+    by_scikit_learn = neighbours(embeddings, embeddings.vectors[:40], 9)
+    # What is at a right angle to all has no neighbours.
+    rows = np.arange(40) != 7
+    for one, other in zip(by_faiss, by_scikit_learn, strict=True):
+        np.testing.assert_allclose(one[rows], other[rows], atol=1e-6)
+
+
+def test_semantic_duplicates_are_pairs_that_hold_groups_together(rng):
+    embeddings = made(rng)
+    own = embeddings.vectors
+    own[1], own[20] = own[0] * 3, own[0] + 0.01  # 1 is of the other class
+    own[6], own[46] = own[4], own[2]  # 46 is in the other split
+    own[50] = own[48] + [0, 0.04, *[0] * 6]
+    pairs = semantic_duplicates(embeddings, 0.9999)
+    places = [{(each.split, each.index) for each in (pair.first, pair.second)} for pair in pairs]
+    found = {frozenset(place): pair for place, pair in zip(places, pairs, strict=True)}
+    assert len(pairs) == 5
+    leak, plain = (
+        found[frozenset(each)]
+        for each in ([("train", 2), ("test", 16)], [("train", 4), ("train", 6)])
+    )
+    assert (leak.leaks, leak.disagrees) == (True, False)
+    assert str(plain).startswith("train, Häuser: 'photos/4.jpg' ~ train, Häuser: 'photos/6.jpg'")
+    # The group is held together by the pairs of two classes.
+    group = [pair for pair in pairs if pair.disagrees]
+    assert {(pair.first.index, pair.second.index) for pair in group} == {(0, 1), (1, 20)}
+    cosines = [pair.cosine for pair in pairs]
+    assert cosines == sorted(cosines, reverse=True)
+    assert cosines[0] == pytest.approx(1, abs=1e-6)
+    assert places[-1] == {("test", 18), ("test", 20)}
+    assert not semantic_duplicates(embeddings.take(np.arange(7, 48)), 0.9999)
+
+
+def test_probes_find_several_labels_and_numbers(rng, tmp_path):
+    vectors = rng.normal(size=(200, 6)).astype(np.float32)
+    splits = tuple("train" if index < 150 else "test" for index in range(200))
+    several = made(rng, 200)
+    for task, labels in (
+        ("multilabel", (vectors[:, :2] > 0).astype(np.float32)),
+        ("regression", (vectors @ np.arange(12).reshape(6, 2)).astype(np.float32) + 1000),
+    ):
+        found = Embeddings(
+            **{
+                **vars(several),
+                "vectors": vectors,
+                "labels": labels,
+                "splits": splits,
+                "task": task,
+            }
+        )
+        train, test = parts(found)
+        assert linear_probe(train, test) > 0.97
+        assert 0.6 < knn(train, test) < linear_probe(train, test)
+        for ending in ("npz", "parquet"):
+            found.save(tmp_path / f"{task}.{ending}")
+            again = Embeddings.load(tmp_path / f"{task}.{ending}")
+            np.testing.assert_array_equal(again.labels, labels)
+            assert again.task == task
+            assert again.class_of(3) == found.class_of(3)
+    two = Embeddings(
+        **{**vars(several), "labels": np.ones((200, 2), np.float32), "task": "multilabel"}
+    )
+    assert two.class_of(0) == "Häuser|rote Rosen"
 
 
 def test_probes_find_classes_that_are_there_and_none_that_are_not(rng):

@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import functools
+import random
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ PREPROCESSING = Preprocessing(size=(8, 8), resize=9, mean=(0.5,), std=(0.25,))
 
 def network(size=8, classes=7) -> keras.Model:
     """Takes any size: convolution, average, classifier."""
-    keras.utils.set_random_seed(1)
+    random.seed(1)
     images = keras.Input((size, size, 1))
     x = keras.layers.Conv2D(4, 3, activation="relu")(images)
     x = keras.layers.GlobalAveragePooling2D()(x)

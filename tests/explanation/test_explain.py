@@ -10,12 +10,13 @@ import kerasnets
 from kerasnets import Preprocessing, UserError
 from kerasnets.explanation import METHODS, Classifier
 from tests.explanation.test_cams import pooled_network
-from tests.models.test_registered import QUICK_BY_FAMILY, images, shallow, small
+from tests.models.families import every_network
+from tests.models.test_registered import images, shallow, small
 
 LAYER_METHODS = [name for name in METHODS if name.endswith("cam") or name.endswith("plus_plus")]
 
 
-@pytest.mark.parametrize("name", QUICK_BY_FAMILY)
+@pytest.mark.parametrize("name", every_network())
 def test_every_network_has_a_default_layer(name):
     model = shallow(name)
     maps = kerasnets.explain(model, images(model), class_index=1)

@@ -8,6 +8,8 @@ from kerasnets.data import evaluation_batches, load
 from kerasnets.export import Form, export_network, export_run
 from kerasnets.inputs import with_preprocessing
 
+# One process makes the exports, the tests of which come first, for both files.
+pytestmark = pytest.mark.xdist_group("exports")
 # What these formats give is taken by name, so another program finds it too.
 OUTPUTS = {"logits", "probabilities"}
 
@@ -40,8 +42,8 @@ def litert(version, pixels):
     return dtype, np.concatenate([answer["probabilities"] for answer in answers])
 
 
-def test_litert_answers_as_the_run(short_run, pixels, expected, tmp_path, capfd):
-    version = export_run(short_run, tmp_path / "litert", form=Form(format="litert"))
+def test_litert_answers_as_the_run(exported_run, pixels, expected, capfd):
+    version = exported_run(Form(format="litert"))
     assert capfd.readouterr() == ("", "")
     assert {path.name for path in version.iterdir()} == {
         "labels.txt",
@@ -54,8 +56,8 @@ def test_litert_answers_as_the_run(short_run, pixels, expected, tmp_path, capfd)
     assert described(version)["check"]["largest_relative_difference_of_logits"] <= 1e-4
 
 
-def test_int8_is_small_and_names_the_same_digits(short_run, pixels, expected, tmp_path, capfd):
-    version = export_run(short_run, tmp_path, form=Form(format="litert", quantize="int8"))
+def test_int8_is_small_and_names_the_same_digits(exported_run, pixels, expected, capfd):
+    version = exported_run(Form(format="litert", quantize="int8"))
     assert capfd.readouterr() == ("", "")
     dtype, found = litert(version, pixels)
     assert dtype == np.uint8
@@ -65,9 +67,9 @@ def test_int8_is_small_and_names_the_same_digits(short_run, pixels, expected, tm
     assert described(version)["check"]["inputs"] == 200
 
 
-def test_onnx_answers_as_the_run(short_run, pixels, expected, tmp_path):
+def test_onnx_answers_as_the_run(exported_run, pixels, expected):
     onnxruntime = pytest.importorskip("onnxruntime")
-    version = export_run(short_run, tmp_path, form=Form(format="onnx"))
+    version = exported_run(Form(format="onnx"))
     session = onnxruntime.InferenceSession(str(version / "model.onnx"))
     assert {output.name for output in session.get_outputs()} == OUTPUTS
     found = session.run(["probabilities"], {"images": pixels.numpy().astype("float32")})[0]
@@ -76,11 +78,11 @@ def test_onnx_answers_as_the_run(short_run, pixels, expected, tmp_path):
 
 
 def test_onnx_int8_is_small_and_names_the_same_digits(
-    short_run, pixels, expected, tmp_path, capfd, caplog
+    exported_run, pixels, expected, capfd, caplog
 ):
     onnxruntime = pytest.importorskip("onnxruntime")
     form = Form(format="onnx", quantize="int8")
-    version = export_run(short_run, tmp_path, form=form)
+    version = exported_run(form)
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
     session = onnxruntime.InferenceSession(str(version / "model.onnx"))

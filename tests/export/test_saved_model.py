@@ -1,5 +1,7 @@
 import json
 import pathlib
+import re
+import shlex
 import subprocess
 import sys
 
@@ -12,9 +14,10 @@ from PIL import Image
 import kerasnets
 from kerasnets import UserError
 from kerasnets.cli.commands.export import Export
+from kerasnets.cli.main import parse
 from kerasnets.data.images import decode, fit
 from kerasnets.explanation import layer_maps
-from kerasnets.export import Form, classifier, export, export_network, export_run
+from kerasnets.export import Form, classifier, export, export_network
 from kerasnets.export.versions import numbered, prune, versions, write_version
 from kerasnets.export.writer import in_form
 from kerasnets.inputs import with_preprocessing
@@ -26,8 +29,8 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
-def exported(short_run, tmp_path_factory):
-    return export_run(short_run, tmp_path_factory.mktemp("savedmodels") / "lenet5_modern")
+def exported(exported_run):
+    return exported_run()
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +102,18 @@ def test_extras_say_what_it_is(exported, short_run):
     assert description["format"] == "savedmodel"
     assert description["check"]["largest_difference_of_probabilities"] <= 1e-4
     assert set(description["versions"]) == {"kerasnets", "keras", "tensorflow", "numpy"}
+
+
+def test_the_readme_tells_the_signatures_and_the_next_commands(exported):
+    text = (exported / "README.md").read_text()
+    assert "| `images` | `images` uint8 (N, any, any, 3) |" in text
+    assert "`logits` float32 (N, 10) |" in text
+    loaded = tf.saved_model.load(exported).signatures
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.M)) == set(loaded)
+    lines = [line for line in text.splitlines() if line.startswith("kerasnets ")]
+    assert [line.split()[1] for line in lines] == ["predict", "evaluate", "serve", "deploy"]
+    for line in lines:
+        assert parse(shlex.split(line, comments=True)[1:])
 
 
 def test_versions_count_up_and_old_ones_go(small, tmp_path):

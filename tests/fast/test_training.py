@@ -1,5 +1,7 @@
 """Networks that compute a training step in the place of others."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ def agree(make) -> tuple[list[str], list[str]]:
     """Checks a step of a network against that of its faster form; their operations."""
     results = []
     for fast in (("none",), ("auto",)):
-        keras.utils.set_random_seed(0)
+        random.seed(0)
         network = make()
         model = faster(network, purpose="training", device="cpu", fast=fast)
         values, operations = step(model, network.trainable_variables)

@@ -10,7 +10,8 @@ import kerasnets
 from kerasnets import UserError, figures
 from kerasnets.explanation.graph import named
 from kerasnets.figures.boxes import theoretical_field
-from tests.models.test_registered import QUICK_BY_FAMILY, images, shallow, small
+from tests.models.families import every_network
+from tests.models.test_registered import images, shallow, small
 
 
 def field(name: str, layer: str):
@@ -108,7 +109,7 @@ def test_every_network_has_a_field(name):
     assert min(found.size) >= 1
 
 
-@pytest.mark.parametrize("name", QUICK_BY_FAMILY)
+@pytest.mark.parametrize("name", every_network())
 def test_one_of_each_family(name):
     model = shallow(name)
     if name == "resnet1001_v2_cifar":

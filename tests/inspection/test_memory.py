@@ -44,7 +44,9 @@ print(estimate * count, resident("VmHWM") - before)
     ("name", "options", "mib"),
     [
         ("resnet20_cifar", "{}", 150),
-        ("vgg11", '{"width": 0.25, "input_shape": [96, 96, 3]}', 150),
+        pytest.param(
+            *("vgg11", '{"width": 0.25, "input_shape": [96, 96, 3]}', 150), marks=pytest.mark.slow
+        ),
         # What does not grow with the batch, some 100 MiB, weighs little beside these.
         pytest.param("densenet121", '{"input_shape": [128, 128, 3]}', 600, marks=pytest.mark.slow),
         pytest.param("googlenet", "{}", 600, marks=pytest.mark.slow),

@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 import pytest
+import tensorflow as tf
 
 from kerasnets import data
 from kerasnets.lab.catalogue import experiment, names
@@ -28,6 +29,20 @@ def few():
     return "few"
 
 
+# Of more steps than two, or of many predictions.
+LONGER = {"deletion", "reordering", "transfer-depth"}
+
+
+@pytest.fixture
+def eagerly(name):
+    """To trace a graph takes longer than two steps without one."""
+    tf.config.run_functions_eagerly(name not in LONGER)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config")
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("name", TRAINED)
 def test_measures_what_its_claims_and_its_figure_name(name, few, tmp_path):
     own = experiment(name)

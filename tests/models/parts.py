@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import random
 import re
 from collections.abc import Iterator
 from unittest import mock
@@ -92,7 +93,7 @@ def shape_of(model: keras.Model, layer: str) -> tuple[int, int, int]:
 
 def check_drop_path(name: str, blocks: int, **options) -> None:
     """Asserts that a network's residuals are dropped at rates that grow linearly, in training."""
-    keras.utils.set_random_seed(0)
+    random.seed(0)
     model = kerasnets.build(name, **options)
     dropping = kerasnets.build(name, drop_path_rate=0.5, **options)
     _copy_weights(model, dropping)

@@ -1,6 +1,7 @@
 """AlexNet: its table, its forms, its initial weights, and torchvision's logits."""
 
 import math
+import random
 
 import keras
 import numpy as np
@@ -60,10 +61,10 @@ def test_paddings_of_conv1() -> None:
 
 
 def test_initial_weights_are_the_papers() -> None:
-    model = kerasnets.build("alexnet")
+    model = kerasnets.build("alexnet", width=0.5)
     for layer in model.layers:
         if layer.weights:
-            # At least 35,000 draws: the error of the deviation is below 0.5 %.
+            # At least 17,000 draws: the error of the deviation is below 0.6 %.
             assert np.std(layer.kernel) == pytest.approx(0.01, rel=0.02)
             assert abs(np.mean(layer.kernel)) < 2e-4
             ones = layer.name in ("conv2", "conv4", "conv5", "fc6", "fc7")
@@ -114,11 +115,11 @@ def test_place_of_dropout(name: str, before_fc6: str) -> None:
 def test_trains_at_other_widths(width: float) -> None:
     # He's initial weights, since the paper's are made for its width; Adam, whose steps do not
     # vanish beside biases of one where gradients are small.
-    keras.utils.set_random_seed(0)
+    random.seed(0)
     options = {"width": width, "kernel_initializer": "he_normal", "dropout": 0.0}
     model = kerasnets.build("alexnet", input_shape=(99, 99, 3), classes=3, **options)
     before = model.get_weights()
-    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    model.compile("adam", "sparse_categorical_crossentropy", run_eagerly=True)
     images = np.random.default_rng(0).standard_normal((2, 99, 99, 3))
     model.train_on_batch(images, np.array([0, 2]))
     for variable, old in zip(model.weights, before, strict=True):

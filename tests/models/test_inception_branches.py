@@ -1,3 +1,5 @@
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import tensorflow as tf
 import kerasnets
 from kerasnets.models.blocks import Style
 from kerasnets.models.inception_branches import average_pool_branch, branch, fork
+from tests.slow import slow_except
 
 # The smallest square images: on the 17x17 map from v3 on, a valid 5x5 convolution follows pooling.
 SMALLEST = {
@@ -57,9 +60,12 @@ def test_average_pooling_divides_by_what_it_counts(option):
     np.testing.assert_allclose(keras.Model(images, y)(x)[0, ..., 0], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "size"), SMALLEST.items())
+# The others are made of the blocks and the classifier of v3, or have GoogLeNet's twice.
+@pytest.mark.parametrize(
+    ("name", "size"), slow_except(("googlenet", "inception_v3"), SMALLEST.items())
+)
 def test_every_weight_learns_from_one_step_with_auxiliary_classifiers(name, size):
-    keras.utils.set_random_seed(0)
+    random.seed(0)
     model = kerasnets.build(
         name,
         input_shape=(size, size, 3),

@@ -9,6 +9,7 @@ from kerasnets.registry import registration
 from tests.golden import golden_images, golden_logits, golden_state
 from tests.models.keras_applications import copy_weights, largest_difference, randomize
 from tests.models.parts import all_params, multiply_adds, shape_of, trainable
+from tests.slow import slow_except
 
 # Block: height and width, channels, trainable parameters.
 BLOCKS = {
@@ -114,7 +115,7 @@ def test_average_pooling_counts_padding_where_told_to():
             assert np.asarray(pool(x))[0, 0, 3, 0] == pytest.approx(edge)
 
 
-@pytest.mark.parametrize(("size", "include_top"), [(299, True), (107, False)])
+@pytest.mark.parametrize(("size", "include_top"), slow_except([107], [(299, True), (107, False)]))
 def test_keras_applications_agree(size, include_top):
     options = {"input_shape": (size, size, 3), "include_top": include_top}
     if include_top:

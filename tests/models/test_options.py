@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -13,9 +15,9 @@ from kerasnets.layers import Rematerialize, StochasticDepth
 from kerasnets.models.build import unweighted
 from kerasnets.registry import registration
 from tests.models import parts
+from tests.models.families import NAMES, every_network
 from tests.models.test_registered import images, shallow
 
-NAMES = kerasnets.list_models()
 OPTIONS = {
     "dropout": 0.3,
     "activation": "prelu",
@@ -25,12 +27,6 @@ OPTIONS = {
     "stem": "small",
     "remat": True,
 }
-# The smallest network of each family; Inception v4 is made of the parts of v3.
-QUICK = {
-    kerasnets.info(name).family: name
-    for name in sorted(NAMES, key=lambda name: -kerasnets.info(name).multiply_adds)
-    if name != "inception_v4"
-}.values()
 RESIDUAL = {"resnet", "resnet_v2", "resnet_cifar", "resnet_v2_cifar", "stochastic_depth"}
 RESIDUAL |= {"inception_resnet", "shufflenet"}
 FOR_LARGE_IMAGES = {"alexnet", "densenet", "googlenet", "inception_v2", "inception_v3"}
@@ -61,13 +57,10 @@ def test_what_cannot_be_is_refused_with_the_reason(name):
             kerasnets.build(name, **{option: OPTIONS[option]})
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in NAMES],
-)
+@pytest.mark.parametrize("name", every_network())
 def test_what_can_be_is_built_and_trains(name):
     options = {key: value for key, value in OPTIONS.items() if key not in refused(name)}
-    keras.utils.set_random_seed(0)
+    random.seed(0)
     model = shallow.__wrapped__(name, **options)
     with parts.fewer_blocks(name):
         for option in options:

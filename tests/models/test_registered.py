@@ -20,42 +20,14 @@ from kerasnets.models.resnet_cifar import resnet_cifar
 from kerasnets.private import variables_without_values
 from kerasnets.registry import registration
 from tests.docs.pages import generate
+from tests.models.families import NAMES, SMALLEST, every_network
 from tests.models.parts import DEPTHS, TABLES, fewer_blocks
+from tests.slow import slow_except
 
-NAMES = kerasnets.list_models()
-# One process tests all of a network, and builds it once.
-BY_NETWORK = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES]
-# Deeper ones of a family, which repeat the blocks of those that are left: in `make trials`.
-DEEPER = {
-    *("densenet100_k12_cifar", "densenet100_k24_cifar", "densenet_bc190_k40_cifar"),
-    *("densenet161", "densenet169", "densenet201", "densenet264", "densenet_bc250_k24_cifar"),
-    *("plain32_cifar", "plain34", "plain44_cifar", "plain56_cifar"),
-    *("resnet32_cifar", "resnet34", "resnet34_v2", "resnet44_cifar", "resnet56_cifar"),
-    *("resnet101", "resnet101_v1_5", "resnet101_v2", "resnet110_cifar", "resnet1001_v2_cifar"),
-    *("resnet1202_cifar", "resnet152", "resnet152_v1_5", "resnet152_v2", "resnet200_v2"),
-    *("vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
-}
-HUGE = {"resnet1001_v2_cifar", "resnet1202_cifar"}
-SHALLOW_BY_NETWORK = [
-    pytest.param(*each.values, marks=[*each.marks, pytest.mark.slow]) if name in DEEPER else each
-    for name, each in zip(NAMES, BY_NETWORK, strict=True)
-]
-# The smallest of each family, whose builders do the same at any depth; the others in `make trials`.
-BY_COST = sorted(NAMES, key=lambda name: kerasnets.info(name).multiply_adds, reverse=True)
-SMALLEST = {kerasnets.info(name).family: name for name in BY_COST}.values()
-ONE_BY_FAMILY = [
-    pytest.param(
-        *each.values, marks=each.marks if name in SMALLEST else [*each.marks, pytest.mark.slow]
-    )
-    for name, each in zip(NAMES, BY_NETWORK, strict=True)
-]
-# Inception v4 is made of the parts of v3.
-QUICK_BY_FAMILY = [
-    pytest.param(*each.values, marks=[*each.marks, pytest.mark.slow])
-    if name == "inception_v4"
-    else each
-    for name, each in zip(NAMES, ONE_BY_FAMILY, strict=True)
-]
+# Whose blocks are of another kind than those of the smallest of their families.
+OTHER_BLOCKS = ("alexnet", "googlenet", "highway19", "lenet5_modern", "resnet50", "densenet121")
+# The tests of docs/ build the networks of the papers' tables anyhow.
+COUNTED = {*SMALLEST, *(table.get("network", name) for name, table in generate.tables().items())}
 # Where 32 pixels are too few; to find out takes seconds.
 SMALLEST_SIDES = {"googlenet": 47, "inception_v3": 75, "inception_v4": 75} | dict.fromkeys(
     ("inception_resnet_v1", "inception_resnet_v2"), 75
@@ -91,10 +63,7 @@ def images(model: keras.Model, count: int = 2) -> np.ndarray:
     return rng.standard_normal((count, *model.input_shape[1:])).astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] if name in HUGE else []) for name in NAMES],
-)
+@pytest.mark.parametrize("name", slow_except(COUNTED, NAMES))
 @pytest.mark.xdist_group("docs")  # whose tests need the same tables
 def test_counts_are_the_references(name):
     info = kerasnets.info(name)
@@ -110,7 +79,7 @@ def test_counts_are_the_references(name):
     assert sides == sorted(sides, reverse=True)
 
 
-@pytest.mark.parametrize("name", BY_NETWORK)
+@pytest.mark.parametrize("name", NAMES)
 def test_head_layers_are_the_classifiers(name):
     features = keras.Input((2, 2, 4))
     entry = registration(name)
@@ -119,7 +88,7 @@ def test_head_layers_are_the_classifiers(name):
     assert tuple(layer.name for layer in head.layers if layer.weights) == entry.head_layers
 
 
-@pytest.mark.parametrize("name", ONE_BY_FAMILY)
+@pytest.mark.parametrize("name", every_network())
 def test_a_builder_called_alone_gives_what_build_gives(name):
     entry = registration(name)
     images = keras.Input(entry.info.input_shape, name="images")
@@ -154,7 +123,7 @@ def test_a_style_reaches_the_layers_of_a_builder_and_no_other():
     assert again.get_layer("stem_conv_act").activation is keras.activations.relu
 
 
-@pytest.mark.parametrize("name", SHALLOW_BY_NETWORK)
+@pytest.mark.parametrize("name", every_network([*SMALLEST, *OTHER_BLOCKS]))
 def test_a_training_step_reaches_every_weight(name):
     check_step(shallow(name, **EVERY_BLOCK.get(name, {})))
 
@@ -182,7 +151,7 @@ def check_step(model):
         assert np.any(values != 0), variable.path
 
 
-@pytest.mark.parametrize("name", QUICK_BY_FAMILY)
+@pytest.mark.parametrize("name", every_network())
 def test_saves_and_loads(name, tmp_path):
     model = shallow(name)
     model.save(tmp_path / "model.keras")
@@ -192,7 +161,7 @@ def test_saves_and_loads(name, tmp_path):
     assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
 
 
-@pytest.mark.parametrize("name", QUICK_BY_FAMILY)
+@pytest.mark.parametrize("name", every_network())
 def test_runs_in_mixed_precision(name):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

@@ -19,6 +19,7 @@ from tests.models.parts import (
     shape_of,
     trainable,
 )
+from tests.slow import slow_except
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +34,15 @@ def resnet50_v1_5():
 
 @pytest.mark.parametrize(
     ("name", "blocks", "channels", "last"),
-    [
-        ("resnet18", (2, 2, 2, 2), (64, 128, 256, 512), "_act"),
-        ("resnet34", (3, 4, 6, 3), (64, 128, 256, 512), "_act"),
-        ("resnet101_v1_5", (3, 4, 23, 3), (256, 512, 1024, 2048), "_act"),
-        ("plain34", (3, 4, 6, 3), (64, 128, 256, 512), "_conv2_act"),
-    ],
+    slow_except(
+        ("resnet18", "plain34"),
+        [
+            ("resnet18", (2, 2, 2, 2), (64, 128, 256, 512), "_act"),
+            ("resnet34", (3, 4, 6, 3), (64, 128, 256, 512), "_act"),
+            ("resnet101_v1_5", (3, 4, 23, 3), (256, 512, 1024, 2048), "_act"),
+            ("plain34", (3, 4, 6, 3), (64, 128, 256, 512), "_conv2_act"),
+        ],
+    ),
 )
 def test_stages_are_those_of_table_1(name, blocks, channels, last):
     model = unweighted(name, include_top=False)
@@ -80,17 +84,20 @@ def test_v1_and_v1_5_differ_in_the_place_of_the_stride_alone(resnet50, resnet50_
 
 @pytest.mark.parametrize(
     ("name", "options", "count"),
-    [
-        ("resnet18", {"shortcut": "zero_pad"}, 11_515_688),
-        ("resnet18", {"shortcut": "project_all"}, 12_043_816),
-        ("resnet34", {"shortcut": "zero_pad"}, 21_623_848),
-        ("resnet34", {"shortcut": "project_all"}, 22_716_840),
-        ("resnet18", {"classes": 10}, 11_181_642),
-        ("resnet50", {"classes": 10}, 23_528_522),
-        # 3x3 instead of 7x7.
-        ("resnet18", {"stem": "small"}, 11_689_512 - (49 - 9) * 3 * 64),
-        ("resnet18", {"drop_path_rate": 0.2, "zero_gamma": True}, 11_689_512),
-    ],
+    slow_except(
+        ("resnet18", "resnet50"),
+        [
+            ("resnet18", {"shortcut": "zero_pad"}, 11_515_688),
+            ("resnet18", {"shortcut": "project_all"}, 12_043_816),
+            ("resnet34", {"shortcut": "zero_pad"}, 21_623_848),
+            ("resnet34", {"shortcut": "project_all"}, 22_716_840),
+            ("resnet18", {"classes": 10}, 11_181_642),
+            ("resnet50", {"classes": 10}, 23_528_522),
+            # 3x3 instead of 7x7.
+            ("resnet18", {"stem": "small"}, 11_689_512 - (49 - 9) * 3 * 64),
+            ("resnet18", {"drop_path_rate": 0.2, "zero_gamma": True}, 11_689_512),
+        ],
+    ),
 )
 def test_parameters_of_the_options(name, options, count):
     assert all_params(unweighted(name, input_shape=(64, 64, 3), **options))[0] == count
@@ -109,12 +116,16 @@ def test_small_stem_keeps_small_images_large():
     assert sides == [32, 16, 8, 4]
 
 
-@pytest.mark.parametrize(("name", "blocks"), [("resnet18", 8), ("resnet50_v1_5", 16)])
+@pytest.mark.parametrize(
+    ("name", "blocks"), slow_except(["resnet18"], [("resnet18", 8), ("resnet50_v1_5", 16)])
+)
 def test_drop_path_grows_linearly_and_leaves_inference_alone(name, blocks):
     check_drop_path(name, blocks, input_shape=(32, 32, 3), stem="small", width=0.125)
 
 
-@pytest.mark.parametrize(("name", "blocks"), [("resnet18", 8), ("resnet50", 16)])
+@pytest.mark.parametrize(
+    ("name", "blocks"), slow_except(["resnet18"], [("resnet18", 8), ("resnet50", 16)])
+)
 def test_rematerialisation_changes_no_gradient(name, blocks):
     check_remat(name, blocks, input_shape=(32, 32, 3), stem="small", width=0.125, classes=10)
 

@@ -19,6 +19,7 @@ from tests.models.parts import (
     shape_of,
     trainable,
 )
+from tests.slow import slow_except
 
 STAGES = ("stage1", "stage2", "stage3", "stage4")
 
@@ -30,10 +31,13 @@ def resnet50_v2():
 
 @pytest.mark.parametrize(
     ("name", "blocks", "channels"),
-    [
-        ("resnet34_v2", (3, 4, 6), (64, 128, 256, 512)),
-        ("resnet200_v2", (3, 24, 36), (256, 512, 1024, 2048)),
-    ],
+    slow_except(
+        ["resnet34_v2"],
+        [
+            ("resnet34_v2", (3, 4, 6), (64, 128, 256, 512)),
+            ("resnet200_v2", (3, 24, 36), (256, 512, 1024, 2048)),
+        ],
+    ),
 )
 def test_stages_have_the_sizes_of_v1(name, blocks, channels):
     model = unweighted(name, include_top=False)
@@ -90,11 +94,14 @@ def test_stride_of_bottlenecks_is_that_of_the_first_3x3(resnet50_v2):
 
 @pytest.mark.parametrize(
     ("name", "params", "costs"),
-    [
-        ("resnet50_v2", (25_568_360, 45_440), 3_482_255_360),
-        ("resnet101_v2", (44_577_896, 97_664), 7_194_476_544),
-        ("resnet152_v2", (60_236_904, 143_744), 10_906_697_728),
-    ],
+    slow_except(
+        ["resnet50_v2"],
+        [
+            ("resnet50_v2", (25_568_360, 45_440), 3_482_255_360),
+            ("resnet101_v2", (44_577_896, 97_664), 7_194_476_544),
+            ("resnet152_v2", (60_236_904, 143_744), 10_906_697_728),
+        ],
+    ),
 )
 def test_keras_form_has_the_counts_of_keras_applications(name, params, costs):
     model = unweighted(name, form="keras")

@@ -8,17 +8,14 @@ import time
 
 import pytest
 
-from kerasnets.export import Form, export_run
+from kerasnets.export import Form
 from tests.conftest import ROOT
 from tests.prediction.made import photographs
 
 
-@pytest.fixture(scope="module")
-def models(short_run, tmp_path_factory):
-    root = tmp_path_factory.mktemp("models")
-    export_run(short_run, root / "litert", form=Form(format="litert"))
-    export_run(short_run, root / "savedmodel")
-    return root
+@pytest.fixture
+def litert(exported_run):
+    return exported_run(Form(format="litert"))
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +58,11 @@ def test_overwrite_removes_nothing_before_there_is_a_model(photos, tmp_path):
         pytest.param("savedmodel", "csv", marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_process_goes_on_to_the_same_bytes(kind, ending, models, photos, tmp_path):
+def test_a_killed_process_goes_on_to_the_same_bytes(kind, ending, exported_run, photos, tmp_path):
+    model = exported_run(Form(format=kind))
     whole, path = tmp_path / f"whole.{ending}", tmp_path / f"answers.{ending}"
-    finished(models / kind, photos, "--out", whole)
-    process = command(models / kind, photos, "--out", path)
+    finished(model, photos, "--out", whole)
+    process = command(model, photos, "--out", path)
     progress = tmp_path / f"answers.{ending}.progress"
     deadline = time.monotonic() + 60
     while not progress.exists() and time.monotonic() < deadline and process.poll() is None:
@@ -74,7 +72,7 @@ def test_a_killed_process_goes_on_to_the_same_bytes(kind, ending, models, photos
     assert process.returncode == -signal.SIGKILL
     assert progress.exists()
     assert not path.exists()
-    said = finished(models / kind, photos, "--out", path, "--resume")
+    said = finished(model, photos, "--out", path, "--resume")
     assert f"Written to {path}: 6,237 answers; 63 bad files are in {path}.bad.csv." in said
     assert path.read_bytes() == whole.read_bytes()
     bad = [(tmp_path / f"{each.name}.bad.csv").read_bytes() for each in (path, whole)]
@@ -83,26 +81,26 @@ def test_a_killed_process_goes_on_to_the_same_bytes(kind, ending, models, photos
         *(f"{name}.{ending}" for name in ("whole", "answers")),
         *(f"{name}.{ending}.bad.csv" for name in ("whole", "answers")),
     }
-    assert f"{path} is complete." in finished(models / kind, photos, "--out", path, "--resume")
+    assert f"{path} is complete." in finished(model, photos, "--out", path, "--resume")
 
 
-def test_machines_share_the_work(models, photos, tmp_path, kerasnets_command):
+def test_machines_share_the_work(litert, photos, tmp_path, kerasnets_command):
     whole, path = tmp_path / "whole.jsonl", tmp_path / "answers.jsonl"
-    finished(models / "litert", photos / "some", "--out", whole)
+    finished(litert, photos / "some", "--out", whole)
     for index in (1, 2):
-        finished(models / "litert", photos / "some", "--out", path, "--shard", f"{index}/2")
+        finished(litert, photos / "some", "--out", path, "--shard", f"{index}/2")
     result = kerasnets_command("merge", path)
     assert result.stdout == f"Written to {path}: 297 answers, 3 bad files.\n"
     assert path.read_bytes() == whole.read_bytes()
 
 
-def test_only_one_process_writes_a_file(models, photos, tmp_path):
+def test_only_one_process_writes_a_file(litert, photos, tmp_path):
     path = tmp_path / "answers.csv"
     # It waits for names until the other process has ended.
-    first = command(models / "litert", "-", "--out", path, stdin=subprocess.PIPE)
+    first = command(litert, "-", "--out", path, stdin=subprocess.PIPE)
     while not (tmp_path / ".answers.csv.lock").exists() and first.poll() is None:
         time.sleep(0.005)
-    second = command(models / "litert", photos / "some", "--out", path, "--resume")
+    second = command(litert, photos / "some", "--out", path, "--resume")
     assert f"Another process writes '{path}'." in second.communicate()[1]
     assert second.returncode == 2
     first.communicate(str(next((photos / "some").iterdir())))

@@ -13,21 +13,23 @@ from PIL import Image
 
 from kerasnets import UserError
 from kerasnets.cli import main as command_line
-from kerasnets.export import Form, export_run
+from kerasnets.export import Form
 from kerasnets.prediction import open_model, predict
 from tests.conftest import ROOT
 
+# One process makes the exports, the tests of which come first, for both files.
+pytestmark = pytest.mark.xdist_group("exports")
 KINDS = {"litert": "model.tflite", "onnx": "model.onnx"}
 
 
 @pytest.fixture(scope="module")
-def exports(short_run, tmp_path_factory):
+def exports(exported_run, tmp_path_factory):
     """The folder of versions of each format and precision."""
     root = tmp_path_factory.mktemp("exports")
     for kind in KINDS:
         for quantize in ("none", "int8"):
-            form = Form(format=kind, quantize=quantize)
-            export_run(short_run, root / f"{kind}-{quantize}", form=form)
+            made = exported_run(Form(format=kind, quantize=quantize))
+            shutil.copytree(made.parent, root / f"{kind}-{quantize}")
     return root
 
 

@@ -60,11 +60,9 @@ def test_a_probability_of_zero_is_no_infinite_loss(dataset):
     assert np.isfinite(measured(Sure(), split, names).loss)
 
 
-def test_an_export_is_measured_as_the_network_was(short_run, tmp_path, capsys):
-    from kerasnets.export import export_run
-
+def test_an_export_is_measured_as_the_network_was(short_run, exported_run, tmp_path, capsys):
     expected = short_run.metrics()
-    version = export_run(short_run, tmp_path / "models")
+    version = exported_run()
     folder = tmp_path / "figures"
     command_line.main(["evaluate", str(version.parent), "--out", str(folder)])
     first, second, _ = capsys.readouterr().out.splitlines()

@@ -8,15 +8,14 @@ from PIL import Image
 from kerasnets import UserError
 from kerasnets.cli.main import parse
 from kerasnets.embedding import Embeddings
-from kerasnets.export import export_run
 from kerasnets.prediction import predict
 from tests.serving.saved_models import half_plus
 
 
 @pytest.fixture(scope="module")
-def exported(short_run, tmp_path_factory):
+def exported(exported_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("savedmodels") / "lenet5_modern"
-    return shutil.copytree(export_run(short_run, folder), folder / "2")
+    return shutil.copytree(exported_run(), folder / "2")
 
 
 @pytest.fixture

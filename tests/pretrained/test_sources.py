@@ -18,16 +18,18 @@ from kerasnets.weights import save_weights
 ROWS = [(name, row) for name in kerasnets.list_models() for row in kerasnets.info(name).weights]
 
 
-@pytest.mark.parametrize(("name", "row"), ROWS, ids=lambda value: getattr(value, "tag", value))
-def test_rows_are_complete(name, row):
-    assert re.fullmatch(r"https://\S+/[\w.-]+|hf:timm/[\w.]+/model\.safetensors", row.location)
-    assert re.fullmatch(r"(md5:[0-9a-f]{32}|sha256:[0-9a-f]{8})?", row.checksum)
-    if row.project in ("torchvision", "akamaster"):
-        assert row.checksum.removeprefix("sha256:") in row.location
-    assert 50 < row.top1 < (row.top5 or 100) < 100.1
-    assert row.layout in registration(name).layouts
-    assert row.preprocessing.size == kerasnets.info(name).input_shape[:2]
-    assert row.preprocessing.resize_to >= row.preprocessing.size[0]
+def test_rows_are_complete():
+    for name, row in ROWS:
+        where = f"{name} {row.tag}"
+        place = r"https://\S+/[\w.-]+|hf:timm/[\w.]+/model\.safetensors"
+        assert re.fullmatch(place, row.location), where
+        assert re.fullmatch(r"(md5:[0-9a-f]{32}|sha256:[0-9a-f]{8})?", row.checksum), where
+        if row.project in ("torchvision", "akamaster"):
+            assert row.checksum.removeprefix("sha256:") in row.location, where
+        assert 50 < row.top1 < (row.top5 or 100) < 100.1, where
+        assert row.layout in registration(name).layouts, where
+        assert row.preprocessing.size == kerasnets.info(name).input_shape[:2], where
+        assert row.preprocessing.resize_to >= row.preprocessing.size[0], where
 
 
 def test_every_row_belongs_to_a_network():

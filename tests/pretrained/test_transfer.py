@@ -4,6 +4,7 @@ import pytest
 
 import kerasnets
 from kerasnets import UserError
+from kerasnets.models.build import unweighted
 from kerasnets.weights import save_weights
 from tests.models.parts import all_params
 
@@ -68,7 +69,8 @@ def test_freeze_keeps_weights_and_statistics_up_to_a_stage(resnet20):
     trained = {layer.name.split("_")[0] for layer in resnet20.layers if layer.trainable_weights}
     assert trained == {"stage3", "logits"}
     before = {layer.name: layer.get_weights() for layer in resnet20.layers}
-    resnet20.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    resnet20.compile("sgd", loss, run_eagerly=True)
     resnet20.train_on_batch(images(32, count=4), np.arange(4))
     changed = {
         layer.name.split("_")[0]
@@ -121,7 +123,7 @@ def twice(model):
 @pytest.mark.parametrize("wrapped", [in_front, between, twice])
 @pytest.mark.parametrize("until", ["stage2", "stage3_block1", "stem_conv", "resnet20_cifar"])
 def test_freeze_finds_the_network_inside_another_model(wrapped, until):
-    plain, inner = (kerasnets.build("resnet20_cifar", width=0.25) for _ in range(2))
+    plain, inner = (unweighted("resnet20_cifar", width=0.25) for _ in range(2))
     kerasnets.freeze(plain, until="logits" if until == "resnet20_cifar" else until)
     model = wrapped(inner)
     kerasnets.freeze(model, until=until)

@@ -154,6 +154,18 @@ def described(name: str, data: bytes) -> dict:
     return {"type": "file", "path": name, "size": len(data), "oid": oid}
 
 
+def environment(hub: http.server.ThreadingHTTPServer, home: object) -> dict[str, str]:
+    """What makes the stand-in the hub of a process that keeps its downloads in a folder."""
+    return {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(home),
+        "HF_TOKEN": TOKEN,
+        # Its own protocol for large files has servers of its own.
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+
+
 @pytest.fixture(scope="module")
 def hub() -> Iterator[http.server.ThreadingHTTPServer]:
     """The stand-in; ``repositories`` holds the files by repository, ``url`` is its address."""

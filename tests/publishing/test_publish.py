@@ -15,7 +15,7 @@ from kerasnets.cli.main import parse
 from kerasnets.prediction import predict
 from kerasnets.publishing import Publication, write_folder
 from kerasnets.publishing.folder import without_paths
-from tests.publishing.hub import TOKEN, hub
+from tests.publishing.hub import environment, hub
 
 assert hub  # a fixture
 
@@ -24,15 +24,7 @@ assert hub  # a fixture
 def command(hub, kerasnets_command, tmp_path_factory):
     """The command line, for which the stand-in is the hub."""
     monkeypatch = pytest.MonkeyPatch()
-    home = tmp_path_factory.mktemp("hub")
-    for name, value in {
-        "HF_ENDPOINT": hub.url,
-        "HF_HOME": str(home),
-        "HF_TOKEN": TOKEN,
-        # Its own protocol for large files has servers of its own.
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }.items():
+    for name, value in environment(hub, tmp_path_factory.mktemp("hub")).items():
         monkeypatch.setenv(name, value)
     yield kerasnets_command
     monkeypatch.undo()
@@ -161,6 +153,8 @@ def test_a_dry_run_writes_the_exports_too(short_run, tmp_path):
     assert not any("versions" in name for name in names)
     card = (tmp_path / "dry" / "README.md").read_text()
     assert "`savedmodel/` is a SavedModel" in card
+    assert "| `serving_default` | `image_bytes` string (N) |" in card
+    assert not (tmp_path / "dry" / "savedmodel" / "README.md").exists()
     assert Run.load(tmp_path / "dry").class_names == short_run.class_names
     with pytest.raises(UserError, match="is there already and not empty"):
         write_folder(publication, tmp_path / "dry")

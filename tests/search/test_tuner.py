@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import os
 import pathlib
 import shlex
@@ -17,11 +18,13 @@ from kerasnets import Run, TrainConfig, UserError, recipe
 from kerasnets.cli.main import parse
 from kerasnets.runs.history import read_history
 from kerasnets.search import study as study_module
-from kerasnets.search.report import best_command, leaders, write_study
+from kerasnets.search.report import best_command, header, leaders, write_study
 from kerasnets.search.space import Parameter, Space
 from kerasnets.search.study import ATTEMPTS, RUN, Study
 from kerasnets.search.tuner import tune
+from tests.conftest import nothing_drawn
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 ROOT = pathlib.Path(__file__).parent.parent.parent
 CONFIG = TrainConfig(model="lenet5_modern", recipe=recipe("digits", epochs=1))
 RATES = Space({"learning_rate": Parameter(low=1e-4, high=1e-2, log=True)})
@@ -39,7 +42,8 @@ def states(study: Study) -> list[str]:
 def searched(tmp_path_factory) -> Study:
     """A study of two trials."""
     study = Study.open(tmp_path_factory.mktemp("studies") / "study", CONFIG, RATES)
-    tune(study, 2)
+    with nothing_drawn():
+        tune(study, 2)
     return study
 
 
@@ -82,6 +86,10 @@ def test_the_report_has_a_row_for_each_trial_and_two_pictures(searched):
         trial.params["learning_rate"] for trial in searched.trials
     ]
     best = max(searched.trials, key=lambda trial: trial.value)
+    assert (searched.folder / "best").resolve().name == f"{best.number:04d}"
+    assert header(searched)[:3] == ("trial", "state", "accuracy")
+    numbers = dataclasses.replace(CONFIG, task="regression")
+    assert header(dataclasses.replace(searched, config=numbers))[2] == "R2"
     assert leaders(searched)[0][:3] == (best.number, "complete", f"{best.value:.4f}")
 
 

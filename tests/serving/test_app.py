@@ -26,10 +26,11 @@ async def ask(app, method: str, path: str, *messages: dict) -> tuple[int, bytes]
 
 
 def test_a_client_that_goes_while_it_sends_is_counted():
-    models = {"half": types.SimpleNamespace(loaded={})}
+    models = {"half": types.SimpleNamespace(label=lambda version: "stable")}
     repository = types.SimpleNamespace(
         models=models,
         queued=lambda: {"half": 0},
+        served=lambda: {("half", "1", "stable")},
         find=lambda *asked: types.SimpleNamespace(version=1),
     )
     app = create_app(repository, ServerConfig())
@@ -44,7 +45,8 @@ def test_a_client_that_goes_while_it_sends_is_counted():
         return page
 
     page = asyncio.run(run()).decode()
-    assert 'request_count{model_name="half",status="CANCELLED"} 1' in page
+    labels = 'label="stable",model_name="half",status="CANCELLED",version="1"'
+    assert f"request_count{{{labels}}} 1" in page
 
 
 def test_work_for_a_client_that_has_gone_is_given_up():

@@ -141,7 +141,7 @@ def test_what_is_served_stays_served(change, root, repository, saved, caplog) ->
     assert versions(repository) == {"half": [1]}
     assert repository.find("half", None, None).version == 1
     assert repository.ready
-    Metrics().page(repository.queued())
+    Metrics().page(repository.queued(), repository.served())
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(said) == (len(set(said)) if message else 0)
     assert message in "".join(said)

@@ -315,19 +315,24 @@ def test_metrics(server):
     from prometheus_client.parser import text_string_to_metric_families
 
     server.ask("POST", f"{HALF}:predict", {"inputs": [1]})
+    server.ask("POST", f"{HALF}/labels/stable:predict", {"inputs": [1]})
     server.ask("POST", f"{HALF}:predict", {"inputs": ["a"]})
     server.ask("GET", '/v1/models/un"known')
+    server.ask("GET", f"{HALF}/versions/1")
     code, page = server.get("/monitoring/prometheus/metrics")
     assert code == 200
     families = {family.name: family for family in text_string_to_metric_families(page)}
+    labels = ("model_name", "version", "label", "status")
     requests = {
-        (sample.labels["model_name"], sample.labels["status"]): sample.value
+        tuple(sample.labels[name] for name in labels): sample.value
         for sample in families[":tensorflow:serving:request_count"].samples
     }
-    assert requests["half", "OK"] >= 1
-    assert requests["half", "INVALID_ARGUMENT"] >= 1
-    assert requests["", "NOT_FOUND"] >= 1
-    assert {model for model, _ in requests} <= {"", "half", "lenet", "changing"}
+    assert requests["half", "1", "stable", "OK"] >= 1
+    assert requests["half", "", "", "OK"] >= 1
+    assert requests["half", "2", "", "OK"] >= 1
+    assert requests["half", "2", "", "INVALID_ARGUMENT"] >= 1
+    assert requests["", "", "", "NOT_FOUND"] >= 1
+    assert {model for model, *_ in requests} <= {"", "half", "lenet", "changing"}
     latencies = families[":tensorflow:serving:request_latency"].samples
     predicts = [s for s in latencies if s.labels["API"] == "predict"]
     assert any(sample.labels.get("le") == "+Inf" for sample in predicts)

@@ -9,6 +9,7 @@ from kerasnets.training.distillation import Distillation, check_teacher, diverge
 from kerasnets.training.model import TrainingModel
 from kerasnets.weights import read_tensors
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 SHORT = recipe("digits", epochs=2, augment="none")
 
 

@@ -43,6 +43,7 @@ def in_own_process(settings: dict) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_two_devices_learn_what_one_learns(tmp_path):
     one = train(config(out=tmp_path / "one"))
     result = in_own_process(

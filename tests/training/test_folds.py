@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -9,10 +10,13 @@ from kerasnets.cli.main import main
 from kerasnets.data import load
 from kerasnets.data.sources.arrays import from_arrays
 from kerasnets.data.sources.splitting import with_fold
+from kerasnets.data.sources.stratification import fold_of_each
 from kerasnets.runs.folds import CROSS_VALIDATION, FIGURES, OUT_OF_FOLD
 from kerasnets.training import cross_validate, train, trainer
 from kerasnets.weights import read_tensors
+from tests.conftest import nothing_drawn
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 SHORT = recipe("digits", epochs=1, augment="none")
 
 
@@ -23,7 +27,8 @@ def config(folder, **changes) -> TrainConfig:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    return cross_validate(config(tmp_path_factory.mktemp("folds") / "whole"))
+    with nothing_drawn():
+        return cross_validate(config(tmp_path_factory.mktemp("folds") / "whole"))
 
 
 def table(folder):
@@ -46,6 +51,23 @@ def test_each_image_is_left_out_once_and_classes_are_even():
     assert sorted(seen) == list(range(40))
     with pytest.raises(UserError, match="10 images of the class 'b' are too few for 11 folds"):
         with_fold(dataset, 11, 1)
+
+
+def test_each_of_several_labels_is_spread_over_the_folds(rng):
+    """Labels of 30 to 0.5 % of the images: of the rarest, five images, each fold gets one."""
+    rates = np.array([0.3, 0.1, 0.05, 0.02])
+    labels = (rng.random((1000, 5)) < [*rates, 0]).astype(np.float32)
+    labels[rng.choice(1000, 5, replace=False), 4] = 1
+    folds = fold_of_each(labels, 5)
+    assert (np.abs(np.bincount(folds) - 200) <= 2).all()
+    for own in labels.T:
+        counts = np.bincount(folds[own > 0], minlength=5)
+        assert np.ptp(counts) <= 1, counts
+    np.testing.assert_array_equal(folds, fold_of_each(labels, 5))
+    images = np.zeros((1000, 4, 4, 1), np.uint8)
+    dataset = from_arrays({"train": (images, labels)}, tuple("abcde"))
+    dataset = dataclasses.replace(dataset, task="multilabel")
+    assert with_fold(dataset, 5, 2).split("test").labels[:, 4].sum() == 1
 
 
 def test_a_cross_validation_leaves_runs_figures_and_answers(whole):

@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -45,6 +46,7 @@ def test_a_run_leaves_everything_behind(short_run):
         "config.json", "classes.json", "history.csv", "curves.png", "confusion.csv",
         "confusion.png", "metrics.json", "train.log", "weights.safetensors", "checkpoints",
         "tensorboard", "report.html", "scores.npz", "environment.json",
+        "README.md",
     }  # fmt: skip
     assert short_run.finished
     loaded = Run.load(short_run.folder)
@@ -52,6 +54,20 @@ def test_a_run_leaves_everything_behind(short_run):
     assert loaded.class_names == tuple("0123456789")
     log = (short_run.folder / "train.log").read_text()
     assert re.search(r"epoch 3/3  accuracy .* rate \S+  [\d,]+ images/s", log)
+
+
+def test_the_readme_tells_the_result_and_the_next_commands(short_run):
+    text = (short_run.folder / "README.md").read_text()
+    assert text.startswith("# lenet5_modern on digits\n")
+    assert "It names one of 10 classes: 0, 1, 2" in text
+    assert f"| test | 450 | {short_run.metrics()['top1']:.2%} |" in text
+    assert "The network takes images of 28x28x1." in text
+    lines = [line for line in text.splitlines() if line.startswith("kerasnets ")]
+    names = ["predict", "evaluate", "explain", "export", "serve", "publish", "train"]
+    assert [line.split()[1] for line in lines] == names
+    for line in lines:
+        assert parse(shlex.split(line, comments=True)[1:])
+    assert parse(shlex.split(lines[-1])[1:]).config.resolved().recipe == short_run.recipe
 
 
 def test_history_and_metrics_hold_the_figures(short_run):
@@ -83,6 +99,7 @@ def test_tensorboard_can_read_its_events(short_run):
     assert any("loss" in tag for kind in ("scalars", "tensors") for tag in tags[kind])
 
 
+@pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize(
     ("steps", "stopped", "epochs"), [(range(51, 74), r"5\d", 1), ([74], "74", 2)]
 )
@@ -249,6 +266,7 @@ def test_the_same_seed_gives_the_same_start(short_run):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_random_streams_of_the_caller_go_on_untouched(tmp_path):
     """LeNet-5 of 1998 draws from Keras' own generator, and its layers' seeds from Python's."""
 
@@ -275,6 +293,7 @@ def refused(folder):
         train(config(folder / "none", weights="nowhere.th"))
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_what_the_caller_has_drawn_does_not_change_a_run(short_run, tmp_path):
     random.seed(5)
     keras.random.uniform(())
@@ -284,6 +303,7 @@ def test_what_the_caller_has_drawn_does_not_change_a_run(short_run, tmp_path):
         np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_run_whose_number_another_has_taken_takes_the_next(short_run, tmp_path, monkeypatch):
     """Others begin after the folder was chosen, while the data are read."""
     monkeypatch.chdir(tmp_path)

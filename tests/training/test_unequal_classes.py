@@ -7,7 +7,9 @@ import pytest
 
 from kerasnets import TrainConfig, UserError, recipe, train
 from kerasnets.data import from_arrays, register_source
+from tests.conftest import nothing_drawn
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 SHORT = recipe(
     "digits", epochs=8, batch_size=32, learning_rate=1e-3, warmup_epochs=0.0, augment="none",
     validation_fraction=0.0,
@@ -42,7 +44,8 @@ def recall(folder, **changes) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    return recall(tmp_path_factory.mktemp("plain") / "run")
+    with nothing_drawn():
+        return recall(tmp_path_factory.mktemp("plain") / "run")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from kerasnets.runs.run import load_data
 from kerasnets.training import train
 from kerasnets.training.validation import check_validation, has_stopped
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 def run(folder, **changes):
     values = {"learning_rate": 0.0, "warmup_epochs": 0, "epochs": 6, **changes}

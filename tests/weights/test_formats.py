@@ -13,6 +13,7 @@ from kerasnets.pretrained.convert import project_tensors
 from kerasnets.registry import registration
 from kerasnets.weights import save_weights
 from tests.models.keras_applications import largest_difference, randomize
+from tests.slow import slow_except
 
 APPLICATIONS = {
     # Ours: theirs, size, options of ours.
@@ -52,13 +53,7 @@ def application(name: str, size: int, include_top: bool) -> keras.Model:
     return peer
 
 
-QUICK = ("resnet50",)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in APPLICATIONS],
-)
+@pytest.mark.parametrize("name", slow_except(["resnet50"], APPLICATIONS))
 def test_files_of_keras_applications(name: str, tmp_path) -> None:
     """Each of Keras' three formats, with the top and without."""
     theirs, size, options = APPLICATIONS[name]
@@ -101,7 +96,12 @@ def test_files_of_the_larger_keras_applications(name, theirs, size, tmp_path) ->
         path.unlink()
 
 
-@pytest.mark.parametrize("name", ["lenet5", "resnet20_cifar", "alexnet", "shufflenet_v1"])
+@pytest.mark.parametrize(
+    "name",
+    slow_except(
+        ["lenet5", "shufflenet_v1"], ["lenet5", "resnet20_cifar", "alexnet", "shufflenet_v1"]
+    ),
+)
 @pytest.mark.parametrize("ending", [*ENDINGS, ".safetensors"])
 def test_our_networks_come_back_from_every_format(name: str, ending: str, tmp_path) -> None:
     options = {} if name in ("lenet5", "resnet20_cifar") else {"width": 0.125}

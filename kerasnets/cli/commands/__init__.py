@@ -64,7 +64,7 @@ COMMANDS = {
     "serve": ("serve", "Serve SavedModels over HTTP, as TensorFlow Serving does."),
     "deploy": (
         "deploy",
-        "Write the files by which Docker Compose or Kubernetes runs TensorFlow Serving.",
+        "Write the files by which Docker Compose or Kubernetes serves models.",
     ),
     "list": ("networks", "List the networks."),
     "advise": (

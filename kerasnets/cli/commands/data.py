@@ -1,20 +1,24 @@
-"""``kerasnets data check``, ``stats`` and ``pack``: looking after a data set."""
+"""``kerasnets data check``, ``stats``, ``pack``...: looking after a data set."""
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import typing
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg, subcommand
 
 from kerasnets.cli.checks import check_data, check_file, check_run
+from kerasnets.cli.embedded import Asked
+from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.cli.tables import show
 from kerasnets.errors import UserError
 from kerasnets.files import check_writable
+from kerasnets.lazy import check_backend
 from kerasnets.runs.folds import cross_validation
 from kerasnets.tasks import TASKS
 
@@ -70,8 +74,8 @@ class Check(_Source):
 
         from kerasnets.data import augmentation, check
         from kerasnets.data.bad_images import write_list
-        from kerasnets.data.checks import write_near
-        from kerasnets.data.pictures import save_augmented, save_near_duplicates, save_samples
+        from kerasnets.data.checks import write_pairs
+        from kerasnets.data.pictures import save_augmented, save_pairs, save_samples
         from kerasnets.files import make_folder, write_text
 
         augment = augmentation(self.augment)
@@ -85,9 +89,9 @@ class Check(_Source):
         for name in ("duplicates", "leaks"):
             lines = ["\t".join(group) + "\n" for group in getattr(report, name)]
             write_text(out / f"{name}.txt", "".join(lines))
-        write_near(out / "near_duplicates.csv", report.near, dataset.class_names)
+        write_pairs(out / "near_duplicates.csv", report.near, ("distance", "difference"))
         if report.near:
-            save_near_duplicates(out / "near_duplicates.png", dataset, report.near)
+            save_pairs(out / "near_duplicates.png", dataset, report.near, "near duplicates")
         else:
             (out / "near_duplicates.png").unlink(missing_ok=True)
         first = next(iter(dataset.splits))
@@ -132,7 +136,7 @@ def _print(dataset: Dataset, report: Report) -> None:
         )
     _print_some("files twice in a split", [" = ".join(group) for group in report.duplicates])
     _print_some("files in two splits", [" = ".join(group) for group in report.leaks])
-    _print_some("near duplicates", [each.describe(dataset.class_names) for each in report.near])
+    _print_some("near duplicates", list(map(str, report.near)))
 
 
 def _print_some(title: str, lines: list[str]) -> None:
@@ -190,6 +194,64 @@ class Pack(_Source):
             self.load(), self.out, images_per_shard=self.images_per_shard, threads=self.threads
         )
         print(f"Packed into {manifest.parent}; use it as records:{manifest.parent}")
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """List images that show the same to a network: other crops, mirrored ones, parts of a series.
+
+    `data check` finds copies, without a network.
+    """
+
+    source: Positional[str]
+    """Data set, or folder of image files."""
+    model: str
+    """Run folder, or the name of a network (then with --weights)."""
+    weights: str | None = None
+    """Weights of the network: a source of `kerasnets info NAME`, hf:OWNER/REPO, a file or a run."""
+    options: Options = field(default_factory=dict)
+    """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
+    data_dir: pathlib.Path | None = None
+    """Folder in which TFDS keeps its data sets."""
+    cosine: float = 0.95
+    """Least cosine of the vectors of two images, as of `kerasnets neighbours`, in [-1, 1]."""
+    out: pathlib.Path = pathlib.Path("duplicates")
+    """Folder to which the list and a picture are written."""
+
+    def check(self) -> None:
+        """Refuses what can be refused before TensorFlow is loaded."""
+        if not -1 <= self.cosine <= 1:
+            raise UserError(f"--cosine must be in [-1, 1]. Received: {self.cosine}.")
+        check_writable(self.out)
+        check_backend("tensorflow")
+        _ = self._asked
+
+    @functools.cached_property
+    def _asked(self) -> Asked:
+        return Asked.of(self.model, self.source, self.weights, self.options, data_dir=self.data_dir)
+
+    def run(self) -> None:
+        from kerasnets.data.checks import write_pairs
+        from kerasnets.data.pictures import save_pairs
+        from kerasnets.embedding import semantic_duplicates
+        from kerasnets.files import make_folder
+
+        asked = self._asked
+        dataset = asked.dataset()
+        found = semantic_duplicates(asked.embeddings(dataset), self.cosine)
+        out = make_folder(self.out)
+        write_pairs(out / "duplicates.csv", found, ("cosine",))
+        if found:
+            by = f"alike to {asked.network.name}"
+            save_pairs(out / "duplicates.png", dataset, found, by)
+        else:
+            (out / "duplicates.png").unlink(missing_ok=True)
+        images = sum(dataset.sizes.values())
+        _print_some(
+            f"pairs of {images:,} images with a cosine of {self.cosine} or more",
+            list(map(str, found)),
+        )
+        print(f"Written to {out}: duplicates.csv{' and duplicates.png' if found else ''}.")
 
 
 @dataclass(frozen=True)
@@ -254,12 +316,13 @@ class Suspects:
 
 @dataclass(frozen=True)
 class Data:
-    """Check a data set, compute statistics, pack it, or list suspect labels."""
+    """Check a data set, compute statistics, pack it, or list duplicates and suspect labels."""
 
     command: OmitArgPrefixes[
         Annotated[Check, subcommand("check", prefix_name=False)]
         | Annotated[Stats, subcommand("stats", prefix_name=False)]
         | Annotated[Pack, subcommand("pack", prefix_name=False)]
+        | Annotated[Duplicates, subcommand("duplicates", prefix_name=False)]
         | Annotated[Suspects, subcommand("suspects", prefix_name=False)]
     ]
 

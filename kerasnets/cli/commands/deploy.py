@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import pathlib
-import shlex
 from dataclasses import dataclass, field
 
 from tyro.conf import Positional
 
 from kerasnets.cli.flags import Options
-from kerasnets.deployment.plan import SERVING, plan
-from kerasnets.deployment.writer import Target, check_folder, write_deployment
+from kerasnets.deployment.plan import Server, plan
+from kerasnets.deployment.writer import Target, check_folder, start_commands, write_deployment
 from kerasnets.errors import UserError
 from kerasnets.files import check_writable
 
@@ -20,7 +19,7 @@ log = logging.getLogger("kerasnets")
 
 @dataclass(frozen=True)
 class Deploy:
-    """Write the files by which Docker Compose or Kubernetes runs TensorFlow Serving.
+    """Write the files by which Docker Compose or Kubernetes serves models.
 
     The newest version of each model gets the label stable, and the one before stays loaded for the
     way back. See docs/serving.md.
@@ -36,8 +35,14 @@ class Deploy:
     """Give the newest versions the label canary, and those before them stable."""
     stable: Options = field(default_factory=dict)
     """Stable versions as NAME VERSION pairs, in the place of the newest: the way back."""
-    serving: str = SERVING
-    """Release of the image tensorflow/serving."""
+    server: Server = "tensorflow-serving"
+    """What answers: tensorflow-serving, or embedded, the server of kerasnets serve, for which a
+    Dockerfile is written."""
+    serving: str | None = None
+    """Release of the image tensorflow/serving; by default the one that was tested."""
+    image: str | None = None
+    """What the image of the embedded server is called, such as registry.example/NAME:TAG; by
+    default kerasnets-serve, with the version of kerasnets."""
     replicas: int = 4
     """Most copies of the server that Kubernetes starts under load."""
     overwrite: bool = False
@@ -48,18 +53,20 @@ class Deploy:
             self.models,
             canary=self.canary,
             stable={name: _number(name, text) for name, text in self.stable.items()},
+            server=self.server,
             serving=self.serving,
+            image=self.image,
             replicas=self.replicas,
         )
         check_writable(self.to)
-        check_folder(self.to, self.target, overwrite=self.overwrite)
-        *_, start = write_deployment(deployment, self.to, self.target)
+        check_folder(self.to, self.server, self.target, overwrite=self.overwrite)
+        write_deployment(deployment, self.to, self.target)
         for model in deployment.models:
             labels = ", ".join(f"{label} {number}" for label, number in model.labels.items())
             log.info("%s: versions %s; %s", model.name, model.loaded, labels)
-        up = {"compose": "docker compose -f %s up", "kubernetes": "kubectl apply -f %s"}
         log.info("Start it by:")
-        log.info(f"  {up[self.target]}", shlex.quote(str(start)))
+        for command in start_commands(deployment, self.to, self.target):
+            log.info("  %s", command)
 
 
 def _number(name: str, text: str) -> int:

@@ -29,7 +29,13 @@ class Serve:
             raise UserError(
                 "Give the folder of SavedModels: kerasnets serve savedmodels; or --config FILE."
             )
-        needed = ("fastapi", "prometheus_client", "tensorflow_serving", "uvicorn")
+        needed = (
+            "fastapi",
+            "prometheus_client",
+            "python_multipart",
+            "tensorflow_serving",
+            "uvicorn",
+        )
         missing = [name for name in needed if not installed(name)]
         if missing:
             raise UserError(

@@ -27,9 +27,9 @@ _NOT_HERE = ("resume", "export", "savedmodels", "find_learning_rate", "out", "cl
 class Tune:
     """Search for the values of a recipe or of a network's options that train best.
 
-    Each trial is a run; those that fall behind by the validation accuracy are ended early. The
-    same command goes on with a study, and started several times, here or on machines that share
-    the folder, all work on it. The flags of `train` say what is trained.
+    Each trial is a run; those that fall behind by the validation are ended early. The same command
+    goes on with a study, and started several times, here or on machines that share the folder, all
+    work on it. The flags of `train` say what is trained.
     """
 
     config: TrainConfig
@@ -65,7 +65,7 @@ class Tune:
             raise UserError(f"--timeout must be more than 0 seconds. Received: {self.timeout}.")
         config = self.config
         check_network(config.model, parse_options(config.options, GIVEN), config.weights)
-        check_data(config.data)
+        check_data(config.data, config.task)
         check_optuna()
         varied = space(self.space, config)
         folder = self.study or pathlib.Path("studies", _name(config))
@@ -94,14 +94,14 @@ def _name(config: TrainConfig) -> str:
 def _tell(study: Any) -> None:
     """Prints the best trials, and writes what is known of all."""
     from kerasnets.cli.tables import show
-    from kerasnets.search.report import HEADER, best_command, leaders, write_study
+    from kerasnets.search.report import best_command, header, leaders, write_study
 
     files = write_study(study)
     found = leaders(study)
     if not found:
         log.info("No trial has come to its end yet; see %s.", files[0])
         return
-    show(HEADER, found, left=("run",))
+    show(header(study), found, left=("run",))
     log.info("All trials: %s", ", ".join(map(str, files)))
     best = found[0][-1]
     log.info("The best run is %s. Its test images, which chose nothing:", best)

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 
 from kerasnets.data.sources.base import ALL, Dataset, Split
+from kerasnets.data.sources.stratification import fold_of_each
 from kerasnets.errors import UserError
 
 log = logging.getLogger("kerasnets")
@@ -43,7 +44,7 @@ def with_fold(dataset: Dataset, folds: int, fold: int) -> Dataset:
 
 
 def _folds(dataset: Dataset, whole: Split, folds: int) -> list[np.ndarray]:
-    """The images of each fold, always the same ones, of each class about as many."""
+    """The images of each fold, always the same ones, of each class or label about as many."""
     from sklearn.model_selection import KFold, StratifiedKFold
 
     few, of = whole.size, "images"
@@ -53,6 +54,9 @@ def _folds(dataset: Dataset, whole: Split, folds: int) -> list[np.ndarray]:
         few, of = int(counts[rarest]), f"images of the class {dataset.class_names[rarest]!r}"
     if few < folds:
         raise UserError(f"{dataset.name}: {few} {of} are too few for {folds} folds.")
+    if dataset.task == "multilabel":
+        own = fold_of_each(whole.labels, folds)
+        return [np.flatnonzero(own == fold) for fold in range(folds)]
     kind = StratifiedKFold if whole.one_class else KFold
     splitter = kind(folds, shuffle=True, random_state=0)
     places = np.arange(whole.size)

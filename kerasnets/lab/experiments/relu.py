@@ -14,7 +14,9 @@ Simplifications: LeNet-5 with max pooling on the digits of scikit-learn, enlarge
     First weights are He's for ReLU and Glorot's for the others, each made for its activation. The
     error is the mean of the last 8 steps. On digits 25 % is reached within two epochs, before
     tanh units have weights so large that they saturate: what the paper saw over tens of epochs on
-    CIFAR-10 need not show here.
+    CIFAR-10 need not show here. `full` takes 500 images of each class of CIFAR-10, 30 epochs;
+    of rates from 0.03 to 0.3 the same were the fastest there, and sigmoid again reached the error
+    at none, nor at 1.
 """
 
 from kerasnets.lab.cells import Measured
@@ -70,5 +72,11 @@ EXPERIMENT = Experiment(
         images={"side": SIDE},
         minutes=1,
         recipe={"epochs": 10, "optimizer": "sgd", "schedule": "constant"},
+    ),
+    full=Scale(
+        data="cifar10",
+        images={"each_class": 500},
+        minutes=15,
+        recipe={"epochs": 30, "optimizer": "sgd", "schedule": "constant"},
     ),
 )
