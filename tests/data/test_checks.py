@@ -113,6 +113,7 @@ def test_up_to_a_share_of_bad_images_is_left_out(faulty, tmp_path):
             read_list(tmp_path / "bad.csv")
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_training_stops_at_a_bad_image_or_goes_on(image_folder, tmp_path):
     """101 images, of which one is truncated."""
     from kerasnets.config import TrainConfig, recipe

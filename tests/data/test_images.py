@@ -15,6 +15,7 @@ from kerasnets.data.images import (
     resize_crop,
 )
 from kerasnets.inputs import Preprocessing
+from tests.slow import slow_except
 
 
 def encoded(image: Image.Image, kind: str, **options) -> bytes:
@@ -211,7 +212,7 @@ def oriented(photograph: Image.Image, orientation: int) -> bytes:
     return encoded(photograph, "JPEG", exif=exif)
 
 
-@pytest.mark.parametrize("sides_known", [False, True])
+@pytest.mark.parametrize("sides_known", slow_except([True], [False, True]))
 @pytest.mark.parametrize("kinds", [("JPEG", "JPEG 4:4:4"), ("JPEG", "turned", "PNG", "BMP")])
 def test_windows_of_several_files_are_those_of_each(photograph, kinds, sides_known):
     files = {**variants(photograph), "turned": oriented(photograph, 6)}
