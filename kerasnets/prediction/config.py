@@ -1,8 +1,9 @@
-"""How a server is asked."""
+"""How a server is asked, and where the work is done."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from kerasnets.errors import UserError
 
@@ -20,6 +21,21 @@ class ClientConfig:
 
     def __post_init__(self) -> None:
         check_least(self, concurrency=1, retries=0, timeout_s=0.01)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunnerConfig:
+    """Where the work is done."""
+
+    runner: Literal["here", "beam"] = "here"
+    """Where the work is done: here, or by Apache Beam's workers, all of which see --out."""
+    runner_flags: str = ""
+    """Apache Beam's own flags, as in --runner-flags='--runner=FlinkRunner --flink_master=HOST'."""
+    runner_shards: int = 24
+    """Parts of the work that Beam gives its workers: several for each of them."""
+
+    def __post_init__(self) -> None:
+        check_least(self, runner_shards=2)
 
 
 def check_least(config: object, **least: float) -> None:

@@ -17,15 +17,21 @@ from kerasnets.prediction.writing import BAD_COLUMNS, Shard, beside
 TOGETHER = 1000
 
 
+def divisions(path: pathlib.Path) -> list[int]:
+    """The numbers of shards into which the files beside a file divide it, begun or finished."""
+    stem, suffix = map(re.escape, (path.stem, path.suffix))
+    name = re.compile(rf"{stem}-(\d+)-of-(\d+){suffix}(\.progress)?")
+    found = filter(None, (name.fullmatch(each.name) for each in path.absolute().parent.iterdir()))
+    return sorted({int(match[2]) for match in found})
+
+
 def shard_files(path: pathlib.Path) -> list[pathlib.Path]:
     """The finished files of all shards of a file, in their order.
 
     Raises:
         UserError: When one is missing or not finished, or there are those of several divisions.
     """
-    name = re.compile(rf"{re.escape(path.stem)}-(\d+)-of-(\d+){re.escape(path.suffix)}")
-    found = filter(None, (name.fullmatch(each.name) for each in path.absolute().parent.iterdir()))
-    counts = sorted({int(match[2]) for match in found})
+    counts = divisions(path)
     if len(counts) != 1:
         what = "no shards" if not counts else f"shards of {' and of '.join(map(str, counts))}"
         raise UserError(

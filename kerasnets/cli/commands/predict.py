@@ -13,7 +13,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 from kerasnets.cli.counting import Counter
 from kerasnets.cli.loading import load_tensorflow
 from kerasnets.errors import UserError
-from kerasnets.prediction.config import ClientConfig
+from kerasnets.prediction.config import ClientConfig, RunnerConfig
 from kerasnets.prediction.models import HEAVY, find_model
 from kerasnets.prediction.prediction import check_images, image_files
 from kerasnets.prediction.sources import STANDARD_INPUT, count, items, single_files
@@ -30,6 +30,7 @@ class Predict:
     """Name what is on images, by an export, a run or a server."""
 
     client: OmitArgPrefixes[ClientConfig]
+    runner: OmitArgPrefixes[RunnerConfig]
     model: Positional[str]
     """SavedModel, .tflite or .onnx file, folder of versions, run, hf:OWNER/REPO of
     `kerasnets publish`, or URL of a model on a server."""
@@ -67,6 +68,8 @@ class Predict:
         if out and not out.begin(resume=self.resume, overwrite=self.overwrite):
             return None
         model, sources = (self.url or self.model), self._sources()
+        if out and self.runner.runner == "beam":
+            return self._by_beam(find_model(model).where, sources, out)
         if self._policy() == "fail":
             check_images([pathlib.Path(file) for file in single_files(sources)])
         total = count(sources)
@@ -96,11 +99,17 @@ class Predict:
                     raise UserError(f"--{flag} goes with --out FILE.")
             if self.shard != "1/1":
                 raise UserError("--shard goes with --out FILE.")
+            if self.runner.runner != "here":
+                raise UserError("--runner beam goes with --out FILE.")
             return None
         if self.grpc:
             raise UserError("--out is not for --grpc; ask the server by --url.")
         if self.json:
             raise UserError("--json prints; --out FILE.jsonl writes the same.")
+        if self.runner.runner != "here" and self.shard != "1/1":
+            raise UserError(
+                "--shard is for one of N machines; --runner beam has --runner-shards N."
+            )
         from kerasnets.prediction.writing import Out, Shard
 
         shard = Shard.parse(self.shard)
@@ -131,8 +140,14 @@ class Predict:
             done = write_answers(
                 model, items(sources), out, overwrite=self.overwrite, told=counter.show
             )
-        bad = f"; {done.bad:,} bad files are in {out.beside('bad.csv')}" if done.bad else ""
-        log.info("Written to %s: %s answers%s.", out.file, f"{done.done - done.bad:,}", bad)
+        _tell(out, done.done, done.bad)
+
+    def _by_beam(self, model: str, sources: tuple[str, ...], out: Out) -> None:
+        from kerasnets.prediction.beam import Job, predict_by_beam
+
+        job = Job(model, sources, out, self.client)
+        done = predict_by_beam(job, self.runner, resume=self.resume, overwrite=self.overwrite)
+        _tell(out, *done)
 
     def _print_all(self, model: ImageModel, sources: tuple[str, ...], total: int | None) -> None:
         from kerasnets.prediction.predictor import predict_each
@@ -177,3 +192,9 @@ class Predict:
             return json.dumps({"image": str(found.image), "top": answer})
         names = ", ".join(f"{name} {score:.2%}" for name, score in best)
         return f"{found.image}: {names or 'none of the classes'}"
+
+
+def _tell(out: Out, done: int, bad: int) -> None:
+    """Says where the answers are."""
+    listed = f"; {bad:,} bad files are in {out.beside('bad.csv')}" if bad else ""
+    log.info("Written to %s: %s answers%s.", out.file, f"{done - bad:,}", listed)
