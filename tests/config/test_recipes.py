@@ -225,7 +225,7 @@ def test_a_recipe_trains_its_network(rng, name, model, outputs):
 def test_each_recipe_trains_the_smallest_of_its_networks(rng, name):
     own = [model for model in list_models() if info(model).recipe == name]
     model = min(own, key=lambda each: info(each).multiply_adds)
-    step(rng, name, model, **({} if model.startswith("lenet") else {"width": "0.1"}))
+    step(rng, name, model, **({} if model.startswith("lenet") else {"width": "0.125"}))
 
 
 def test_the_recipe_file_of_the_page_works(tmp_path):
