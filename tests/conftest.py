@@ -147,16 +147,15 @@ def short_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exported_run(short_run, tmp_path_factory):
-    """The newest version of an export of `short_run`, made once for each form; not to be changed."""
+    """An export of `short_run`, made once for each form unless it is to be anew; leave it as it is."""
     from kerasnets.export import Form, export_run
 
-    folder, made = tmp_path_factory.mktemp("exports"), {}
+    made = {}
 
-    def exported(form: Form | None = None) -> pathlib.Path:
+    def exported(form: Form | None = None, *, anew: bool = False) -> pathlib.Path:
         form = form or Form()
-        if form not in made:
-            name = f"{form.format}-{form.quantize}-{form.precision}"
-            made[form] = export_run(short_run, folder / name, form=form)
+        if anew or form not in made:
+            made[form] = export_run(short_run, tmp_path_factory.mktemp("export"), form=form)
         return made[form]
 
     return exported

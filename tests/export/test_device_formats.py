@@ -8,8 +8,6 @@ from kerasnets.data import evaluation_batches, load
 from kerasnets.export import Form, export_network, export_run
 from kerasnets.inputs import with_preprocessing
 
-# One process makes the exports, the tests of which come first, for both files.
-pytestmark = pytest.mark.xdist_group("exports")
 # What these formats give is taken by name, so another program finds it too.
 OUTPUTS = {"logits", "probabilities"}
 
@@ -43,7 +41,7 @@ def litert(version, pixels):
 
 
 def test_litert_answers_as_the_run(exported_run, pixels, expected, capfd):
-    version = exported_run(Form(format="litert"))
+    version = exported_run(Form(format="litert"), anew=True)
     assert capfd.readouterr() == ("", "")
     assert {path.name for path in version.iterdir()} == {
         "labels.txt",
@@ -57,7 +55,7 @@ def test_litert_answers_as_the_run(exported_run, pixels, expected, capfd):
 
 
 def test_int8_is_small_and_names_the_same_digits(exported_run, pixels, expected, capfd):
-    version = exported_run(Form(format="litert", quantize="int8"))
+    version = exported_run(Form(format="litert", quantize="int8"), anew=True)
     assert capfd.readouterr() == ("", "")
     dtype, found = litert(version, pixels)
     assert dtype == np.uint8
@@ -82,7 +80,7 @@ def test_onnx_int8_is_small_and_names_the_same_digits(
 ):
     onnxruntime = pytest.importorskip("onnxruntime")
     form = Form(format="onnx", quantize="int8")
-    version = exported_run(form)
+    version = exported_run(form, anew=True)
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
     session = onnxruntime.InferenceSession(str(version / "model.onnx"))

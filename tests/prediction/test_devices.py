@@ -17,8 +17,6 @@ from kerasnets.export import Form
 from kerasnets.prediction import open_model, predict
 from tests.conftest import ROOT
 
-# One process makes the exports, the tests of which come first, for both files.
-pytestmark = pytest.mark.xdist_group("exports")
 KINDS = {"litert": "model.tflite", "onnx": "model.onnx"}
 
 
