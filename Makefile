@@ -22,7 +22,7 @@ serve: $(VENV)/installed-serving  ## Answer over HTTP with the SavedModels that 
 	$(BIN)/kerasnets serve savedmodels
 
 test: $(VENV)/installed-test  ## Run the tests
-	@# Not loadgroup: pytest 9.2 ignores the groups of pytest-xdist 3.8, which splits files then.
+	@# The tests of a file share a process, its fixtures and the networks that it has built.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not realdata"
 
 trials: $(TRIALS)/installed  ## Run the slow tests, those on JAX and PyTorch, and those on real data (KERASNETS_SHARED)

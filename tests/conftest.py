@@ -19,6 +19,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Its own allocator gives nothing back: a process would keep the memory of the largest networks.
 os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
 
+# LLVM of Triton, which PyTorch's builds for CUDA bring, crashes where TensorFlow's came first.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401  # pyright: ignore[reportMissingImports]
+
 import numpy as np
 import pytest
 
@@ -27,13 +31,6 @@ from kerasnets.lazy import installed
 ROOT = pathlib.Path(__file__).parent.parent
 # The running server and the browser that tests of several packages ask for.
 pytest_plugins = ["tests.browser", "tests.serving.server"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of one file share a process and its module's fixtures, where no mark says else."""
-    for item in items:
-        if not any(item.iter_markers("xdist_group")):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -7,8 +7,6 @@ from kerasnets.models import vgg
 from kerasnets.models.build import unweighted
 from tests.docs import pages
 
-# In one process, which builds each network once.
-pytestmark = pytest.mark.xdist_group("docs")
 RECOMPUTED, QUOTED, *_ = pages.tables("errata.md")
 
 

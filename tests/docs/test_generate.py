@@ -2,9 +2,6 @@ import pytest
 
 from tests.docs.pages import generate
 
-# In one process, which builds each network once.
-pytestmark = pytest.mark.xdist_group("docs")
-
 
 @pytest.mark.parametrize("name", generate.tables())
 def test_networks_are_the_papers_row_by_row(name):

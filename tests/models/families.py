@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import pytest
-
 import kerasnets
 from tests.slow import slow_except
 
@@ -21,11 +19,5 @@ SMALLEST = {
 
 
 def every_network(quick: Collection[str] = SMALLEST) -> list[Any]:
-    """All networks, to parametrize a test by; those that are not quick are marked `slow`.
-
-    One process tests all of a network, and builds it once.
-    """
-    return [
-        pytest.param(*each.values, marks=[*each.marks, pytest.mark.xdist_group(each.values[0])])
-        for each in slow_except(quick, NAMES)
-    ]
+    """All networks, to parametrize a test by; those that are not quick are marked `slow`."""
+    return slow_except(quick, NAMES)

@@ -64,7 +64,6 @@ def images(model: keras.Model, count: int = 2) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", slow_except(COUNTED, NAMES))
-@pytest.mark.xdist_group("docs")  # whose tests need the same tables
 def test_counts_are_the_references(name):
     info = kerasnets.info(name)
     rows = generate.layers(name)

@@ -38,13 +38,6 @@ model_config_list {
 """
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of the one server run in the one process that has started it."""
-    for item in items:
-        if "models_folder" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("server"))
-
-
 @dataclasses.dataclass
 class Server:
     """A running ``kerasnets serve``."""
