@@ -1,7 +1,8 @@
-"""Images a second of ``kerasnets predict`` beside the exported network's own, and its memory.
+"""Images a second of ``kerasnets predict`` beside the exported network's own, memory, start-up.
 
     python benchmarks/prediction.py [--networks mobilenet_v1 resnet50] [--rounds 5]
     python benchmarks/prediction.py --memory 1000 100000
+    python benchmarks/prediction.py --start-up [--rounds 5]
 
 In one process, in turn, on the same number of images:
 
@@ -16,6 +17,10 @@ machine do not change.
 ``--memory`` starts ``kerasnets predict`` on as many links to the photographs, for each number in a
 process of its own, and prints the most memory that it had. Photographs are those of
 ``KERASNETS_SHARED``; without it, JPEGs of noise.
+
+``--start-up`` asks about one image in fresh processes that take turns: ``kerasnets predict`` of
+MobileNet as a SavedModel, a LiteRT and an ONNX file, and, beside them, TensorFlow alone, which
+loads the SavedModel and calls it once.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -51,12 +57,16 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5, help="timed, after one to warm up")
     parser.add_argument("--memory", type=int, nargs="*", default=[], help="numbers of images")
+    parser.add_argument("--start-up", action="store_true", help="one image in a fresh process")
     arguments = parser.parse_args()
     versions = {package: metadata.version(package) for package in ("keras", "tensorflow")}
     print(json.dumps({"machine": platform.machine(), "cpus": os.cpu_count(), **versions}))
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         originals = photographs(root / "originals")
+        if arguments.start_up:
+            measure_start_up(root, originals[0], arguments.rounds)
+            return
         if arguments.memory:
             measure_memory(root, originals, arguments.memory)
             return
@@ -91,17 +101,18 @@ def links(folder: pathlib.Path, originals: list[pathlib.Path], count: int) -> pa
     return folder
 
 
-def exported(name: str, folder: pathlib.Path) -> pathlib.Path:
-    """The SavedModel of a network with random weights, written by a process that is gone."""
+def exported(name: str, folder: pathlib.Path, kind: str = "savedmodel") -> pathlib.Path:
+    """The export of a network with random weights, written by a process that is gone."""
     code = (
         "import sys, kerasnets\n"
-        "from kerasnets.export import export\n"
-        "name, folder = sys.argv[1:]\n"
+        "from kerasnets.export import Form, export\n"
+        "name, folder, kind = sys.argv[1:]\n"
         "network = kerasnets.build(name, classifier_activation=None)\n"
         "names = tuple(map(str, range(network.output_shape[-1])))\n"
-        "export(network, kerasnets.info(name).preprocessing, names, folder)\n"
+        "form = Form(format=kind)\n"
+        "export(network, kerasnets.info(name).preprocessing, names, folder, form=form)\n"
     )
-    subprocess.run([sys.executable, "-c", code, name, str(folder)], check=True)
+    subprocess.run([sys.executable, "-c", code, name, str(folder), kind], check=True)
     return folder / "1"
 
 
@@ -184,6 +195,45 @@ def measure_memory(root: pathlib.Path, originals: list[pathlib.Path], counts: li
         seconds = time.perf_counter() - start
         rows = sum(1 for _ in out.open()) - 1
         print(f"{count:,} images: {result.stdout.strip()} MiB, {rows:,} rows, {seconds:.0f} s")
+
+
+def measure_start_up(root: pathlib.Path, image: pathlib.Path, rounds: int) -> None:
+    """Prints the seconds from a process's start to its end, and its processor time."""
+    kinds = ("savedmodel", "litert", "onnx")
+    versions = {kind: str(exported("mobilenet_v1", root / kind, kind)) for kind in kinds}
+    alone = (
+        "import sys\n"
+        "import tensorflow as tf\n"
+        "image = tf.constant([open(sys.argv[2], 'rb').read()])\n"
+        "answer = tf.saved_model.load(sys.argv[1]).signatures['serving_default']\n"
+        "print(answer(image_bytes=image)['top_classes'].numpy())\n"
+    )
+    command = ["-m", "kerasnets.cli.main", "predict"]
+    calls = {
+        "TensorFlow": ["-c", alone, versions["savedmodel"], str(image)],
+        **{kind: [*command, version, str(image)] for kind, version in versions.items()},
+    }
+    spent: dict[str, list[float]] = {name: [] for name in calls}
+    times = in_turn({name: process(words, spent[name]) for name, words in calls.items()}, rounds)
+    print(f"{'one image':14}{'seconds':>10}{'processor':>11}{'/ TensorFlow':>22}")
+    for name, seconds in times.items():
+        ratios = [a / b for a, b in zip(seconds, times["TensorFlow"], strict=True)]
+        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        used = statistics.median(spent[name][1:])
+        print(f"{name:14}{statistics.median(seconds):10.2f}{used:11.2f}{spread:>22}")
+
+
+def process(words: list[str], spent: list[float]) -> Callable[[], float]:
+    """Seconds of a Python process; its processor time is added to `spent`."""
+
+    def seconds() -> float:
+        start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *words], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return time.perf_counter() - start
+
+    return seconds
 
 
 if __name__ == "__main__":

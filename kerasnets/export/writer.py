@@ -99,7 +99,8 @@ def export(
         # A file that is taken elsewhere takes them with it.
         if hasattr(chosen, "embed"):
             chosen.embed(partial / chosen.file, extras)
-        if asked := chosen.signatures(partial):
+        asked = chosen.signatures(partial) if hasattr(chosen, "signatures") else {}
+        if asked:
             export_readme(partial, pathlib.Path(folder), _card(job, facts or {}), asked)
 
     version = write_version(folder, form.format, write)

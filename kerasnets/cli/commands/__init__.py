@@ -39,7 +39,7 @@ COMMANDS = {
     ),
     "probe": (
         "embed",
-        "Measure how much of the classes is in embeddings: by neighbours and a linear classifier.",
+        "Measure how much of the labels is in embeddings: by neighbours and a linear model.",
     ),
     "look": ("look", "Draw what a network, a recipe or a pipeline looks like."),
     "report": (
@@ -59,7 +59,7 @@ COMMANDS = {
     "convert": ("convert", "Write a weight file in another format or another project's layout."),
     "data": (
         "data",
-        "Check a data set, compute statistics, pack it, or list suspect labels.",
+        "Check a data set, compute statistics, pack it, or list duplicates and suspect labels.",
     ),
     "serve": ("serve", "Serve SavedModels over HTTP, as TensorFlow Serving does."),
     "deploy": (
