@@ -225,7 +225,9 @@ def test_a_recipe_trains_its_network(rng, name, model, outputs):
 def test_each_recipe_trains_the_smallest_of_its_networks(rng, name):
     own = [model for model in list_models() if info(model).recipe == name]
     model = min(own, key=lambda each: info(each).multiply_adds)
-    step(rng, name, model, **({} if model.startswith("lenet") else {"width": "0.125"}))
+    # TensorFlow 2.21 writes beyond its memory in the gradient of a 1x1 convolution of stride 2 that
+    # has fewer than 16 channels.
+    step(rng, name, model, **({} if model.startswith("lenet") else {"width": "0.25"}))
 
 
 def test_the_recipe_file_of_the_page_works(tmp_path):
