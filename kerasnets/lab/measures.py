@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 TRAINING_ERROR = "training error, %"
 TEST_ERROR = "test error, %"
 GAP = "test minus training error, points"
+# As many as a figure shows of a curve by steps.
+MOST_POINTS = 400
 
 
 def errors(run: Run) -> Measured:
@@ -58,7 +60,13 @@ class Steps:
 
     @property
     def curve(self) -> tuple[list[int], list[float]]:
-        """Steps, and the mean error of the window that ends there, in per cent."""
+        """Steps, evenly chosen, and the mean error of the window that ends there, in per cent."""
+        steps, means = self._means()
+        every = max(1, -(-len(steps) // MOST_POINTS))
+        return steps[::every], means[::every]
+
+    def _means(self) -> tuple[list[int], list[float]]:
+        """All steps that end a window, and its mean error."""
         window = min(self.window, len(self._errors))
         ends = range(window, len(self._errors) + 1)
         means = [sum(self._errors[end - window : end]) / window for end in ends]
@@ -66,7 +74,7 @@ class Steps:
 
     def until(self, error: float) -> float:
         """Steps until the mean error is below this one; all steps where it never is."""
-        steps, errors = self.curve
+        steps, errors = self._means()
         found = (step for step, own in zip(steps, errors, strict=True) if own < error)
         return float(next(found, steps[-1]))
 
