@@ -25,10 +25,10 @@ def test_errors_of_steps_are_taken_out_of_the_mean_accuracy_of_an_epoch():
 def test_a_long_curve_is_thinned_and_its_steps_are_not():
     steps = Steps(window=1)
     for batch in range(1000):
-        steps.callback.on_train_batch_end(batch, {"accuracy": max(0, batch - 500) / (batch + 1)})
+        steps.callback.on_train_batch_end(batch, {"accuracy": max(0, batch - 501) / (batch + 1)})
     places, errors = steps.curve
     assert (places[:3], len(places), len(errors)) == ([1, 4, 7], 334, 334)
-    assert steps.until(50) == 502
+    assert steps.until(50) == 503
 
 
 def test_the_gradient_is_that_of_softmax_regression():
