@@ -115,7 +115,8 @@ def _add_to_feature(value: object, name: str, feature: Any) -> None:
     elif isinstance(value, float):
         kind = "float"
     elif isinstance(value, int):
-        kind = "int64"
+        # Protocol buffers refuse a bool for an integer.
+        kind, value = "int64", int(value)
         if not -(2**63) <= value < 2**63:
             raise invalid(f"Feature: {name} has uint64_t element. Only int64_t is supported.")
     else:

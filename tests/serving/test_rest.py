@@ -197,7 +197,8 @@ def test_numbers_that_json_has_not(server):
 
 
 def test_classify(server):
-    body = {"signature_name": "classify_x", "examples": [{"x": 20.0}, {"x": [1.0]}]}
+    examples = [{"x": 20.0}, {"x": [1.0], "more": [True, 2]}]
+    body = {"signature_name": "classify_x", "examples": examples}
     results = [[["half", 13.0], ["whole", 20.0]], [["half", 3.5], ["whole", 1.0]]]
     assert server.ask("POST", f"{HALF}:classify", body) == (200, {"results": results})
     stable = [[["half", 12.0], ["whole", 20.0]]]
