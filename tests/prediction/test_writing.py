@@ -48,14 +48,19 @@ def write(photos, path, *, model=None, stop=None, resume=False, **settings):
     return None
 
 
+def rows_of(path):
+    """The rows of a file as its format gives them."""
+    if path.suffix == ".parquet":
+        return pq.read_table(path).to_pylist()
+    if path.suffix == ".csv":
+        return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def read(path):
     """The images, the best classes and their scores."""
-    if path.suffix == ".parquet":
-        rows = pq.read_table(path).to_pylist()
-    elif path.suffix == ".csv":
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-    else:
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = rows_of(path)
+    if path.suffix == ".jsonl":
         return [(row["image"], row["top"][0]["class"], row["top"][0]["score"]) for row in rows]
     return [(row["image"], row["class_1"], float(row["score_1"])) for row in rows]
 
@@ -123,12 +128,8 @@ def test_a_stopped_work_goes_on_to_the_same_bytes(ending, stop, photos, tmp_path
 
 def values(path):
     """The numbers of each image by name, or its vector."""
-    if path.suffix == ".parquet":
-        rows = pq.read_table(path).to_pylist()
-    elif path.suffix == ".csv":
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-    else:
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = rows_of(path)
+    if path.suffix == ".jsonl":
         return [row.get("values", row) for row in rows]
     return [{name: row[name] for name in row if name != "image"} for row in rows]
 
