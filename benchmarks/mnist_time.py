@@ -14,17 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import pathlib
-import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from importlib import metadata
 
 import numpy as np
+from timing import in_own_process, setting, write_arrays
 
 BATCH = 128
 LEARNING_RATE = 3e-3
@@ -45,46 +41,19 @@ def main() -> None:
     if arguments.only:
         print(json.dumps(TRAINERS[arguments.only](arguments)))
         return
-    packages = ["tensorflow", "keras", "torch"]
-    have = {name: metadata.version(name) for name in packages if _installed(name)}
-    one_dnn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "TensorFlow's default")
-    about = {"machine": platform.platform(), "cpus": os.cpu_count(), "oneDNN of keras": one_dnn}
-    print(json.dumps({**about, **have}))
+    about = setting("tensorflow", "keras", "torch")
+    print(json.dumps(about))
     rows: dict[str, list[Epochs]] = {
-        name: [] for name in TRAINERS if name != "torch" or "torch" in have
+        name: [] for name in TRAINERS if name != "torch" or "torch" in about
     }
     with tempfile.TemporaryDirectory() as folder:
         arrays = pathlib.Path(folder, "mnist.npz")
-        _write_arrays(arrays, arguments.data_dir)
+        write_arrays("mnist", arguments.data_dir, arrays)
         for _ in range(arguments.rounds):
             for name, rounds in rows.items():
-                rounds.append(_in_own_process(name, arrays))
+                found = in_own_process(__file__, "--only", name, "--arrays", str(arrays))
+                rounds.append([(seconds, accuracy) for seconds, accuracy in found])
     _report(rows)
-
-
-def _installed(name: str) -> bool:
-    try:
-        return bool(metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return False
-
-
-def _write_arrays(path: pathlib.Path, data_dir: pathlib.Path | None) -> None:
-    """The images and labels of both splits, uint8, for those that do not read TFDS."""
-    import tensorflow_datasets as tfds
-
-    splits = {}
-    for split in ("train", "test"):
-        source = tfds.load("mnist", split=split, data_dir=data_dir, batch_size=-1)
-        arrays = tfds.as_numpy(source)
-        splits[f"{split}_x"], splits[f"{split}_y"] = arrays["image"], arrays["label"]
-    np.savez(path, **splits)
-
-
-def _in_own_process(name: str, arrays: pathlib.Path) -> Epochs:
-    command = [sys.executable, __file__, *sys.argv[1:], "--only", name, "--arrays", str(arrays)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return [(seconds, accuracy) for seconds, accuracy in json.loads(done.stdout.splitlines()[-1])]
 
 
 def _report(rows: dict[str, list[Epochs]]) -> None:

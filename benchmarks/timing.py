@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pathlib
+import platform
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
+from importlib import metadata
+from typing import Any
+
+import numpy as np
 
 
 def in_turn(timers: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
@@ -28,3 +38,37 @@ def compare(times: Mapping[str, list[float]]) -> None:
     ours, theirs = (statistics.median(values) for values in times.values())
     pairs = sorted(a / b for a, b in zip(*times.values(), strict=True))
     print(f"ratio of medians {ours / theirs:.2f}; of pairs {pairs[0]:.2f}..{pairs[-1]:.2f}")
+
+
+def in_own_process(file: str, *words: str) -> Any:
+    """What a benchmark, told these words besides its own, prints last, as JSON."""
+    command = [sys.executable, file, *sys.argv[1:], *words]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def setting(*packages: str) -> dict[str, str | int | None]:
+    """The machine, and the versions of the packages that are installed."""
+    here = {name: version for name in packages if (version := _version(name))}
+    one_dnn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "TensorFlow's default")
+    about = {"machine": platform.platform(), "cpus": os.cpu_count(), "oneDNN of keras": one_dnn}
+    return {**about, **here}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def write_arrays(name: str, data_dir: pathlib.Path | None, path: pathlib.Path) -> None:
+    """The images and labels of both splits of a TFDS data set, in a file: uint8."""
+    import tensorflow_datasets as tfds
+
+    splits = {}
+    for split in ("train", "test"):
+        source = tfds.load(name, split=split, data_dir=data_dir, batch_size=-1)
+        arrays = tfds.as_numpy(source)
+        splits[f"{split}_x"], splits[f"{split}_y"] = arrays["image"], arrays["label"]
+    np.savez(path, **splits)
