@@ -3,8 +3,8 @@
 Run by ``make docs``, which also writes the end of ``docs/recipes.md``, from the registered recipes,
 the index of all pages, ``docs/README.md``, the names that editors complete,
 ``kerasnets/models/names.py``, ``docs/lab/``, from the results of experiments that are kept there,
-and ``docs/results.md``, from those of ``benchmarks/reproduce``; the tests fail where a file is not
-what this writes.
+``docs/results.md``, from those of ``benchmarks/reproduce``, and ``docs/peer_training.md``, from
+those of ``benchmarks/peer_training``; the tests fail where a file is not what this writes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 
 import kerasnets
+from benchmarks.peer_training import report as peer_training
 from benchmarks.reproduce import report
 from kerasnets import models
 from kerasnets.cli.commands.recipes import trained_by
@@ -387,6 +388,7 @@ def main() -> None:
     write_lab()
     (DOCS / "results.md").write_text(report.page(), encoding="utf-8")
     save_figure(report.figure(), DOCS / report.PICTURE, dpi=80)
+    (DOCS / "peer_training.md").write_text(peer_training.page(), encoding="utf-8")
     (DOCS / "README.md").write_text(index(), encoding="utf-8")
 
 

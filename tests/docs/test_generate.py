@@ -51,6 +51,11 @@ def test_the_page_on_results_is_up_to_date():
     assert path.read_text(encoding="utf-8") == generate.report.page(), "run make docs"
 
 
+def test_the_page_on_training_beside_pytorch_is_up_to_date():
+    path = generate.DOCS / "peer_training.md"
+    assert path.read_text(encoding="utf-8") == generate.peer_training.page(), "run make docs"
+
+
 def test_every_family_has_a_table_and_no_page_is_left_over():
     networks = {table.get("network", name) for name, table in generate.tables().items()}
     assert {generate.kerasnets.info(name).family for name in networks} == set(generate.families())
