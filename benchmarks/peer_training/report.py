@@ -20,7 +20,7 @@ INTRODUCTION = (
 )
 HOW = (
     "Both make steps of SGD with momentum 0.9, an L2 penalty of 1e-4 on kernels and a learning "
-    "rate of 1/128. Auxiliary classifiers count 0.4 in Inception v3, whose 20 steps are on images "
+    "rate of 1/1024. Auxiliary classifiers count 0.4 in Inception v3, whose 20 steps are on images "
     "too small for it, and 0.3 in GoogLeNet. Dropout is off. Images are noise, labels are drawn, "
     "and each step has its own; they are as small and as few as networks and two cores allow.",
     "Weights are those that the peer starts with, and go through our import of its files. Batch "
@@ -28,8 +28,9 @@ HOW = (
     "rounding to float32 moves some units of each step across the edge of ReLU, in PyTorch as in "
     "ours, and each of them moves gradients by per cents. So it is here in networks without batch "
     "norms.",
-    "A difference is the largest of a layer's numbers, relative to the largest number in that "
-    "layer, where this is worst, from PyTorch in float64. Parameters and statistics are compared "
+    "A difference is that from PyTorch in float64: the largest of a layer's numbers, relative to "
+    "the largest number in the layer, or to a thousandth of the largest in the network where that "
+    "is more, and of the layer where it is largest. Parameters and statistics are compared "
     "by their changes since the start.",
     "One thing differs: PyTorch's moving variances are of variances divided by n - 1, Keras' of "
     "those divided by n, the number of a channel's values in a batch. Both normalise a batch by "

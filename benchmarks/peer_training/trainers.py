@@ -26,7 +26,7 @@ from kerasnets.weights.layouts import Tensor, layout_tensors
 from kerasnets.weights.recognition import project_of
 
 # Rate and momentum are those that float32 has: Keras rounds them to it, whatever the rest is in.
-RATE, MOMENTUM, DECAY = 2.0**-7, float(np.float32(0.9)), 1e-4
+RATE, MOMENTUM, DECAY = 2.0**-10, float(np.float32(0.9)), 1e-4
 # Mean of the batch norms' initial biases, where one step is compared: it leaves few of their units
 # near the edge of ReLU. Rounding to float32 moves those across it, and each such unit changes
 # gradients by per cents.

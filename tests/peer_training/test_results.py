@@ -83,6 +83,8 @@ def test_a_difference_is_relative_to_its_layer():
     assert largest_difference(found, expected) == pytest.approx(0.01)
     found["a.bias"] = np.array([-0.08])
     assert largest_difference(found, expected) == pytest.approx(0.02)
+    tiny = {"c.weight": np.full(1, 1e-9)}
+    assert largest_difference(found | tiny, expected | {"c.weight": np.zeros(1)}) < 0.03
     start = {name: values - 0.5 for name, values in expected.items()}
     assert largest_difference(found, expected, start) == pytest.approx(0.08 / 0.5)
     del found["b.bias"]
