@@ -10,8 +10,8 @@ from kerasnets import info, list_models
 
 PROJECTS = ("torchvision", "timm")
 CLASSES = 10
-# So many that a drift is seen.
-STEPS = 20
+# So many that chaos is seen, and so few that it is not all that there is to see.
+STEPS, EARLY = 20, 5
 # Side and number of images by family, so little that two cores can do it; else `SMALL`. Of 64
 # pixels 2x2 is left for the last batch norm.
 SMALL = (64, 4)

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from safetensors.numpy import save_file
 
-from benchmarks.peer_training.cases import CLASSES, Case
+from benchmarks.peer_training.cases import CLASSES, EARLY, Case
 from benchmarks.peer_training.results import (
     Compared,
     Differences,
@@ -45,12 +45,14 @@ class Training:
         losses: Of each step.
         gradients: Of the first step.
         first: Parameters and statistics after the first step.
+        early: The same after `EARLY` steps, or the last.
         last: The same after the last.
     """
 
     losses: list[float]
     gradients: Tensors
     first: Tensors
+    early: Tensors
     last: Tensors
 
 
@@ -93,13 +95,15 @@ def measure(case: Case) -> Outcome:
 
 def _trained(make: Callable[[], Ours | Theirs], case: Case) -> Training:
     trainer, draw = make(), np.random.default_rng(0)
-    losses = []
+    losses, seen = [], []
     for number in range(case.steps):
         images = draw.integers(0, 256, (case.batch, case.side, case.side, 3), np.uint8)
         losses.append(trainer.step(images, draw.integers(0, CLASSES, case.batch)))
         if number == 0:
-            gradients, first = trainer.gradients(), trainer.tensors()
-    training = Training(losses, gradients, first, trainer.tensors() if case.steps > 1 else first)
+            gradients = trainer.gradients()
+        if number in (0, EARLY - 1, case.steps - 1):
+            seen.append(trainer.tensors())
+    training = Training(losses, gradients, seen[0], seen[len(seen) // 2], seen[-1])
     # Else the next would be in memory beside it.
     del trainer
     keras.backend.clear_session()
@@ -129,5 +133,6 @@ def _compared(found: Training, reference: Training, start: Tensors) -> Compared:
 
     return Compared(
         first=after(1, found.first, reference.first),
+        early=after(EARLY, found.early, reference.early),
         last=after(len(losses), found.last, reference.last),
     )

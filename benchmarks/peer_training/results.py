@@ -36,9 +36,10 @@ class Differences:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """A training beside PyTorch's in float64: after the first step, and after the last."""
+    """A training beside PyTorch's in float64: after the first step, after some, after the last."""
 
     first: Differences
+    early: Differences
     last: Differences
 
 
