@@ -27,7 +27,7 @@ HOW = (
     "norms have factors from 0.6 to 1.2 and biases about 0, but about 3 for one step. About 0, "
     "rounding to float32 moves some units of each step across the edge of ReLU, in PyTorch as in "
     "ours, and each of them moves gradients by per cents. So it is here in networks without batch "
-    "norms.",
+    "norms, and where VGG pools a few windows last, whose maxima may move.",
     "A difference is that from PyTorch in float64: the largest of a layer's numbers, relative to "
     "the largest number in the layer, or to a thousandth of the largest in the network where that "
     "is more, and of the layer where it is largest. Parameters and statistics are compared "
