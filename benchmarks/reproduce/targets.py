@@ -98,7 +98,7 @@ TARGETS = {
         model="mobilenet_v1",
         data="folder:flowers",
         arguments="--weights mobilenet_v1.weights.h5 --recipe transfer --freeze-until stage5 "
-        "--epochs 5 --learning-rate 0.01",
+        "--epochs 3 --learning-rate 0.01",
         source="No paper: the classifier alone is trained, 5,125 weights, on features of ImageNet "
         "by TF-slim's weights. The goal is 88 %",
         seeds=3,
@@ -109,7 +109,7 @@ TARGETS = {
     "transfer-scratch": Target(
         model="mobilenet_v1",
         data="folder:flowers",
-        arguments="--recipe transfer --stage-decay 1 --epochs 5",
+        arguments="--recipe transfer --stage-decay 1 --epochs 3",
         source="No paper: `transfer-frozen` from initial weights, all of which are trained, at the "
         "recipe's own rate",
         seeds=1,
