@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import gc
 
-import keras
-
 import kerasnets
 from benchmarks.learning.measure import cost, known, measure
 
@@ -34,7 +32,6 @@ def main() -> None:
         found.append()
         print(f"{network}: {found.first} to {found.last}, chance {found.chance}", flush=True)
         # Networks are circles of references; the next one needs the memory.
-        keras.utils.clear_session(free_memory=True)
         gc.collect()
 
 
