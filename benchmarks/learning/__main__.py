@@ -24,9 +24,9 @@ def main() -> None:
         "--changes", default="", help="options of the network, NAME VALUE, then flags of training"
     )
     given = parser.parse_args()
-    there = {(each.network, each.changes) for each in known()}
     for network in given.networks or sorted(kerasnets.list_models(), key=cost):
-        if (network, given.changes) in there:
+        # Read each time: another process may add to it.
+        if any((each.network, each.changes) == (network, given.changes) for each in known()):
             continue
         found = measure(network, given.flowers, given.changes)
         found.append()
