@@ -127,7 +127,7 @@ def words(network: str, flowers: str, changes: str = "") -> list[str]:
 
     Networks of grey images are shown scikit-learn's digits, all others the flowers. Auxiliary
     classifiers are left out, whose maps are too small at these sides, and averages of the weights,
-    which do not change the loss.
+    which do not change the loss. LeNet-5's own loss has another value by chance.
 
     Args:
         network: Its name.
@@ -137,7 +137,8 @@ def words(network: str, flowers: str, changes: str = "") -> list[str]:
     pixels, channels = side(network), info(network).input_shape[-1]
     data = "digits" if channels == 1 else flowers
     told = f"train --model {network} --batch-size {BATCH} --schedule constant --warmup-epochs 0"
-    told += f" --auxiliary-loss 0 --ema 0 --options input_shape [{pixels},{pixels},{channels}]"
+    told += " --loss cross_entropy --auxiliary-loss 0 --ema 0"
+    told += f" --options input_shape [{pixels},{pixels},{channels}]"
     return [*told.split(), *shlex.split(changes), "--data", data]
 
 

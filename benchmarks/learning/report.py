@@ -24,9 +24,9 @@ def page() -> str:
         f"Each network trains on batches of {BATCH} images from its initial weights: "
         f"{STEPS[0]} steps, and {STEPS[1]} where the first do not suffice. The recipe is its own, "
         "augmentation and all, at its first learning rate, scaled to the batch where the recipe "
-        "says for which batch it is, without warm-up and auxiliary classifiers. Networks of grey "
-        "images are shown scikit-learn's digits, ten classes; all others 1,200 photographs of five "
-        "flowers, at about the smallest side that makes sense.",
+        "says for which batch it is, without warm-up and auxiliary classifiers; the loss is "
+        "cross-entropy. Networks of grey images are shown scikit-learn's digits, ten classes; all "
+        "others 1,200 photographs of five flowers, at about the smallest side that makes sense.",
         "",
         f"`first` is the mean loss of the first {FIRST} steps, `last` that of the last {LAST}; "
         "`chance` the logarithm of the number of classes, below which no network comes on average "

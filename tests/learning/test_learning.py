@@ -64,8 +64,9 @@ def test_a_network_is_told_its_own_recipe_at_the_rate_of_its_batch(name):
     assert told.recipe.peak_learning_rate == pytest.approx(
         own.learning_rate * 16 / (own.base_batch_size or 16)
     )
-    kept = ("optimizer", "momentum", "weight_decay", "augment", "label_smoothing", "loss")
+    kept = ("optimizer", "momentum", "weight_decay", "augment", "label_smoothing")
     assert [getattr(told.recipe, field) for field in kept] == [getattr(own, f) for f in kept]
+    assert told.recipe.loss == "cross_entropy"
     assert told.data == ("digits" if told.model in DIGITS else "folder:flowers")
 
 
