@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import os
 import pathlib
@@ -120,6 +121,19 @@ def test_only_missing_cells_are_run(counted, tmp_path):
     assert len(done) == 12
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [("minutes=60", "minutes=9", True), ("above=1", "above=2", False), ("He, Zhang", "He", True)],
+)
+def test_what_makes_another_experiment(monkeypatch, old, new, same):
+    own = experiment("degradation")
+    before = own.identity(own.small)
+    source = inspect.getsource(sys.modules[own.measure.__module__])
+    assert old in source
+    monkeypatch.setattr(inspect, "getsource", lambda module: source.replace(old, new))
+    assert (own.identity(own.small) == before) == same
+
+
 def test_another_experiment_in_the_folder_is_refused(counted, tmp_path):
     lab.run("degradation", seeds=1, out=tmp_path / "one")
     with pytest.raises(UserError, match="another scale"):
@@ -172,6 +186,7 @@ def test_explain_prints_the_sections_and_the_rule(capsys):
     for section in (*SECTIONS, "Rule"):
         assert f"{section}: " in text
     assert "plain, 56 layers minus plain, 20 layers is more than 1" in text
+    assert "small on digits, about 10 minutes on two cores; full on cifar10, about" in text
 
 
 TWO_CELLS = """

@@ -102,3 +102,10 @@ def _explain(chosen: Experiment) -> None:
         if name in chosen.sections:
             print(f"\n{name}: {chosen.sections[name]}")
     print("\nRule: " + " ".join(f"{claim}." for claim in chosen.claims))
+    scales = {"small": chosen.small, "full": chosen.full}
+    about = [
+        f"{name} on {scale.data}, about {scale.minutes:g} minutes on two cores"
+        for name, scale in scales.items()
+        if scale
+    ]
+    print(f"\nScales: {'; '.join(about)}.")

@@ -10,7 +10,7 @@ Expected: Training error of plain 56 above plain 20 by a point or more; of resid
 Simplifications: The digits of scikit-learn, 8x8, so that stages have sides 8, 4 and 2; half the
     width; 10 epochs of cosine in the place of 64,000 steps; no augmentation. `full` is CIFAR-10 at
     16x16, also at half of the width, in 10 epochs of cosine after one of warm-up, without
-    augmentation: what 2 cores do in two hours, and a twentieth of the paper's steps.
+    augmentation: what two cores do in an hour, with a sixteenth of the paper's steps.
 """
 
 from kerasnets.lab.cells import Measured
@@ -59,7 +59,7 @@ EXPERIMENT = Experiment(
         },
     ),
     full=Scale(
-        minutes=10,
+        minutes=60,
         data="cifar10",
         options={"width": "0.5", "input_shape": "[16,16,3]"},
         base="resnet_cifar",

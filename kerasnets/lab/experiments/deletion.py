@@ -76,7 +76,7 @@ EXPERIMENT = Experiment(
     plot=Curves(BY_NUMBER, x="parts taken out: blocks, or convolutions of the plain network"),
     small=Scale(minutes=1.5, recipe={"epochs": 10}),
     full=Scale(
-        minutes=5,
+        minutes=35,
         data="cifar10",
         options={"width": "0.5", "input_shape": "[16,16,3]"},
         base=PAPERS_RECIPE,

@@ -79,7 +79,7 @@ EXPERIMENT = Experiment(
     full=Scale(
         data="cifar10",
         images={"each_class": 100},
-        minutes=15,
+        minutes=28,
         recipe={"epochs": 12, "learning_rate": 0.1},
     ),
 )

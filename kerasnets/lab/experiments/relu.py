@@ -76,7 +76,7 @@ EXPERIMENT = Experiment(
     full=Scale(
         data="cifar10",
         images={"each_class": 500},
-        minutes=15,
+        minutes=8,
         recipe={"epochs": 30, "optimizer": "sgd", "schedule": "constant"},
     ),
 )
