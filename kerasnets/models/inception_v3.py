@@ -15,7 +15,6 @@ of batch normalisation have a decay of 0.9, torchvision's, for which short train
 
 from __future__ import annotations
 
-import dataclasses
 import re
 
 from kerasnets import layers
@@ -29,7 +28,7 @@ from kerasnets.models.blocks import (
     rematerializable,
     truncated_normal,
 )
-from kerasnets.models.heads import average_pool_head
+from kerasnets.models.heads import average_pool_head, classifier_style
 from kerasnets.models.inception_branches import (
     AveragePool,
     auxiliary_head,
@@ -49,9 +48,7 @@ PAPER = Paper(
 )
 
 # Of the training code released with the network; TF-Slim's later one draws as for Inception v4.
-CONVOLUTIONS, CLASSIFIER = truncated_normal(0.1), truncated_normal(0.01)
-
-STYLE = Style(normalization="batch", norm_epsilon=1e-3, kernel_initializer=CONVOLUTIONS)
+STYLE = Style(normalization="batch", norm_epsilon=1e-3, kernel_initializer=truncated_normal(0.1))
 
 
 def inception_v3(
@@ -182,8 +179,7 @@ def head(
     Its 2048 inputs would make logits of about 2 of theirs: a loss above that of chance.
     Published trainings drop 20 % (TF-Slim) or 50 %.
     """
-    if style.kernel_initializer == CONVOLUTIONS:
-        style = dataclasses.replace(style, kernel_initializer=CLASSIFIER)
+    style = classifier_style(style, STYLE, truncated_normal(0.01))
     return average_pool_head(x, style, classes, dropout=dropout, logits_bias=logits_bias)
 
 
