@@ -355,8 +355,8 @@ def write_lab() -> None:
         for picture, results in lab_pictures(name).items():
             save_figure(results.figure, LAB / picture, dpi=80)
     (LAB / "README.md").write_text(lab_index(), encoding="utf-8")
-    errata = (DOCS / "errata.md").read_text(encoding="utf-8").partition(ERRATA_HEADING)[0]
-    (DOCS / "errata.md").write_text(f"{errata.rstrip()}\n\n{errata()}", encoding="utf-8")
+    by_hand = (DOCS / "errata.md").read_text(encoding="utf-8").partition(ERRATA_HEADING)[0]
+    (DOCS / "errata.md").write_text(f"{by_hand.rstrip()}\n\n{errata()}", encoding="utf-8")
 
 
 def index() -> str:
