@@ -63,7 +63,7 @@ def errata() -> str:
     """The section of errata.md on the networks that stay near chance."""
     found = known()
     lines = [
-        "## What stays at chance",
+        "## What does not come clearly below chance",
         "",
         "Written by `make docs` from the [first steps](learning.md) of every network, by its own "
         "recipe on small images, which are not what the recipe was made for.",
