@@ -3,8 +3,9 @@
 Run by ``make docs``, which also writes the end of ``docs/recipes.md``, from the registered recipes,
 the index of all pages, ``docs/README.md``, the names that editors complete,
 ``kerasnets/models/names.py``, ``docs/lab/``, from the results of experiments that are kept there,
-``docs/results.md``, from those of ``benchmarks/reproduce``, and ``docs/peer_training.md``, from
-those of ``benchmarks/peer_training``; the tests fail where a file is not what this writes.
+``docs/results.md``, ``docs/learning.md`` and ``docs/peer_training.md``, from those of
+``benchmarks/reproduce``, ``benchmarks/learning`` and ``benchmarks/peer_training``; the tests fail
+where a file is not what this writes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 
 import kerasnets
+from benchmarks.learning import report as learning
 from benchmarks.peer_training import report as peer_training
 from benchmarks.reproduce import report
 from kerasnets import models
@@ -343,6 +345,11 @@ def lab_errata() -> str:
     return "\n".join([*lines, ""])
 
 
+def errata() -> str:
+    """The sections of errata.md that are written from results."""
+    return f"{lab_errata()}\n{learning.errata()}"
+
+
 def write_lab() -> None:
     """Writes the pages of the laboratory, their figures, their index and the errata."""
     for name in lab_results():
@@ -350,8 +357,8 @@ def write_lab() -> None:
         for picture, results in lab_pictures(name).items():
             save_figure(results.figure, LAB / picture, dpi=80)
     (LAB / "README.md").write_text(lab_index(), encoding="utf-8")
-    errata = (DOCS / "errata.md").read_text(encoding="utf-8").partition(ERRATA_HEADING)[0]
-    (DOCS / "errata.md").write_text(f"{errata.rstrip()}\n\n{lab_errata()}", encoding="utf-8")
+    by_hand = (DOCS / "errata.md").read_text(encoding="utf-8").partition(ERRATA_HEADING)[0]
+    (DOCS / "errata.md").write_text(f"{by_hand.rstrip()}\n\n{errata()}", encoding="utf-8")
 
 
 def index() -> str:
@@ -386,6 +393,7 @@ def main() -> None:
     (DOCS / "recipes.md").write_text(recipes(), encoding="utf-8")
     (DOCS / "weights.md").write_text(weights(), encoding="utf-8")
     write_lab()
+    (DOCS / learning.PAGE).write_text(learning.page(), encoding="utf-8")
     (DOCS / "results.md").write_text(report.page(), encoding="utf-8")
     save_figure(report.figure(), DOCS / report.PICTURE, dpi=80)
     (DOCS / "peer_training.md").write_text(peer_training.page(), encoding="utf-8")

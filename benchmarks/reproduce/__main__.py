@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -25,11 +26,14 @@ def main() -> None:
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/reproduce"))
     parser.add_argument("--data-dir", help="where TFDS keeps its data sets")
     given = parser.parse_args()
+    target = TARGETS[given.target]
     there = {each.seed for each in known(given.target)}
-    for seed in range(given.seeds or TARGETS[given.target].seeds):
+    if target.weights:
+        subprocess.run([sys.executable, "-m", *shlex.split(target.weights)], check=True)
+    for seed in range(given.seeds or target.seeds):
         if seed not in there:
             folder = given.runs / f"{given.target}-{seed}"
-            _train(TARGETS[given.target].words(seed), folder, given.data_dir)
+            _train(target.words(seed), folder, given.data_dir)
             found = outcome(folder, seed)
             found.append(given.target)
             print(f"{given.target}, seed {seed}: {found.accuracy:.2f} %", flush=True)

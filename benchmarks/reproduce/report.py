@@ -25,7 +25,7 @@ def page() -> str:
     lines = [
         "# Results",
         "",
-        "Papers' numbers and ours: top-1 accuracy on the test images, of the network as it is "
+        "Papers' numbers and ours: top-1 accuracy on the held-out images, of the network as it is "
         "after the last epoch. Written by `make docs` from the files in "
         "[benchmarks/reproduce/results](../benchmarks/reproduce/results); "
         "`make reproduce TARGET=NAME` adds to them, and goes on where it was stopped.",
@@ -87,6 +87,7 @@ def _section(name: str, target: Target, outcomes: Sequence[Outcome]) -> list[str
         f"## {name}",
         "",
         "```sh",
+        *([f"python -m {target.weights}"] if target.weights else []),
         f"kerasnets {shlex.join(target.words(first.seed))}",
         "```",
         "",

@@ -66,9 +66,6 @@ def outcome(folder: pathlib.Path, seed: int) -> Outcome:
     last = read_environment(folder)[-1]
     validation = [100 * float(each) for each in history.get("val_accuracy", ())]
     best = max(range(len(validation)), key=validation.__getitem__) if validation else None
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=FOLDER
-    )
     return Outcome(
         seed=seed,
         accuracy=round(100 * float(run.metrics()["top1"]), 2),  # pyright: ignore[reportArgumentType]
@@ -77,7 +74,18 @@ def outcome(folder: pathlib.Path, seed: int) -> Outcome:
         seconds=round(float(sum(history["seconds"]))),
         machine=machine(),
         versions={name: last[name] for name in ("kerasnets", "keras", "tensorflow", "numpy")},
-        commit=commit.stdout.strip(),
-        day=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        commit=commit(),
+        day=today(),
         curve=tuple(round(100 * (1 - float(each)), 3) for each in history["accuracy"]),
     )
+
+
+def commit() -> str:
+    """The commit of kerasnets, in short."""
+    words = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(words, capture_output=True, text=True, cwd=FOLDER).stdout.strip()
+
+
+def today() -> str:
+    """The date, in UTC."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()

@@ -65,7 +65,8 @@ TABLE_1 = {
 # Of the hidden layers, as in Caffe's model zoo; without effect where there is no bias.
 BIASES = {"class_name": "Constant", "config": {"value": 0.2}}
 
-STYLE = Style()
+# Caffe's "xavier" looks at a filter's inputs alone, unlike Keras' "glorot_uniform".
+STYLE = Style(kernel_initializer="lecun_uniform")
 BN_STYLE = Style(
     normalization="batch", norm_epsilon=1e-3, kernel_initializer=truncated_normal(0.01)
 )

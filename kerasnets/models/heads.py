@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
 from kerasnets.errors import UserError
@@ -39,6 +40,19 @@ def average_pool_head(
     x = keras.layers.GlobalAveragePooling2D(name="average_pool")(x)
     x = drop(x, dropout, name="average_pool")
     return logits(x, style, classes, use_bias=logits_bias)
+
+
+def classifier_style(style: Style, own: Style, kernel_initializer: dict) -> Style:
+    """The style of a classifier whose initial weights are drawn by another rule than the rest.
+
+    Args:
+        style: The network's options, whose initial weights count where they were chosen.
+        own: The options that the network has by default.
+        kernel_initializer: Draws the classifier's initial weights by default.
+    """
+    if style.kernel_initializer != own.kernel_initializer:
+        return style
+    return dataclasses.replace(style, kernel_initializer=kernel_initializer)
 
 
 def class_maps(x: Tensor, style: Style, classes: int, *, name: str) -> Tensor:

@@ -12,7 +12,9 @@ shortcut instead of adding. More groups make the stages wider at about the same 
 The network that the authors released later has ``shuffle="release"`` and ``logits_bias=False``; its
 table of sizes is ours, since the paper's multiplier alone leaves widths that groups do not divide.
 
-Deviations: none known. The shortcut's average counts the padding's zeros, as in the release.
+Deviations: none known. The paper says nothing of initial weights: convolutions, which batch
+normalisation follows, have He's, and the classifier the release's, of 0.01. The shortcut's average
+counts the padding's zeros, as in the release.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from kerasnets import layers
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import Stem, Style, Tensor, max_pool
-from kerasnets.models.heads import average_pool_head
+from kerasnets.models.heads import average_pool_head, classifier_style
 from kerasnets.models.naming import parts_of
 from kerasnets.registry import Layout, Paper, register
 
@@ -133,6 +135,18 @@ def pointwise(x: Tensor, style: Style, filters: int, groups: int, *, name: str) 
     return style.normalize(x, name=name)
 
 
+def head(
+    x: Tensor, style: Style, classes: int, *, dropout: float = 0.0, logits_bias: bool = True
+) -> Tensor:
+    """`average_pool_head`, whose classifier starts with the small weights of the release.
+
+    Behind sixteen additions the maps are large: He's weights would give a loss far above chance.
+    """
+    small = {"class_name": "RandomNormal", "config": {"stddev": 0.01}}
+    style = classifier_style(style, STYLE, small)
+    return average_pool_head(x, style, classes, dropout=dropout, logits_bias=logits_bias)
+
+
 def megvii_names(layer: str) -> str:
     """The name that the authors' release gives to a layer with weights."""
     ends = {"stem_conv": "first_conv.0", "stem_conv_bn": "first_conv.1", "logits": "classifier.0"}
@@ -156,7 +170,7 @@ register(
     paper=PAPER,
     description="grouped 1x1 convolutions and shuffled channels; 3 groups, size 1x",
     backbone=shufflenet_v1,
-    head=average_pool_head,
+    head=head,
     stages={"stage1": "stem_pool"}
     | {
         f"stage{stage}": f"stage{stage}_block{count}_act"

@@ -7,31 +7,20 @@ rises in factors, and the loss is watched.
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
 import os
-import pathlib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from kerasnets.config.training import TrainConfig
-from kerasnets.data.bad_images import naming_bad_images
-from kerasnets.data.pipeline import read, steps_per_epoch
 from kerasnets.errors import UserError
 from kerasnets.plotting import plain_log_ticks, save_figure
-from kerasnets.runs.run import Run, chosen_recipe, load_data
-from kerasnets.training.batches import batches_from
-from kerasnets.training.callbacks import Callback, Logs
-from kerasnets.training.distribution import check, placement
-from kerasnets.training.networks import starting_network
-from kerasnets.training.process import repeatable, seeded
-
-log = logging.getLogger("kerasnets")
+from kerasnets.runs.run import chosen_recipe
+from kerasnets.training.callbacks import Logs
+from kerasnets.training.steps import StepLosses, train_steps
 
 # How far the test goes from the recipe's rate, in factors, and its steps.
 BELOW, ABOVE = 1e-4, 1e2
@@ -142,62 +131,29 @@ def find_learning_rate(config: TrainConfig, steps: int = STEPS) -> RangeTest:
         raise UserError("The test starts from the recipe's rate, which must be above 0.")
     # The plateau schedule alone has a rate that can be set.
     recipe = dataclasses.replace(own, schedule="plateau", warmup_epochs=0.0, ema=0.0)
-    config = dataclasses.replace(config, recipe=recipe)
-    where = placement(config)
-    check(config, where)
-    if where.workers > 1:
-        raise UserError("The test of learning rates takes one machine.")
     peak = recipe.peak_learning_rate
     rates = np.geomspace(BELOW * peak, ABOVE * peak, steps)
-    with tempfile.TemporaryDirectory() as scratch, seeded(config.seed):
-        dataset = load_data(config)
-        run = Run(pathlib.Path(scratch), config, dataset.class_names)
-        with where.scope():
-            network = starting_network(config, len(dataset.class_names))
-        log.info("%s on %s", config.model, dataset.describe())
-        channels = network.input_shape[-1]
-        split = read(
-            dataset.split("train"),
-            run.preprocessing,
-            channels,
-            recipe.augmentation,
-            name="train",
-            scratch=scratch,
-        )
-        steps_per_epoch(split, recipe.batch_size)
-        model = where.training_model(network, run.preprocessing, recipe, steps, fast=config.fast)
-        rising = _RisingRate(rates)
-        with naming_bad_images([split], channels), repeatable():
-            model.fit(
-                batches_from(run, split, where, 0),
-                steps_per_epoch=steps,
-                callbacks=[rising],
-                verbose=0,  # pyright: ignore[reportArgumentType]
-                shuffle=False,
-            )
+    rising = _RisingRate(rates)
+    train_steps(dataclasses.replace(config, recipe=recipe), steps, rising)
     losses = np.array(rising.losses)
     return RangeTest(rates[: len(losses)], losses, recipe.learning_rate / peak)
 
 
-class _RisingRate(Callback):
-    """Sets the rate of each step and notes its loss, to where the loss runs away."""
+class _RisingRate(StepLosses):
+    """Sets the rate of each step, to where the loss runs away."""
 
     def __init__(self, rates: Sequence[float] | np.ndarray) -> None:
         super().__init__()
         self.rates = rates
-        self.losses: list[float] = []
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self.model.optimizer.learning_rate = self.rates[batch]
-        # The loss is an average from the last reset on.
-        self.model.reset_metrics()
+        super().on_train_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        loss = float(keras.ops.convert_to_numpy(logs["loss"]))
-        if not math.isfinite(loss):
-            self.model.stop_training = True
+        super().on_train_batch_end(batch, logs)
+        if self.model.stop_training:
             return
-        self.losses.append(loss)
         # Single steps jump.
         recent, lowest = np.median(self.losses[-5:]), np.min(self.losses)
         self.model.stop_training = len(self.losses) > 10 and recent > ENOUGH * max(lowest, 0.1)

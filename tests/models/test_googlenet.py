@@ -166,6 +166,15 @@ def test_constants_are_caffes():
             np.testing.assert_array_equal(layer.bias, np.float32(start))
 
 
+def test_initial_weights_are_caffes_xavier():
+    """Uniform, of the variance 1 / inputs: 480 to 64 maps, where Glorot's has 2 / (480 + 64)."""
+    googlenet = kerasnets.build("googlenet", input_shape=(64, 64, 3), classes=5)
+    kernel = np.asarray(googlenet.get_layer("inception4a_pool_proj").kernel)
+    assert kernel.shape == (1, 1, 480, 64)
+    assert np.std(kernel) == pytest.approx(480**-0.5, rel=0.02)
+    assert abs(kernel).max() <= (3 / 480) ** 0.5
+
+
 def test_logits_are_torchvisions(golden_file):
     model = kerasnets.build("googlenet_bn", weights=golden_file, classifier_activation=None)
     logits = np.asarray(model(golden_images(224)))

@@ -126,3 +126,13 @@ def test_keras_applications_agree(size, include_top):
     copy_weights(source, model, registration("inception_v3").layouts["keras"])
     # The same operations on the same numbers.
     assert largest_difference(model, source, size) < 1e-5
+
+
+def test_initial_weights_are_those_of_the_released_training():
+    """A normal distribution that is cut at two deviations has 0.88 of the deviation."""
+    network = kerasnets.build("inception_v3", input_shape=(75, 75, 3))
+    for name, deviation in (("mixed7c_branch1x1_conv", 0.1), ("logits", 0.01)):
+        assert np.std(network.get_layer(name).kernel) == pytest.approx(0.88 * deviation, rel=0.01)
+    chosen = {"kernel_initializer": "he_2015", "input_shape": (75, 75, 3)}
+    own = kerasnets.build("inception_v3", **chosen).get_layer("logits").kernel
+    assert np.std(own) == pytest.approx((2 / 2048) ** 0.5, rel=0.01)

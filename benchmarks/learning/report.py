@@ -1,0 +1,109 @@
+"""docs/learning.md: what the loss of every network does in its first steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import kerasnets
+from benchmarks.learning.measure import BATCH, BELOW_CHANCE, FIRST, LAST, STEPS, Outcome, known
+from kerasnets.cli.tables import written
+
+PAGE = "learning.md"
+HEADER = ("network", "pixels", "rate", "steps", "chance", "first", "last", "learns", "seconds")
+
+
+def page() -> str:
+    """The page, as Markdown."""
+    found = known()
+    own = [each for each in found if not each.changes]
+    changed = [each for each in found if each.changes]
+    left = sorted({*kerasnets.list_models()} - {each.network for each in own})
+    lines = [
+        "# Does every network learn?",
+        "",
+        f"Each network trains on batches of {BATCH} images from its initial weights: "
+        f"{STEPS[0]} steps, and {STEPS[1]} where the first do not suffice. The recipe is its own, "
+        "augmentation and all, at its first learning rate, scaled to the batch where the recipe "
+        "says for which batch it is, without warm-up and auxiliary classifiers; the loss is "
+        "cross-entropy. Networks of grey images are shown scikit-learn's digits, ten classes; all "
+        "others 1,200 photographs of five flowers, at about the smallest side that makes sense.",
+        "",
+        f"`first` is the mean loss of the first {FIRST} steps, `last` that of the last {LAST}; "
+        "`chance` the logarithm of the number of classes, below which no network comes on average "
+        "that answers the same for every image. A network learns where `last` is "
+        f"{BELOW_CHANCE} or more below that, several times as much as {LAST} batches vary. "
+        "`seconds` are of processor time, with the building of the network.",
+        "",
+        "Written by `make docs` from [results.jsonl](../benchmarks/learning/results.jsonl), to "
+        "which `python -m benchmarks.learning [NETWORK ...]` adds what is missing.",
+        "",
+        written("markdown", HEADER, [_row(each) for each in own], left=("network",)),
+        "",
+    ]
+    if changed:
+        lines += [
+            "## With changes",
+            "",
+            "`--changes` of options or of the recipe; nothing else differs.",
+            "",
+            written(
+                "markdown",
+                (HEADER[0], "changes", *HEADER[1:]),
+                [(_row(each)[0], f"`{each.changes}`", *_row(each)[1:]) for each in changed],
+                left=("network", "changes"),
+            ),
+            "",
+        ]
+    if left:
+        lines += [f"Not run yet: {', '.join(f'`{name}`' for name in left)}.", ""]
+    return "\n".join([*lines, *_made(found)])
+
+
+def errata() -> str:
+    """The section of errata.md on the networks that stay near chance."""
+    found = known()
+    lines = [
+        "## What does not come clearly below chance",
+        "",
+        "Written by `make docs` from the [first steps](learning.md) of every network, by its own "
+        "recipe on small images, which are not what the recipe was made for.",
+        "",
+        "| claim | what was found |",
+        "| --- | --- |",
+    ]
+    for each in found:
+        if not each.changes and not each.learns:
+            claim = f"`{each.network}` learns in {each.steps} steps of `{each.recipe}`."
+            others = [one for one in found if one.network == each.network and one.changes]
+            lines.append(f"| {claim} | {' '.join([_sentence(each), *map(_sentence, others)])} |")
+    return "\n".join([*lines, ""])
+
+
+def _sentence(each: Outcome) -> str:
+    given = f"With `{each.changes}` the loss" if each.changes else "The loss"
+    if not each.finite:
+        return f"{given} is no number any more after {each.steps} steps."
+    return f"{given} is {each.last:.3f} at the end, and {each.chance:.3f} by chance."
+
+
+def _row(each: Outcome) -> tuple[str | int, ...]:
+    first, last = ("–" if loss is None else f"{loss:.3f}" for loss in (each.first, each.last))
+    learns = "yes" if each.learns else "**no**"
+    figures = (each.side, f"{each.rate:.3g}", each.steps, f"{each.chance:.3f}", first, last)
+    return (f"`{each.network}`", *figures, learns, round(each.seconds))
+
+
+def _made(found: Sequence[Outcome]) -> list[str]:
+    """Where, when and with what the results were made."""
+
+    def of(facts: list[str]) -> str:
+        return ", ".join(dict.fromkeys(facts))
+
+    if not found:
+        return []
+    versions = [f"{name} {version}" for each in found for name, version in each.versions.items()]
+    commits = of([each.commit for each in found])
+    where = of([each.machine for each in found])
+    days = sorted({each.day for each in found})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return [f"{of(versions)}, commit {commits}, {when}; {where}.", ""]

@@ -1,0 +1,90 @@
+"""Some steps of a training, of which nothing is kept, to see what the loss does."""
+
+from __future__ import annotations
+
+import logging
+import math
+import pathlib
+import tempfile
+
+import keras
+
+from kerasnets.config.training import TrainConfig
+from kerasnets.data.bad_images import naming_bad_images
+from kerasnets.data.pipeline import read, steps_per_epoch
+from kerasnets.errors import UserError
+from kerasnets.runs.run import Run, load_data
+from kerasnets.training.batches import batches_from
+from kerasnets.training.callbacks import Callback, Logs
+from kerasnets.training.distribution import check, placement
+from kerasnets.training.networks import starting_network
+from kerasnets.training.process import repeatable, seeded
+
+log = logging.getLogger("kerasnets")
+
+
+class StepLosses(Callback):
+    """Notes the loss of each step, to the end or to where it is not finite.
+
+    Attributes:
+        losses: Of the steps that were made.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses: list[float] = []
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        # The loss is an average from the last reset on.
+        self.model.reset_metrics()
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        loss = float(keras.ops.convert_to_numpy(logs["loss"]))
+        if not math.isfinite(loss):
+            self.model.stop_training = True
+            return
+        self.losses.append(loss)
+
+
+def train_steps(config: TrainConfig, steps: int, watch: StepLosses) -> None:
+    """Trains a network for some steps on its training images, and forgets it.
+
+    Args:
+        config: What to train, with its recipe, whose schedule takes these steps for an epoch.
+        steps: Steps, unless `watch` stops the training before.
+        watch: Sees each step.
+
+    Raises:
+        UserError: When the configuration does not work.
+    """
+    where = placement(config)
+    check(config, where)
+    if where.workers > 1:
+        raise UserError("The test of a few steps takes one machine.")
+    with tempfile.TemporaryDirectory() as scratch, seeded(config.seed):
+        dataset = load_data(config)
+        run = Run(pathlib.Path(scratch), config, dataset.class_names)
+        with where.scope():
+            network = starting_network(config, len(dataset.class_names))
+        log.info("%s on %s", config.model, dataset.describe())
+        channels = network.input_shape[-1]
+        split = read(
+            dataset.split("train"),
+            run.preprocessing,
+            channels,
+            run.recipe.augmentation,
+            name="train",
+            scratch=scratch,
+        )
+        steps_per_epoch(split, run.recipe.batch_size)
+        model = where.training_model(
+            network, run.preprocessing, run.recipe, steps, fast=config.fast
+        )
+        with naming_bad_images([split], channels), repeatable():
+            model.fit(
+                batches_from(run, split, where, 0),
+                steps_per_epoch=steps,
+                callbacks=[watch],
+                verbose=0,  # pyright: ignore[reportArgumentType]
+                shuffle=False,
+            )

@@ -1,0 +1,116 @@
+"""When a network counts as learning, what it is told, the runner that adds, and the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import pytest
+
+import kerasnets
+from benchmarks.learning import __main__ as runner
+from benchmarks.learning import measure, report
+from benchmarks.learning.measure import Outcome, cost, known, side, words
+from kerasnets.cli.main import parse
+from kerasnets.config import recipe
+from kerasnets.config.options import parse_options
+from kerasnets.models.build import unweighted
+
+FOUND = Outcome(
+    network="vgg16",
+    changes="",
+    data="flowers",
+    side=32,
+    recipe="vgg2014",
+    batch_size=16,
+    rate=0.01 / 16,
+    steps=200,
+    finite=True,
+    chance=1.609,
+    first=1.61,
+    last=1.609,
+    seconds=90,
+    machine="a processor",
+    versions={"keras": "3"},
+    commit="abc",
+    day="2026-11-30",
+)
+DIGITS = {"lenet5", "lenet5_modern", "highway10_mnist"}
+NETWORKS = sorted(kerasnets.list_models(), key=cost)
+# The cheapest of each family.
+SMALL = list({kerasnets.info(name).family: name for name in reversed(NETWORKS)}.values())
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """A file of results of its own, and few steps."""
+    monkeypatch.setattr(measure, "RESULTS", tmp_path / "results.jsonl")
+    monkeypatch.setattr(measure, "STEPS", (25, 30))
+    return tmp_path / "results.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("last", "finite", "learns"),
+    [(1.5, True, True), (1.52, True, False), (1.0, False, False), (None, False, False)],
+)
+def test_a_network_learns_where_its_loss_is_clearly_below_chance(last, finite, learns):
+    assert dataclasses.replace(FOUND, last=last, finite=finite).learns is learns
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_told_its_own_recipe_at_the_rate_of_its_batch(name):
+    told = parse(words(name, "folder:flowers")).config.resolved()
+    own = recipe(told.recipe.name)
+    assert told.recipe.peak_learning_rate == pytest.approx(
+        own.learning_rate * 16 / (own.base_batch_size or 16)
+    )
+    kept = ("optimizer", "momentum", "weight_decay", "augment", "label_smoothing")
+    assert [getattr(told.recipe, field) for field in kept] == [getattr(own, f) for f in kept]
+    assert told.recipe.loss == "cross_entropy"
+    assert told.data == ("digits" if told.model in DIGITS else "folder:flowers")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_networks_take_images_of_this_side(name):
+    options = parse_options(parse(words(name, "folder:flowers")).config.options)
+    assert unweighted(name, **options).input_shape[1] == side(name)
+
+
+def test_changes_are_options_and_flags():
+    told = parse(words("vgg16", "folder:f", "activation elu --learning-rate 0.5")).config.resolved()
+    assert told.options == {"input_shape": "[32,32,3]", "activation": "elu"}
+    assert told.recipe.learning_rate == 0.5
+
+
+def test_a_network_that_has_learned_ends_early_and_is_not_trained_again(results, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["learning", "lenet5_modern"])
+    runner.main()
+    (found,) = known()
+    assert (found.steps, found.finite, found.learns) == (25, True, True)
+    assert found.first > found.last
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--changes=--learning-rate 0"])
+    for _ in range(2):
+        runner.main()
+    first, still = known()
+    assert first == found
+    assert (still.changes, still.steps, still.learns) == ("--learning-rate 0", 30, False)
+
+
+def test_a_loss_that_is_no_number_is_said(results):
+    found = measure.measure("lenet5_modern", "digits", "--learning-rate 1e30")
+    assert (found.finite, found.learns) == (False, False)
+    assert found.steps < 25
+
+
+def test_the_page_and_the_errata_are_what_was_found(results):
+    FOUND.append()
+    dataclasses.replace(FOUND, changes="kernel_initializer he_2015", last=1.2).append()
+    dataclasses.replace(FOUND, network="resnet18", last=1.1, steps=100).append()
+    page = report.page()
+    assert "| `vgg16` | 32 | 0.000625 | 200 | 1.609 | 1.610 | 1.609 | **no** | 90 |" in page
+    assert "| `vgg16` | `kernel_initializer he_2015` | 32 |" in page
+    assert "`vgg19`" in page.partition("Not run yet")[2]
+    assert "`resnet18`" not in page.partition("Not run yet")[2]
+    (row,) = [line for line in report.errata().splitlines() if line.startswith("| `")]
+    assert row.startswith("| `vgg16` learns in 200 steps of `vgg2014`. | The loss is 1.609")
+    assert "With `kernel_initializer he_2015` the loss is 1.200" in row
