@@ -3,8 +3,9 @@
 Run by ``make docs``, which also writes the end of ``docs/recipes.md``, from the registered recipes,
 the index of all pages, ``docs/README.md``, the names that editors complete,
 ``kerasnets/models/names.py``, ``docs/lab/``, from the results of experiments that are kept there,
-``docs/results.md``, from those of ``benchmarks/reproduce``, and ``docs/learning.md``, from those of
-``benchmarks/learning``; the tests fail where a file is not what this writes.
+``docs/results.md``, ``docs/learning.md`` and ``docs/peer_training.md``, from those of
+``benchmarks/reproduce``, ``benchmarks/learning`` and ``benchmarks/peer_training``; the tests fail
+where a file is not what this writes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Sequence
 
 import kerasnets
 from benchmarks.learning import report as learning
+from benchmarks.peer_training import report as peer_training
 from benchmarks.reproduce import report
 from kerasnets import models
 from kerasnets.cli.commands.recipes import trained_by
@@ -394,6 +396,7 @@ def main() -> None:
     (DOCS / learning.PAGE).write_text(learning.page(), encoding="utf-8")
     (DOCS / "results.md").write_text(report.page(), encoding="utf-8")
     save_figure(report.figure(), DOCS / report.PICTURE, dpi=80)
+    (DOCS / "peer_training.md").write_text(peer_training.page(), encoding="utf-8")
     (DOCS / "README.md").write_text(index(), encoding="utf-8")
 
 

@@ -54,6 +54,7 @@ _APPLICATIONS = {
 _TORCHVISION = {
     "alexnet_owt": "alexnet",
     "densenet121": "densenet121",
+    "densenet161": "densenet161",
     "densenet169": "densenet169",
     "densenet201": "densenet201",
     "googlenet_bn": "googlenet",
@@ -63,21 +64,32 @@ _TORCHVISION = {
     "resnet50_v1_5": "resnet50",
     "resnet101_v1_5": "resnet101",
     "resnet152_v1_5": "resnet152",
+    "vgg11": "vgg11",
+    "vgg11_bn": "vgg11_bn",
+    "vgg13": "vgg13",
+    "vgg13_bn": "vgg13_bn",
     "vgg16": "vgg16",
     "vgg16_bn": "vgg16_bn",
     "vgg19": "vgg19",
+    "vgg19_bn": "vgg19_bn",
 }
 # The 2014 tower for the two of 2012; batch norms and 3x3 windows for response norms and 5x5;
 # the stride in the 3x3 convolutions, which takes 6 % more multiply-adds.
 _NEAREST = {"alexnet": "alexnet", "googlenet": "googlenet", "resnet50": "resnet50"}
 _TIMM = {
-    "densenet121": "densenet121",
-    "inception_v3": "inception_v3",
-    "resnet18": "resnet18",
-    "resnet34": "resnet34",
-    "resnet50_v1_5": "resnet50",
-    "vgg16": "vgg16",
-    "vgg16_bn": "vgg16_bn",
+    **{
+        ours: theirs
+        for ours, theirs in _TORCHVISION.items()
+        if theirs not in ("alexnet", "googlenet")
+    },
+    "inception_resnet_v2": "inception_resnet_v2",
+    "inception_v4": "inception_v4",
+    "mobilenet_v1": "mobilenetv1_100",
+    "resnet18_v2": "resnetv2_18",
+    "resnet34_v2": "resnetv2_34",
+    "resnet50_v2": "resnetv2_50",
+    "resnet101_v2": "resnetv2_101",
+    "resnet152_v2": "resnetv2_152",
 }
 _KERAS_HUB = {"densenet121": "densenet121", "vgg16": "vgg16", "resnet50": "resnet50"}
 

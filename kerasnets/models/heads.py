@@ -19,10 +19,10 @@ def logits(
     kernel_initializer: Initializer | None = None,
     name: str = "logits",
 ) -> Tensor:
-    """The last dense layer. It computes in float32 whatever the precision of the rest."""
+    """The last dense layer. It computes in float32 at least, whatever the precision of the rest."""
     kernel = kernel_initializer or style.initializer()
     options = {"use_bias": use_bias, "kernel_initializer": kernel, "name": name}
-    return keras.layers.Dense(classes, dtype="float32", **options)(x)
+    return keras.layers.Dense(classes, dtype=at_least_float32(x), **options)(x)
 
 
 def average_pool_head(
@@ -56,14 +56,21 @@ def classifier_style(style: Style, own: Style, kernel_initializer: dict) -> Styl
 
 
 def class_maps(x: Tensor, style: Style, classes: int, *, name: str) -> Tensor:
-    """A 1x1 convolution to one map for each class, in float32: (N, H, W, classes)."""
+    """A 1x1 convolution to one map for each class, as exact as `logits`: (N, H, W, classes)."""
     kernel = style.initializer()
-    return keras.layers.Conv2D(classes, 1, kernel_initializer=kernel, dtype="float32", name=name)(x)
+    return keras.layers.Conv2D(
+        classes, 1, kernel_initializer=kernel, dtype=at_least_float32(x), name=name
+    )(x)
 
 
 def average_logits(x: Tensor) -> Tensor:
-    """The average of each class's map, in float32: (N, H, W, classes) to (N, classes)."""
-    return keras.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
+    """The average of each class's map, as exact as `logits`: (N, H, W, classes) to (N, classes)."""
+    return keras.layers.GlobalAveragePooling2D(dtype=at_least_float32(x), name="logits")(x)
+
+
+def at_least_float32(x: Tensor) -> str:
+    """What logits compute in: float64 where the rest of the network does, else float32."""
+    return keras.backend.result_type(x.dtype, "float32")
 
 
 def dense_layers_head(

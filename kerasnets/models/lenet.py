@@ -21,7 +21,7 @@ from kerasnets import layers
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import FOR_SMALL_IMAGES, NO_RESIDUALS, Style, Tensor, drop
-from kerasnets.models.heads import logits
+from kerasnets.models.heads import at_least_float32, logits
 from kerasnets.registry import Paper, register
 
 PAPER = Paper(
@@ -82,8 +82,9 @@ def rbf_head(x: Tensor, style: Style, classes: int, *, dropout: float = 0.0) -> 
     """
     x = keras.layers.Flatten(name="flatten")(x)
     x = drop(style.dense_act(x, 84, name="f6"), dropout, name="f6")
-    x = layers.EuclideanRBF(digit_codes(classes), dtype="float32", name="rbf")(x)
-    return keras.layers.Rescaling(-1.0, dtype="float32", name="logits")(x)
+    dtype = at_least_float32(x)
+    x = layers.EuclideanRBF(digit_codes(classes), dtype=dtype, name="rbf")(x)
+    return keras.layers.Rescaling(-1.0, dtype=dtype, name="logits")(x)
 
 
 def digit_codes(classes: int) -> list[list[int]]:

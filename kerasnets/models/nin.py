@@ -31,7 +31,7 @@ from kerasnets.models.blocks import (
     max_pool,
     rematerializable,
 )
-from kerasnets.models.heads import average_logits, class_maps
+from kerasnets.models.heads import at_least_float32, average_logits, class_maps
 from kerasnets.registry import Paper, register
 
 PAPER = Paper(
@@ -118,7 +118,7 @@ def mlpconv(
 def class_head(x: Tensor, style: Style, classes: int) -> Tensor:
     """A ReLU map for each class and its average: section 3.2."""
     x = class_maps(x, style, classes, name="class_maps")
-    x = style.activate(x, dtype="float32", name="class_maps")
+    x = style.activate(x, dtype=at_least_float32(x), name="class_maps")
     return average_logits(x)
 
 

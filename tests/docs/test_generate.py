@@ -52,6 +52,11 @@ def test_the_page_on_results_is_up_to_date():
     assert path.read_text(encoding="utf-8") == generate.report.page(), "run make docs"
 
 
+def test_the_page_on_training_beside_pytorch_is_up_to_date():
+    path = generate.DOCS / "peer_training.md"
+    assert path.read_text(encoding="utf-8") == generate.peer_training.page(), "run make docs"
+
+
 def test_the_page_on_learning_is_up_to_date():
     path = generate.DOCS / generate.learning.PAGE
     assert path.read_text(encoding="utf-8") == generate.learning.page(), "run make docs"

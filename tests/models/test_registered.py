@@ -179,6 +179,20 @@ def test_runs_in_mixed_precision(name):
     assert all(layer.compute_dtype == "bfloat16" for layer in convolutions)
 
 
+@pytest.mark.parametrize("name", every_network())
+def test_computes_in_float64_throughout(name):
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        with variables_without_values():
+            model = shallow.__wrapped__(name)
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+    assert {layer.compute_dtype for layer in model.layers} == {"float64"}
+    assert {weight.dtype for weight in model.weights} <= {"float64", "int64", "uint32"}
+
+
 def test_every_family_has_its_own_test_file():
     folder = pathlib.Path(__file__).parent
     families = {kerasnets.info(name).family for name in NAMES}

@@ -1,0 +1,115 @@
+"""What stands beside PyTorch, what counts as a difference, and the page."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import kerasnets
+from benchmarks.peer_training import report, results
+from benchmarks.peer_training.cases import STEPS, cases, left_out
+from benchmarks.peer_training.results import Compared, Differences, Outcome, largest_difference
+from kerasnets.models.build import unweighted
+from kerasnets.registry import registration
+from tests.slow import slow_except
+
+
+@pytest.fixture
+def outcome(tmp_path, monkeypatch) -> Outcome:
+    """Of a network, in a file of results of its own."""
+    monkeypatch.setattr(results, "PATH", tmp_path / "results.jsonl")
+
+    def compared(size: float) -> Compared:
+        first = Differences(loss=size, gradients=2 * size, parameters=3 * size, statistics=None)
+        early, last = (dataclasses.replace(first, parameters=each * size) for each in (4, 5))
+        return Compared(first=first, early=early, last=last)
+
+    return Outcome(
+        network="resnet18",
+        project="timm",
+        side=64,
+        batch=16,
+        steps=1,
+        losses=(2.5, 1.25),
+        ours_float64=compared(1e-14),
+        ours_float32=compared(1e-7),
+        theirs_float32=compared(1e-6),
+        nearby=compared(1e-5),
+        versions={"torch": "2.14.1"},
+        machine="a machine",
+        day="2026-11-30",
+        seconds=1800,
+    )
+
+
+def test_every_network_is_measured_or_left_out():
+    measured = {case.network for case in cases().values()}
+    assert measured | set(left_out()) == set(kerasnets.list_models())
+    assert not measured & set(left_out())
+
+
+def test_one_peer_of_each_network_makes_all_steps():
+    long = [case.network for case in cases().values() if case.steps == STEPS]
+    assert sorted(long) == sorted({case.network for case in cases().values()})
+
+
+@pytest.mark.parametrize(
+    "name",
+    slow_except(
+        (
+            "torchvision:alexnet_owt:1",
+            "torchvision:googlenet_bn:1",
+            "torchvision:inception_v3:1",
+            "torchvision:inception_v3:20",
+            "timm:inception_v4:1",
+            "torchvision:vgg11:1",
+        ),
+        cases(),
+    ),
+)
+def test_networks_fit_their_images_and_have_a_layout(name):
+    case = cases()[name]
+    heads = {"auxiliary_heads": True} if case.auxiliary_loss else {}
+    built = unweighted(case.network, input_shape=(case.side, case.side, 3), **heads)
+    assert isinstance(built.output, dict) == bool(heads)
+    layouts = registration(case.network).layouts
+    assert any(layout.framework == "torch" for layout in layouts.values())
+
+
+def test_a_difference_is_relative_to_its_layer():
+    expected = {"a.weight": np.array([2.0, -4.0]), "a.bias": np.array([0.0]), "b.bias": np.ones(1)}
+    found = {name: values + 0.01 for name, values in expected.items()}
+    assert largest_difference(found, expected) == pytest.approx(0.01)
+    found["a.bias"] = np.array([-0.08])
+    assert largest_difference(found, expected) == pytest.approx(0.02)
+    tiny = {"c.weight": np.full(1, 1e-9)}
+    assert largest_difference(found | tiny, expected | {"c.weight": np.zeros(1)}) < 0.03
+    start = {name: values - 0.5 for name, values in expected.items()}
+    assert largest_difference(found, expected, start) == pytest.approx(0.08 / 0.5)
+    del found["b.bias"]
+    with pytest.raises(ValueError, match=r"b\.bias"):
+        largest_difference(found, expected)
+
+
+def test_what_was_found_is_read_again(outcome):
+    outcome.append()
+    newer = dataclasses.replace(outcome, project="torchvision")
+    newer.append()
+    assert results.known() == {"timm:resnet18:1": outcome, "torchvision:resnet18:1": newer}
+
+
+def test_the_page_shows_what_was_found(outcome):
+    outcome.append()
+    dataclasses.replace(outcome, project="torchvision", steps=20).append()
+    page = report.page()
+    assert "| `resnet18` | timm | 16 of 64 | 1.0e-14 | 2.0e-14 | 3.0e-14 |  |" in page
+    assert "| 1.0e-07 / 1.0e-06 | 2.0e-07 / 2.0e-06 | 3.0e-07 / 3.0e-06 |  |" in page
+    early, last = "4.0e-14 | 4.0e-05 | 4.0e-07 | 4.0e-06", "5.0e-14 | 5.0e-05 | 5.0e-07 | 5.0e-06"
+    assert f"| 2.5 to 1.25 | {early} | {last} |" in page
+    assert page.count("| `resnet18` | torchvision |") == 1
+    assert "2026-11-30, a machine, 1.0 hours, with other work beside: torch 2.14.1." in page
+    missing = page.partition("Not measured yet: ")[2].partition("\n")[0]
+    assert "`torchvision:resnet18:1`" in missing
+    assert "`timm:resnet18:1`" not in missing
