@@ -84,7 +84,7 @@ def _ends(ordered: list[Outcome]) -> list[str]:
     ]
     done = {each.name for each in ordered}
     if missing := [name for name in _ordered() if name not in done]:
-        lines += [f"Not measured yet: {_names(missing)}.", ""]
+        lines += [f"Not measured yet: {len(missing)} of {len(_ordered())}.", ""]
     for key in dict.fromkeys((each.machine, each.day) for each in ordered):
         own = [each for each in ordered if (each.machine, each.day) == key]
         versions = {name: number for each in own for name, number in each.versions.items()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from benchmarks.reproduce.results import Outcome, known
 from benchmarks.reproduce.targets import TARGETS, Target
 from kerasnets.cli.tables import written
+from kerasnets.plotting import plain_log_ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,6 +56,8 @@ def figure() -> Figure:
         for each in outcomes:
             axes.plot(range(1, len(each.curve) + 1), each.curve, label=f"seed {each.seed}")
         axes.set(title=name, xlabel="epoch", yscale="log", ylabel="training error, %")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        plain_log_ticks(axes.yaxis)
         axes.legend(fontsize="small")
     return drawn
 

@@ -110,6 +110,4 @@ def test_the_page_shows_what_was_found(outcome):
     assert f"| 2.5 to 1.25 | {early} | {last} |" in page
     assert page.count("| `resnet18` | torchvision |") == 1
     assert "2026-11-30, a machine, 1.0 hours, with other work beside: torch 2.14.1." in page
-    missing = page.partition("Not measured yet: ")[2].partition("\n")[0]
-    assert "`torchvision:resnet18:1`" in missing
-    assert "`timm:resnet18:1`" not in missing
+    assert f"Not measured yet: {len(cases()) - 2} of {len(cases())}." in page
