@@ -13,14 +13,13 @@ with maps in the order NHWC. Epochs count from the second on, since the first ho
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
 import statistics
 import tempfile
 import time
 
 import numpy as np
-from timing import in_own_process, setting, write_arrays
+from timing import epoch_clock, trainers_in_turn
 
 BATCH, PADDING = 128, 4
 LEARNING_RATE, MOMENTUM, DECAY = 0.1, 0.9, 1e-4
@@ -31,27 +30,10 @@ MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data-dir", type=pathlib.Path, help="where TFDS keeps cifar10")
     parser.add_argument("--images", type=int, default=50_000, help="training images of an epoch")
     parser.add_argument("--epochs", type=int, default=3, help="the first of which does not count")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", choices=TRAINERS, help=argparse.SUPPRESS)
-    parser.add_argument("--arrays", type=pathlib.Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.only:
-        print(json.dumps(TRAINERS[arguments.only](arguments)))
-        return
-    about = setting("tensorflow", "keras", "torch")
-    print(json.dumps({**about, "images": arguments.images}))
-    names = [name for name in TRAINERS if not name.startswith("torch") or "torch" in about]
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    with tempfile.TemporaryDirectory() as folder:
-        arrays = pathlib.Path(folder, "cifar10.npz")
-        write_arrays("cifar10", arguments.data_dir, arrays)
-        for _ in range(arguments.rounds):
-            for name, epochs in seconds.items():
-                found = in_own_process(__file__, "--only", name, "--arrays", str(arrays))
-                epochs += found[1:]
+    found = trainers_in_turn(parser, TRAINERS, "cifar10")
+    seconds = {name: [each for epochs in found[name] for each in epochs[1:]] for name in found}
     ours = statistics.median(seconds["kerasnets"])
     print(f"{'':12}{'s/epoch':>9}{'spread':>16}{'kerasnets / it':>16}")
     for name, epochs in seconds.items():
@@ -107,12 +89,11 @@ def keras(arguments: argparse.Namespace) -> list[float]:
         metrics=["accuracy"],
     )
     times: list[float] = []
-    clock = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: times.append(-time.perf_counter()),
-        on_epoch_end=lambda epoch, logs: times.append(times.pop() + time.perf_counter()),
-    )
     model.fit(
-        batches.prefetch(tf.data.AUTOTUNE), epochs=arguments.epochs, callbacks=[clock], verbose=0
+        batches.prefetch(tf.data.AUTOTUNE),
+        epochs=arguments.epochs,
+        callbacks=[epoch_clock(keras, times)],
+        verbose=0,
     )
     return times
 

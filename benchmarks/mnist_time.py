@@ -13,14 +13,13 @@ them. A time is that of whole epochs, tests and the compilation in the first one
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
 import statistics
 import tempfile
 import time
 
 import numpy as np
-from timing import in_own_process, setting, write_arrays
+from timing import epoch_clock, trainers_in_turn
 
 BATCH = 128
 LEARNING_RATE = 3e-3
@@ -32,28 +31,8 @@ Epochs = list[tuple[float, float]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data-dir", type=pathlib.Path, help="where TFDS keeps mnist")
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", choices=TRAINERS, help=argparse.SUPPRESS)
-    parser.add_argument("--arrays", type=pathlib.Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.only:
-        print(json.dumps(TRAINERS[arguments.only](arguments)))
-        return
-    about = setting("tensorflow", "keras", "torch")
-    print(json.dumps(about))
-    rows: dict[str, list[Epochs]] = {
-        name: [] for name in TRAINERS if name != "torch" or "torch" in about
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        arrays = pathlib.Path(folder, "mnist.npz")
-        write_arrays("mnist", arguments.data_dir, arrays)
-        for _ in range(arguments.rounds):
-            for name, rounds in rows.items():
-                found = in_own_process(__file__, "--only", name, "--arrays", str(arrays))
-                rounds.append([(seconds, accuracy) for seconds, accuracy in found])
-    _report(rows)
+    _report(trainers_in_turn(parser, TRAINERS, "mnist"))
 
 
 def _report(rows: dict[str, list[Epochs]]) -> None:
@@ -165,17 +144,13 @@ def keras(arguments: argparse.Namespace) -> Epochs:
         metrics=["accuracy"],
     )
     times = []
-    clock = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: times.append(-time.perf_counter()),
-        on_epoch_end=lambda epoch, logs: times.append(times.pop() + time.perf_counter()),
-    )
     history = model.fit(
         x,
         y,
         batch_size=BATCH,
         epochs=arguments.epochs,
         validation_data=test,
-        callbacks=[clock],
+        callbacks=[epoch_clock(keras, times)],
         verbose=0,
     )
     return list(zip(times, map(float, history.history["val_accuracy"]), strict=True))

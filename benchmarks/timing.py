@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import pathlib
@@ -9,6 +10,8 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import Any
@@ -40,11 +43,51 @@ def compare(times: Mapping[str, list[float]]) -> None:
     print(f"ratio of medians {ours / theirs:.2f}; of pairs {pairs[0]:.2f}..{pairs[-1]:.2f}")
 
 
-def in_own_process(file: str, *words: str) -> Any:
-    """What a benchmark, told these words besides its own, prints last, as JSON."""
-    command = [sys.executable, file, *sys.argv[1:], *words]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+def trainers_in_turn(
+    parser: argparse.ArgumentParser, trainers: Mapping[str, Callable], data: str
+) -> dict[str, list[list]]:
+    """What trainers find, each in a process of its own, in turn in every round.
+
+    Args:
+        parser: The benchmark's, whose arguments the trainers get; it gains those of this function.
+        trainers: By name. Those of PyTorch, whose names begin with ``torch``, are left out where it
+            is not installed. They find `arrays` in a file that `write_arrays` wrote.
+        data: Data set of TFDS.
+
+    Returns:
+        By name, what the trainer returned in each round.
+    """
+    parser.add_argument("--data-dir", type=pathlib.Path, help="where TFDS keeps its data sets")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--only", choices=trainers, help=argparse.SUPPRESS)
+    parser.add_argument("--arrays", type=pathlib.Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.only:
+        print(json.dumps(trainers[arguments.only](arguments)))
+        sys.exit()
+    about = setting("tensorflow", "keras", "torch")
+    print(json.dumps(about))
+    names = [name for name in trainers if not name.startswith("torch") or "torch" in about]
+    found: dict[str, list[list]] = {name: [] for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = pathlib.Path(folder, "arrays.npz")
+        write_arrays(data, arguments.data_dir, arrays)
+        for _ in range(arguments.rounds):
+            for name, rounds in found.items():
+                words = [*sys.argv, "--only", name, "--arrays", str(arrays)]
+                done = subprocess.run(
+                    [sys.executable, *words], check=True, stdout=subprocess.PIPE, text=True
+                )
+                rounds.append(json.loads(done.stdout.splitlines()[-1]))
+    return found
+
+
+def epoch_clock(keras: Any, seconds: list[float]) -> Any:
+    """A callback of Keras that notes what each epoch takes."""
+    return keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: seconds.append(-time.perf_counter()),
+        on_epoch_end=lambda epoch, logs: seconds.append(seconds.pop() + time.perf_counter()),
+    )
 
 
 def setting(*packages: str) -> dict[str, str | int | None]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 import pathlib
 import shlex
@@ -12,14 +10,13 @@ import time
 from dataclasses import dataclass
 from importlib import metadata
 
-from benchmarks.reproduce.results import commit, today
+from benchmarks.records import append, commit, read, today
 from kerasnets.cli.main import parse
 from kerasnets.registry import info
 from kerasnets.runs.environment import machine
 from kerasnets.runs.run import chosen_recipe, load_data
 from kerasnets.training.callbacks import Logs
 from kerasnets.training.steps import StepLosses, train_steps
-from kerasnets.values import from_plain
 
 RESULTS = pathlib.Path(__file__).parent / "results.jsonl"
 
@@ -96,15 +93,12 @@ class Outcome:
 
     def append(self) -> None:
         """Adds it to the file."""
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dataclasses.asdict(self)) + "\n")
+        append(RESULTS, self)
 
 
 def known() -> tuple[Outcome, ...]:
     """What was found, by network, each one's own recipe first."""
-    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
-    found = [from_plain(Outcome, json.loads(line), str(RESULTS)) for line in lines]
-    return tuple(sorted(found, key=lambda each: (each.network, each.changes)))
+    return tuple(sorted(read(RESULTS, Outcome), key=lambda each: (each.network, each.changes)))
 
 
 def side(network: str) -> int:

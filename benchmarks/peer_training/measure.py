@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import gc
 import pathlib
 import tempfile
@@ -31,6 +30,7 @@ from benchmarks.peer_training.trainers import (
     peer_network,
     state,
 )
+from benchmarks.records import today
 from kerasnets.runs.environment import machine
 
 # How far the control starts from the others: a unit in the last place of float32.
@@ -88,7 +88,7 @@ def measure(case: Case) -> Outcome:
             for name in ("kerasnets", "keras", "tensorflow", "torch", case.project)
         },
         machine=machine(),
-        day=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        day=today(),
         seconds=round(time.monotonic() - began),
     )
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import pathlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from kerasnets.values import from_plain
+from benchmarks.records import append, read
 
 Tensors = dict[str, np.ndarray]
 
@@ -86,15 +84,12 @@ class Outcome:
 
     def append(self) -> None:
         """Adds it to the file."""
-        with PATH.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dataclasses.asdict(self)) + "\n")
+        append(PATH, self)
 
 
 def known() -> dict[str, Outcome]:
     """What was found so far, by name."""
-    lines = PATH.read_text(encoding="utf-8").splitlines() if PATH.exists() else []
-    found = [from_plain(Outcome, json.loads(line), str(PATH)) for line in lines]
-    return {each.name: each for each in found}
+    return {each.name: each for each in read(PATH, Outcome)}
 
 
 def largest_difference(found: Tensors, expected: Tensors, start: Tensors | None = None) -> float:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import json
 import pathlib
-import subprocess
 from dataclasses import dataclass
 
+from benchmarks.records import append, commit, read, today
 from kerasnets.runs import Run
 from kerasnets.runs.environment import machine, read_environment
-from kerasnets.values import from_plain
 
 FOLDER = pathlib.Path(__file__).parent / "results"
 
@@ -47,15 +43,12 @@ class Outcome:
 
     def append(self, target: str) -> None:
         """Adds it to the file of its target."""
-        with (FOLDER / f"{target}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dataclasses.asdict(self)) + "\n")
+        append(FOLDER / f"{target}.jsonl", self)
 
 
 def known(target: str) -> tuple[Outcome, ...]:
     """What was found of a target, by seed."""
-    path = FOLDER / f"{target}.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    found = [from_plain(Outcome, json.loads(line), str(path)) for line in lines]
+    found = read(FOLDER / f"{target}.jsonl", Outcome)
     return tuple(sorted(found, key=lambda each: each.seed))
 
 
@@ -78,14 +71,3 @@ def outcome(folder: pathlib.Path, seed: int) -> Outcome:
         day=today(),
         curve=tuple(round(100 * (1 - float(each)), 3) for each in history["accuracy"]),
     )
-
-
-def commit() -> str:
-    """The commit of kerasnets, in short."""
-    words = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(words, capture_output=True, text=True, cwd=FOLDER).stdout.strip()
-
-
-def today() -> str:
-    """The date, in UTC."""
-    return datetime.datetime.now(datetime.UTC).date().isoformat()

@@ -19,6 +19,7 @@ import dataclasses
 
 from kerasnets.lab.cells import Measured
 from kerasnets.lab.design import Experiment, Scale, Trained, Trial
+from kerasnets.lab.experiments import degradation
 from kerasnets.lab.figure import Curves
 from kerasnets.lab.verdict import Claim
 
@@ -75,17 +76,8 @@ EXPERIMENT = Experiment(
     ),
     plot=Curves(BY_NUMBER, x="parts taken out: blocks, or convolutions of the plain network"),
     small=Scale(minutes=1.5, recipe={"epochs": 10}),
-    full=Scale(
+    full=dataclasses.replace(
+        degradation.EXPERIMENT.full,  # pyright: ignore[reportArgumentType]
         minutes=35,
-        data="cifar10",
-        options={"width": "0.5", "input_shape": "[16,16,3]"},
-        base=PAPERS_RECIPE,
-        recipe={
-            "epochs": 10,
-            "schedule": "cosine",
-            "warmup_epochs": 1,
-            "augment": "none",
-            "validation_fraction": 0.0,
-        },
     ),
 )
