@@ -6,16 +6,25 @@ import math
 import pathlib
 import shlex
 import statistics
+import tempfile
 import time
 from dataclasses import dataclass
 from importlib import metadata
 
+import keras
+import numpy as np
+
 from benchmarks.records import append, commit, read, today
 from kerasnets.cli.main import parse
+from kerasnets.config.training import TrainConfig
+from kerasnets.data.pipeline import evaluation_batches
+from kerasnets.inputs import with_preprocessing
 from kerasnets.registry import info
 from kerasnets.runs.environment import machine
-from kerasnets.runs.run import chosen_recipe, load_data
+from kerasnets.runs.run import Run, chosen_recipe, load_data
 from kerasnets.training.callbacks import Logs
+from kerasnets.training.networks import starting_network
+from kerasnets.training.process import seeded
 from kerasnets.training.steps import StepLosses, train_steps
 
 RESULTS = pathlib.Path(__file__).parent / "results.jsonl"
@@ -59,6 +68,7 @@ class Outcome:
         steps: Steps that were made.
         finite: Whether the loss was a number to the end.
         chance: The logarithm of the classes.
+        apart: Of the logits before the first step; see `apart`.
         first: Mean loss of the first steps.
         last: Mean loss of the last steps.
         seconds: Processor time, with the building of the network.
@@ -78,6 +88,7 @@ class Outcome:
     steps: int
     finite: bool
     chance: float
+    apart: float
     first: float | None
     last: float | None
     seconds: float
@@ -155,6 +166,7 @@ def measure(network: str, flowers: str, changes: str = "") -> Outcome:
         steps=len(losses),
         finite=len(losses) in STEPS,
         chance=round(chance, 3),
+        apart=float(f"{apart(config):.2g}"),
         first=round(statistics.fmean(losses[:FIRST]), 3) if losses else None,
         last=round(statistics.fmean(losses[-LAST:]), 3) if losses else None,
         seconds=round(time.process_time() - began),
@@ -163,6 +175,31 @@ def measure(network: str, flowers: str, changes: str = "") -> Outcome:
         commit=commit(),
         day=today(),
     )
+
+
+def apart(config: TrainConfig) -> float:
+    """How far apart the answers for different images are before the first step.
+
+    Args:
+        config: Whose network is asked, as it is trained but for dropout, which tells images apart
+            that are the same.
+
+    Returns:
+        The standard deviation of a logit over a batch of training images, the mean of all classes.
+    """
+    with tempfile.TemporaryDirectory() as scratch, seeded(config.seed):
+        dataset = load_data(config)
+        network = starting_network(config, len(dataset.class_names))
+        preprocessing = Run(pathlib.Path(scratch), config, dataset.class_names).preprocessing
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    train = dataset.splits["train"]
+    some = train.take(np.linspace(0, train.size - 1, BATCH, dtype=int))
+    batches = evaluation_batches(some, preprocessing, network.input_shape[-1], batch_size=BATCH)
+    images, _ = next(iter(batches))
+    logits = with_preprocessing(network, preprocessing)(images, training=True)
+    return float(np.std(logits, axis=0).mean())
 
 
 class _Watch(StepLosses):

@@ -9,7 +9,18 @@ from benchmarks.learning.measure import BATCH, BELOW_CHANCE, FIRST, LAST, STEPS,
 from kerasnets.cli.tables import written
 
 PAGE = "learning.md"
-HEADER = ("network", "pixels", "rate", "steps", "chance", "first", "last", "learns", "seconds")
+HEADER = (
+    "network",
+    "pixels",
+    "rate",
+    "steps",
+    "apart",
+    "chance",
+    "first",
+    "last",
+    "learns",
+    "seconds",
+)
 
 
 def page() -> str:
@@ -33,6 +44,9 @@ def page() -> str:
         "that answers the same for every image. A network learns where `last` is "
         f"{BELOW_CHANCE} or more below that, several times as much as {LAST} batches vary. "
         "`seconds` are of processor time, with the building of the network.",
+        "",
+        "`apart` is how far apart the answers for different images are before the first step: the "
+        f"standard deviation of a logit over {BATCH} of them, without dropout.",
         "",
         "Written by `make docs` from [results.jsonl](../benchmarks/learning/results.jsonl), to "
         "which `python -m benchmarks.learning [NETWORK ...]` adds what is missing.",
@@ -83,14 +97,18 @@ def _sentence(each: Outcome) -> str:
     given = f"With `{each.changes}` the loss" if each.changes else "The loss"
     if not each.finite:
         return f"{given} is no number any more after {each.steps} steps."
-    return f"{given} is {each.last:.3f} at the end, and {each.chance:.3f} by chance."
+    return (
+        f"{given} is {each.last:.3f} at the end, and {each.chance:.3f} by chance; the logits of "
+        f"different images start {each.apart:.2g} apart."
+    )
 
 
 def _row(each: Outcome) -> tuple[str | int, ...]:
     first, last = ("–" if loss is None else f"{loss:.3f}" for loss in (each.first, each.last))
     learns = "yes" if each.learns else "**no**"
-    figures = (each.side, f"{each.rate:.3g}", each.steps, f"{each.chance:.3f}", first, last)
-    return (f"`{each.network}`", *figures, learns, round(each.seconds))
+    start = (f"{each.apart:.2g}", f"{each.chance:.3f}", first, last)
+    figures = (each.side, f"{each.rate:.3g}", each.steps, *start, learns, round(each.seconds))
+    return (f"`{each.network}`", *figures)
 
 
 def _made(found: Sequence[Outcome]) -> list[str]:

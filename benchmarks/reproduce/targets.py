@@ -92,8 +92,8 @@ TARGETS = {
         paper=91.25,
         source=f"{RESNET}: 8.75 % error, in 182 epochs",
         seeds=2,
-        note="A sixth of the paper's epochs, under a schedule of one cycle with the paper's rate as its "
-        "highest; the recipe's own, 0.4, is for wider networks.",
+        note="A sixth of the paper's epochs, in one cycle up to the paper's rate; the recipe's own "
+        "highest, 0.4, is for wider networks.",
     ),
     "transfer-frozen": Target(
         model="mobilenet_v1",

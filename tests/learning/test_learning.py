@@ -27,6 +27,7 @@ FOUND = Outcome(
     steps=200,
     finite=True,
     chance=1.609,
+    apart=7.8e-5,
     first=1.61,
     last=1.609,
     seconds=90,
@@ -96,6 +97,15 @@ def test_a_network_that_has_learned_ends_early_and_is_not_trained_again(results,
     assert (still.changes, still.steps, still.learns) == ("--learning-rate 0", 30, False)
 
 
+def test_the_first_answers_are_apart_by_their_images_alone():
+    def apart(changes=""):
+        return measure.apart(parse(words("lenet5_modern", "digits", changes)).config.resolved())
+
+    assert 0.1 < apart() < 1
+    assert apart("--dropout 0.9") == pytest.approx(apart("--dropout 0.1"))
+    assert apart("kernel_initializer zeros") == 0
+
+
 def test_a_loss_that_is_no_number_is_said(results):
     found = measure.measure("lenet5_modern", "digits", "--learning-rate 1e30")
     assert (found.finite, found.learns) == (False, False)
@@ -107,10 +117,11 @@ def test_the_page_and_the_errata_are_what_was_found(results):
     dataclasses.replace(FOUND, changes="kernel_initializer he_2015", last=1.2).append()
     dataclasses.replace(FOUND, network="resnet18", last=1.1, steps=100).append()
     page = report.page()
-    assert "| `vgg16` | 32 | 0.000625 | 200 | 1.609 | 1.610 | 1.609 | **no** | 90 |" in page
+    assert "| `vgg16` | 32 | 0.000625 | 200 | 7.8e-05 | 1.609 | 1.610 | 1.609 | **no** | 90 |" in page
     assert "| `vgg16` | `kernel_initializer he_2015` | 32 |" in page
     assert "`vgg19`" in page.partition("Not run yet")[2]
     assert "`resnet18`" not in page.partition("Not run yet")[2]
     (row,) = [line for line in report.errata().splitlines() if line.startswith("| `")]
-    assert row.startswith("| `vgg16` learns in 200 steps of `vgg2014`. | The loss is 1.609")
+    assert row.startswith("| `vgg16` learns in 200 steps of `vgg2014`. | The loss is 1.609 at ")
+    assert "different images start 7.8e-05 apart" in row
     assert "With `kernel_initializer he_2015` the loss is 1.200" in row
