@@ -1,9 +1,10 @@
 """Trains what a target names, seed by seed, and keeps what was found.
 
-    python -m benchmarks.reproduce lenet5 [--seeds 5] [--runs runs/reproduce] [--data-dir FOLDER]
+    python -m benchmarks.reproduce lenet5 [--seeds 5] [--minutes 60] [--data-dir FOLDER]
 
 A training that was stopped goes on. What is found is a line of `results/TARGET.jsonl`, from which
-`make docs` writes docs/results.md; a seed that has its line is not trained again.
+`make docs` writes docs/results.md; a seed that was trained to the end is not trained again. How
+far a training came within `--minutes` is a line too, which that of a later sitting replaces.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ from __future__ import annotations
 import argparse
 import pathlib
 import shlex
+import signal
 import subprocess
 import sys
 
 from benchmarks.reproduce.results import known, outcome
 from benchmarks.reproduce.targets import TARGETS
+
+# What kerasnets answers to Ctrl-C, after it has saved everything.
+STOPPED = 130
 
 
 def main() -> None:
@@ -24,28 +29,42 @@ def main() -> None:
     parser.add_argument("target", choices=TARGETS, help="what is to be reproduced")
     parser.add_argument("--seeds", type=int, help="seeds 0 to N - 1; the target's own number")
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/reproduce"))
+    parser.add_argument("--minutes", type=float, help="when a training is stopped, to go on later")
     parser.add_argument("--data-dir", help="where TFDS keeps its data sets")
     given = parser.parse_args()
     target = TARGETS[given.target]
-    there = {each.seed for each in known(given.target)}
+    done = {each.seed for each in known(given.target) if each.accuracy is not None}
     if target.weights:
         subprocess.run([sys.executable, "-m", *shlex.split(target.weights)], check=True)
     for seed in range(given.seeds or target.seeds):
-        if seed not in there:
+        if seed not in done:
             folder = given.runs / f"{given.target}-{seed}"
-            _train(target.words(seed), folder, given.data_dir)
+            _train(target.words(seed), folder, given.data_dir, given.minutes)
             found = outcome(folder, seed)
-            found.append(given.target)
-            print(f"{given.target}, seed {seed}: {found.accuracy:.2f} %", flush=True)
+            if found.epochs:
+                found.append(given.target)
+            print(f"{given.target}, seed {seed}: {found}", flush=True)
 
 
-def _train(words: list[str], folder: pathlib.Path, data_dir: str | None) -> None:
+def _train(
+    words: list[str], folder: pathlib.Path, data_dir: str | None, minutes: float | None
+) -> None:
     """Trains in a process of its own, as a user would, from where an earlier one stopped."""
     words = [*words, "--out", str(folder), "--no-export"]
     words += ["--data-dir", data_dir] if data_dir else []
     words += ["--resume"] if (folder / "config.json").exists() else []
-    if subprocess.run([sys.executable, "-m", "kerasnets.cli.main", *words]).returncode:
-        sys.exit(f"kerasnets {' '.join(words)} failed")
+    if not completes([sys.executable, "-m", "kerasnets.cli.main", *words], minutes):
+        sys.exit(f"kerasnets {shlex.join(words)} failed")
+
+
+def completes(command: list[str], minutes: float | None) -> bool:
+    """Whether a command ends well, by itself or when it is stopped after these minutes."""
+    process = subprocess.Popen(command)
+    try:
+        return process.wait(60 * minutes if minutes else None) == 0
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        return process.wait() in (0, STOPPED)
 
 
 if __name__ == "__main__":

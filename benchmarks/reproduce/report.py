@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.reproduce.results import Outcome, known
 from benchmarks.reproduce.targets import TARGETS, Target
+from kerasnets.cli.main import parse
 from kerasnets.cli.tables import written
 from kerasnets.plotting import plain_log_ticks
 
@@ -63,25 +64,25 @@ def figure() -> Figure:
 
 
 def _row(name: str, outcomes: Sequence[Outcome]) -> tuple[str | int | None, ...]:
-    accuracies = [each.accuracy for each in outcomes]
-    paper = TARGETS[name].paper
+    accuracies = [each.accuracy for each in outcomes if each.accuracy is not None]
+    paper, reached = TARGETS[name].paper, max(each.epochs for each in outcomes)
     return (
         f"`{name}`",
         None if paper is None else f"{paper:.2f}",
-        f"{statistics.fmean(accuracies):.2f}",
+        f"{statistics.fmean(accuracies):.2f}" if accuracies else None,
         f"{statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else None,
-        len(outcomes),
-        outcomes[0].epochs,
+        len(accuracies),
+        reached if accuracies else f"{reached} of {_epochs(name)}",
         f"{statistics.fmean(each.seconds for each in outcomes) / 60:.1f}",
     )
 
 
+def _epochs(name: str) -> int:
+    """How many a target's recipe has."""
+    return parse(TARGETS[name].words(0)).config.resolved().recipe.epochs
+
+
 def _section(name: str, target: Target, outcomes: Sequence[Outcome]) -> list[str]:
-    seeds = ", ".join(f"{each.accuracy:.2f}" for each in outcomes)
-    more = len(outcomes) > 1
-    which = (
-        f"Seeds {outcomes[0].seed} to {outcomes[-1].seed}" if more else f"Seed {outcomes[0].seed}"
-    )
     first = outcomes[0]
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
     machines = "; ".join(dict.fromkeys(each.machine for each in outcomes))
@@ -96,5 +97,29 @@ def _section(name: str, target: Target, outcomes: Sequence[Outcome]) -> list[str
         "",
         f"{target.source}. {target.note}".rstrip(),
         "",
-        f"{which}: {seeds} %. {versions}, commit {commits}, {first.day}; {machines}.",
+        f"{_seeds(name, outcomes)} {versions}, commit {commits}, {first.day}; {machines}.",
     ]
+
+
+def _seeds(name: str, outcomes: Sequence[Outcome]) -> str:
+    """What each seed has found."""
+    done = [each for each in outcomes if each.accuracy is not None]
+    sentences = []
+    if done:
+        which = (
+            f"Seeds {done[0].seed} to {done[-1].seed}" if len(done) > 1 else f"Seed {done[0].seed}"
+        )
+        sentences.append(f"{which}: {', '.join(f'{each.accuracy:.2f}' for each in done)} %.")
+    for each in outcomes:
+        if each.accuracy is None:
+            best = each.best_validation
+            sentences.append(
+                f"Seed {each.seed}, stopped after epoch {each.epochs} of {_epochs(name)}: training "
+                f"error {each.curve[-1]:.2f} %"
+                + (
+                    f", accuracy on the images held out of it {best[0]:.2f} % at best."
+                    if best
+                    else "."
+                )
+            )
+    return " ".join(sentences)

@@ -18,7 +18,8 @@ class Outcome:
 
     Attributes:
         seed: The seed.
-        accuracy: Top-1 accuracy of the last epoch's network on the test images, in %.
+        accuracy: Top-1 accuracy of the last epoch's network on the test images, in %; ``None`` of
+            a training that was stopped before.
         best_validation: Highest accuracy of an epoch on held-out training images, in %, and which
             epoch that was; ``None`` where none are held out.
         epochs: How many were trained.
@@ -31,7 +32,7 @@ class Outcome:
     """
 
     seed: int
-    accuracy: float
+    accuracy: float | None
     best_validation: tuple[float, int] | None
     epochs: int
     seconds: float
@@ -41,33 +42,38 @@ class Outcome:
     day: str
     curve: tuple[float, ...]
 
+    def __str__(self) -> str:
+        if self.accuracy is None:
+            return f"stopped after epoch {self.epochs}"
+        return f"{self.accuracy:.2f} %"
+
     def append(self, target: str) -> None:
         """Adds it to the file of its target."""
         append(FOLDER / f"{target}.jsonl", self)
 
 
 def known(target: str) -> tuple[Outcome, ...]:
-    """What was found of a target, by seed."""
-    found = read(FOLDER / f"{target}.jsonl", Outcome)
-    return tuple(sorted(found, key=lambda each: each.seed))
+    """What was found of a target, by seed: of each the last."""
+    found = {each.seed: each for each in read(FOLDER / f"{target}.jsonl", Outcome)}
+    return tuple(found[seed] for seed in sorted(found))
 
 
 def outcome(folder: pathlib.Path, seed: int) -> Outcome:
-    """What a finished run found."""
+    """What a run found, to the end or until now."""
     run = Run.load(folder)
-    history = run.history()
+    history, figures = run.history(), run.metrics()
     last = read_environment(folder)[-1]
     validation = [100 * float(each) for each in history.get("val_accuracy", ())]
     best = max(range(len(validation)), key=validation.__getitem__) if validation else None
     return Outcome(
         seed=seed,
-        accuracy=round(100 * float(run.metrics()["top1"]), 2),  # pyright: ignore[reportArgumentType]
+        accuracy=round(100 * float(figures["top1"]), 2) if figures else None,  # pyright: ignore[reportArgumentType]
         best_validation=None if best is None else (round(validation[best], 2), best + 1),
-        epochs=len(history["epoch"]),
-        seconds=round(float(sum(history["seconds"]))),
+        epochs=len(history.get("epoch", ())),
+        seconds=round(float(sum(history.get("seconds", ())))),
         machine=machine(),
         versions={name: last[name] for name in ("kerasnets", "keras", "tensorflow", "numpy")},
         commit=commit(),
         day=today(),
-        curve=tuple(round(100 * (1 - float(each)), 3) for each in history["accuracy"]),
+        curve=tuple(round(100 * (1 - float(each)), 3) for each in history.get("accuracy", ())),
     )

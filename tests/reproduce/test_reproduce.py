@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
 
 import pytest
@@ -56,6 +57,37 @@ def test_the_page_shows_mean_and_deviation_beside_the_paper(short_run, folder):
     assert "Not run yet: " in page
     assert "`lenet5`, " not in page.partition("Not run yet")[2]
     assert len(report.figure().axes) == 1
+
+
+def test_an_unfinished_training_is_on_the_page_until_a_later_sitting(short_run, folder):
+    shutil.copytree(short_run.folder, folder / "run")
+    (folder / "run" / "metrics.json").unlink()
+    stopped = outcome(folder / "run", seed=0)
+    assert (stopped.accuracy, stopped.epochs) == (None, 3)
+    (folder / "run" / "history.csv").unlink()
+    assert outcome(folder / "run", seed=0).epochs == 0
+    stopped.append("resnet20")
+    page = report.page()
+    assert "| `resnet20` | 91.25 |  |  | 0 | 3 of 182 |" in page
+    best, error = stopped.best_validation[0], stopped.curve[-1]
+    assert f"Seed 0, stopped after epoch 3 of 182: training error {error:.2f} %, acc" in page
+    assert f"of it {best:.2f} % at best." in page
+    dataclasses.replace(stopped, accuracy=91.0, epochs=182).append("resnet20")
+    page = report.page()
+    assert "| `resnet20` | 91.25 | 91.00 |  | 1 | 182 |" in page
+    assert "Seed 0: 91.00 %." in page
+    assert "stopped" not in page.partition("## resnet20\n")[2]
+
+
+@pytest.mark.parametrize(("answer", "well"), [(0, True), (130, True), (1, False)])
+def test_a_training_is_stopped_as_by_ctrl_c(answer, well):
+    waits = f"""
+import signal, sys, time
+signal.signal(signal.SIGINT, lambda *_: sys.exit({answer}))
+time.sleep(60)
+"""
+    assert runner.completes([sys.executable, "-c", waits], minutes=1 / 60) is well
+    assert runner.completes([sys.executable, "-c", f"exit({answer})"], None) is (answer == 0)
 
 
 def test_seeds_that_are_there_are_not_trained_again(folder, monkeypatch, capfd):
