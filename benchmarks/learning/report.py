@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import kerasnets
 from benchmarks.learning.measure import BATCH, BELOW_CHANCE, FIRST, LAST, STEPS, Outcome, known
 from kerasnets.cli.tables import written
+from kerasnets.config import recipe
 
 PAGE = "learning.md"
 HEADER = (
@@ -22,6 +23,10 @@ HEADER = (
     "seconds",
 )
 
+# A standard deviation of the logits with which the probabilities of five classes differ by about
+# a hundredth of what they are.
+NEAR = 0.01
+
 
 def page() -> str:
     """The page, as Markdown."""
@@ -33,15 +38,16 @@ def page() -> str:
         "# Does every network learn?",
         "",
         f"Each network trains on batches of {BATCH} images from its initial weights: "
-        f"{STEPS[0]} steps, and {STEPS[1]} where the first do not suffice. The recipe is its own, "
+        f"{STEPS[0]} steps, and {STEPS[1]} where the first do not suffice. The recipe is what "
+        "`kerasnets train` takes, the network's or of digits the data set's, "
         "augmentation and all, at its first learning rate, scaled to the batch where the recipe "
         "says for which batch it is, without warm-up and auxiliary classifiers; the loss is "
         "cross-entropy. Networks of grey images are shown scikit-learn's digits, ten classes; all "
         "others 1,200 photographs of five flowers, at about the smallest side that makes sense.",
         "",
         f"`first` is the mean loss of the first {FIRST} steps, `last` that of the last {LAST}; "
-        "`chance` the logarithm of the number of classes, below which no network comes on average "
-        "that answers the same for every image. A network learns where `last` is "
+        "`chance` is the logarithm of the number of classes: the lowest average loss of a network "
+        "that gives every image the same answer. A network learns where `last` is "
         f"{BELOW_CHANCE} or more below that, several times as much as {LAST} batches vary. "
         "`seconds` are of processor time, with the building of the network.",
         "",
@@ -54,11 +60,12 @@ def page() -> str:
         written("markdown", HEADER, [_row(each) for each in own], left=("network",)),
         "",
     ]
+    lines += [_near_and_far(own), ""] if own else []
     if changed:
         lines += [
             "## With changes",
             "",
-            "`--changes` of options or of the recipe; nothing else differs.",
+            "By `--changes='kernel_initializer he_2015'` and the like; all else is as above.",
             "",
             written(
                 "markdown",
@@ -73,16 +80,35 @@ def page() -> str:
     return "\n".join([*lines, *_made(found)])
 
 
+def _near_and_far(own: Sequence[Outcome]) -> str:
+    """How many learn of the networks whose answers start next to each other, and of the others."""
+
+    def count(some: Sequence[Outcome]) -> str:
+        return f"{sum(each.learns for each in some)} of {len(some)}"
+
+    near = [each for each in own if each.apart < NEAR]
+    by_adam = [f"`{each.network}`" for each in near if recipe(each.recipe).optimizer == "adam"]
+    return (
+        f"Of the networks that start less than {NEAR} apart {count(near)} learn, of the others "
+        f"{count([each for each in own if each.apart >= NEAR])}. Those that start so near have no "
+        "batch norm, and the weights that their papers drew: from layer to layer the difference "
+        "between two images shrinks, and with it what a gradient says of it. SGD then needs "
+        "thousands of steps to get away, as the papers' first epochs were; Adam, which divides "
+        f"by the size of the gradient, does not: {', '.join(by_adam) or 'none here'}."
+    )
+
+
 def errata() -> str:
     """The section of errata.md on the networks that stay near chance."""
     found = known()
     lines = [
         "## What does not come clearly below chance",
         "",
-        "Written by `make docs` from the [first steps](learning.md) of every network, by its own "
-        "recipe on small images, which are not what the recipe was made for.",
+        "Written by `make docs` from the [first steps](learning.md) of networks, by their own "
+        "recipe on small images, which are not what the recipe was made for. What one might "
+        "expect here is nobody's claim.",
         "",
-        "| claim | what was found |",
+        "| expectation | what was found |",
         "| --- | --- |",
     ]
     for each in found:

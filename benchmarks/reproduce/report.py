@@ -30,7 +30,9 @@ def page() -> str:
         "Papers' numbers and ours: top-1 accuracy on the held-out images, of the network as it is "
         "after the last epoch. Written by `make docs` from the files in "
         "[benchmarks/reproduce/results](../benchmarks/reproduce/results); "
-        "`make reproduce TARGET=NAME` adds to them, and goes on where it was stopped.",
+        "`make reproduce TARGET=NAME` adds to them, and goes on where it was stopped. `deviation` "
+        "is the standard deviation over the seeds; `minutes each` were measured while the machine "
+        "often did other work too, so they say how long it took and not how fast it is.",
         "",
         written("markdown", HEADER, [_row(*each) for each in found.items()], left=("target",)),
         "",

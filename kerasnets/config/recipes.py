@@ -153,7 +153,7 @@ _MODERN = (
         name="transfer",
         source=(
             "No paper: a new classifier on a trained network (--weights or --init-from), with "
-            "--freeze-until or a smaller rate for each stage further back"
+            "--freeze-until or a smaller rate for each earlier stage"
         ),
         epochs=20,
         batch_size=32,
