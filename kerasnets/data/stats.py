@@ -61,7 +61,8 @@ def statistics(split: Split, channels: int = 3) -> Statistics:
     order = np.argsort(values)[::-1]
     return Statistics(
         mean=first,
-        std=np.sqrt(np.diag(covariance)),
+        # Rounded, that of a channel which is the same everywhere may be less than nothing.
+        std=np.sqrt(np.maximum(np.diag(covariance), 0.0)),
         values=np.sqrt(np.maximum(values[order], 0.0)),
         vectors=vectors[:, order],
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasnets.evaluation.results import Scores, fractions
+from kerasnets.evaluation.results import Scores, check_numbers, fractions
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,11 @@ def measure(
         labels: True labels, (N,) integers.
         real: ReaL labels of each image, maybe none: Beyer et al. 2020, arXiv 2006.07159,
             section 3.
+
+    Raises:
+        UserError: When a logit is no number.
     """
+    check_numbers(split, logits)
     logits = logits.astype(np.float64)
     classes = logits.shape[1]
     true = logits[np.arange(len(labels)), labels]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasnets.data.sources import Split
-from kerasnets.evaluation.results import Table, fractions, sigmoid
+from kerasnets.evaluation.results import Table, check_numbers, fractions, sigmoid
 from kerasnets.files import write_csv, write_text
 
 METRICS, CLASSES, ANSWERS = "metrics.json", "classes.csv", "predictions.csv"
@@ -101,9 +101,13 @@ def measure(
         logits: Logits, (N, classes).
         labels: 1 where an image has a class, 0 elsewhere, (N, classes).
         thresholds: Probability from which on each class is answered; 0.5 if not given.
+
+    Raises:
+        UserError: When a logit is no number.
     """
     from sklearn.metrics import average_precision_score
 
+    check_numbers(split, logits)
     logits, have = logits.astype(np.float64), labels > 0
     # log(1 + exp(-x)) where a class is there, log(1 + exp(x)) elsewhere.
     loss = np.logaddexp(0, np.where(have, -logits, logits)).mean()

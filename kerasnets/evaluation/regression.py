@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasnets.data.sources import Split
-from kerasnets.evaluation.results import Table, fractions
+from kerasnets.evaluation.results import Table, check_numbers, fractions
 from kerasnets.files import write_csv, write_text
 
 METRICS, NUMBERS, ANSWERS = "metrics.json", "numbers.csv", "predictions.csv"
@@ -77,7 +77,11 @@ def measure(split: str, outputs: np.ndarray, labels: np.ndarray) -> RegressionMe
         split: Name of the split.
         outputs: The network's numbers, (N, numbers).
         labels: The true ones, (N, numbers).
+
+    Raises:
+        UserError: When an output is no number.
     """
+    check_numbers(split, outputs)
     true, found = labels.astype(np.float64), outputs.astype(np.float64)
     return RegressionMetrics(split, len(labels), true, found)
 

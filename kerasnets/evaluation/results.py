@@ -25,6 +25,16 @@ SCORES, CONFUSION, MISTAKES = "scores.npz", "confusion.csv", "mistakes.csv"
 CALIBRATION_BINS = 15
 
 
+def check_numbers(split: str, outputs: np.ndarray) -> None:
+    """Raises a `UserError` that names the first image whose answer, (N, outputs), is no number."""
+    wrong = np.flatnonzero(np.isnan(outputs).any(axis=1))
+    if wrong.size:
+        raise UserError(
+            f"{split}: the answer for image {wrong[0]} is no number (nan), as are those for "
+            f"{wrong.size - 1} more; in half precision a network may overflow."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """What the network said of each image, as far as figures need it.

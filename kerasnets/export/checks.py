@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kerasnets.errors import UserError
+from kerasnets.tasks import TASKS, Task
 
 # How far logits may be off, as a fraction of the largest one, by what the export computes in: half
 # types have 11 and 8 bits of precision, and a network's layers add up. Int8 is judged by its best
@@ -31,13 +32,19 @@ def random_pixels(network: keras.Model, count: int = 4) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape).astype("float32")
 
 
-def compare(expected: np.ndarray, found: np.ndarray, precision: str) -> dict[str, object]:
+def compare(
+    expected: np.ndarray, found: np.ndarray, precision: str, task: Task = TASKS["classification"]
+) -> dict[str, object]:
     """How far apart the logits and the probabilities of a network and its export are.
+
+    Numbers have no probabilities, and each is compared by the largest of its own column, since
+    they may have different units.
 
     Args:
         expected: Logits of the network, (N, classes).
         found: Logits of the export, (N, classes).
         precision: A key of `LIMITS`, or ``"int8"``.
+        task: What the network was trained for.
 
     Returns:
         What ``model.json`` says of it.
@@ -45,6 +52,12 @@ def compare(expected: np.ndarray, found: np.ndarray, precision: str) -> dict[str
     Raises:
         UserError: When they differ by more than is allowed, or are not finite.
     """
+    if task.answers == "values":
+        largest = np.maximum(np.abs(expected).max(axis=0), np.finfo("float32").tiny)
+        numbers = "largest_relative_difference_of_numbers"
+        report = {"inputs": len(expected), numbers: _largest((expected - found) / largest)}
+        _check(numbers, report[numbers] <= LIMITS[precision], report, LIMITS[precision])
+        return {**report, "limit": LIMITS[precision]}
     report = {
         "inputs": len(expected),
         "largest_difference_of_probabilities": _largest(_softmax(expected) - _softmax(found)),

@@ -59,4 +59,4 @@ def compare_on_pixels(job: Job, answer: Answer) -> dict[str, object]:
     if pixels is None:
         pixels, precision = random_pixels(job.network), job.form.precision
     expected = with_preprocessing(job.network, job.preprocessing)(pixels, training=False)
-    return compare(np.asarray(expected), answer(pixels), precision)
+    return compare(np.asarray(expected), answer(pixels), precision, job.task)

@@ -54,7 +54,7 @@ class SavedModel(Exporter):
         loaded = tf.saved_model.load(folder)
         found = loaded.signatures["tensor"](tensor=tf.constant(inputs))["logits"]
         expected = np.asarray(job.network(inputs, training=False))
-        return compare(expected, found.numpy(), job.form.precision)
+        return compare(expected, found.numpy(), job.form.precision, job.task)
 
     def signatures(self, folder: pathlib.Path) -> dict[str, Signature]:
         return read_signatures(folder)

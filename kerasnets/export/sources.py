@@ -5,22 +5,31 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasnets.data import evaluation_batches, load
-from kerasnets.data.bad_images import naming_bad_images
+from kerasnets.data.bad_images import (
+    BAD_IMAGES,
+    naming_bad_images,
+    read_list,
+    without_bad_images,
+)
 from kerasnets.errors import UserError
 from kerasnets.export.form import Form
 from kerasnets.export.writer import export
 from kerasnets.fast.rewriting import logits_of
 from kerasnets.pretrained.build import build
 from kerasnets.pretrained.sources import preprocessing
+from kerasnets.runs.run import load_data, on_data, splitting
 
 if TYPE_CHECKING:
     import keras
 
+    from kerasnets.config.training import TrainConfig
+    from kerasnets.data import Split
     from kerasnets.inputs import Preprocessing
     from kerasnets.runs.run import Run
 
@@ -50,23 +59,13 @@ def export_run(
         UserError: When the run has not finished, or the folder cannot be written.
     """
     network = run.network()
-    # So that none of the images that the run held out gives a scale, or is taken for one of them.
-    fractions = {
-        "test_fraction": run.config.test_fraction,
-        "validation_fraction": run.recipe.validation_fraction,
-    }
+    config = on_data(run.config, calibration, data_dir)
     pixels = calibration_pixels(
-        form,
-        calibration or run.config.data,
-        network,
-        run.preprocessing,
-        data_dir=data_dir or run.config.data_dir,
-        **fractions,
-        task=run.config.task,
+        form, lambda: _training_images(run, config), network, run.preprocessing
     )
     facts = {
         "data": run.config.data,
-        "fractions": fractions,
+        "splitting": splitting(run.config),
         "recipe": dataclasses.asdict(run.trained_recipe),
         "metrics": run.metrics(),
     }
@@ -81,6 +80,13 @@ def export_run(
         calibration=pixels,
         facts=facts,
     )
+
+
+def _training_images(run: Run, config: TrainConfig) -> Split:
+    """What gives int8 its scales: none of the images that the run held out, or could not read."""
+    split = load_data(config).split("train")
+    bad = read_list(run.folder / BAD_IMAGES) if config.data == run.config.data else None
+    return without_bad_images(split, run.input_shape[-1], bad)[0] if bad else split
 
 
 def export_network(
@@ -120,34 +126,33 @@ def export_network(
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{str(labels)!r} is no readable file of labels: {error}") from error
     before = preprocessing(network)
-    pixels = calibration_pixels(form, calibration, network, before, data_dir=data_dir)
+    images = (lambda: load(calibration, data_dir=data_dir).split("train")) if calibration else None
+    pixels = calibration_pixels(form, images, network, before)
     return export(network, before, class_names, folder, form=form, calibration=pixels)
 
 
 def calibration_pixels(
     form: Form | None,
-    data: str | None,
+    images: Callable[[], Split] | None,
     network: keras.Model,
     before: Preprocessing,
-    **where,
 ) -> np.ndarray | None:
     """Training images as the network's export takes them, (N, H, W, C); ``None`` but for int8.
 
     Args:
         form: Form of the export.
-        data: Data as `kerasnets.data.load` takes it.
+        images: Gives the training images, where there are any.
         network: Network to be exported.
         before: Preprocessing of the network.
-        **where: Other arguments of `kerasnets.data.load`.
 
     Raises:
-        UserError: When there is no such data, or an image cannot be read; the message names it.
+        UserError: When there are none, or an image cannot be read; the message names it.
     """
     if form is None or form.quantize == "none":
         return None
-    if data is None:
+    if images is None:
         raise UserError("--quantize int8 needs --calibration DATA, whose images give the scales.")
-    split = load(data, **where).split("train")
+    split = images()
     split = split.take(np.linspace(0, split.size - 1, CALIBRATION_IMAGES).astype(int))
     channels = network.input_shape[-1]
     batches = evaluation_batches(split, before, channels, batch_size=CALIBRATION_IMAGES)

@@ -76,20 +76,27 @@ def without_paths(config: TrainConfig) -> TrainConfig:
     """A configuration that tells nothing of the machine: of paths only the last name is left."""
     kind, colon, path = config.data.partition(":")
     local = colon and "://" not in path and kind in ("folder", "manifest", "records")
-    weights = config.weights
-    # A path, and no name of published weights.
-    if weights and not weights.startswith("hf:") and "/" in weights.replace("\\", "/"):
-        weights = pathlib.PurePath(weights).name
+    # A data set that was saved to a disk, and no OWNER/NAME of the hub.
+    saved = pathlib.Path(path)
+    local = local or (kind == "hf" and (saved.is_absolute() or saved.exists()))
     return dataclasses.replace(
         config,
         data=f"{kind}:{pathlib.PurePath(path).name}" if local else config.data,
-        weights=weights,
+        weights=_without_path(config.weights),
+        teacher=_without_path(config.teacher),
         init_from=config.init_from and pathlib.Path(config.init_from.name),
         data_dir=None,
         out=None,
         cluster=None,
         worker=None,
     )
+
+
+def _without_path(source: str | None) -> str | None:
+    """The last name of a path; as it is what is none, such as the name of published weights."""
+    if source and not source.startswith("hf:") and "/" in source.replace("\\", "/"):
+        return pathlib.PurePath(source).name
+    return source
 
 
 def write_folder(publication: Publication, folder: pathlib.Path) -> None:

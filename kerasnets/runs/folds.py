@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 import os
 import pathlib
 import shlex
@@ -115,10 +114,11 @@ def read_out_of_fold(
             f"--out {shlex.quote(str(folder))} --resume"
         )
     try:
-        header, *rows = list(csv.reader(io.StringIO(read_text(path), newline="")))
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            header, *rows = list(csv.reader(file))
         names = tuple(header[4:])
         labels = np.array([names.index(row[2]) for row in rows])
         said = np.array([row[4:] for row in rows], float).reshape(len(rows), len(names))
-    except (csv.Error, ValueError, IndexError) as error:
+    except (OSError, csv.Error, ValueError, IndexError) as error:
         raise UserError(f"{str(path)!r} is damaged: {error}.") from error
     return tuple(row[1] for row in rows), names, labels, said

@@ -339,11 +339,30 @@ def load_data(config: TrainConfig) -> Dataset:
     """The data set of a run, with its splits."""
     from kerasnets.data import load
 
-    return load(
-        config.data,
-        data_dir=config.data_dir,
-        test_fraction=config.test_fraction,
-        validation_fraction=chosen_recipe(config).validation_fraction,
-        task=config.task,
-        fold=(config.fold, config.folds) if config.fold and config.folds else None,
-    )
+    return load(config.data, data_dir=config.data_dir, task=config.task, **splitting(config))
+
+
+def splitting(config: TrainConfig) -> dict[str, Any]:
+    """How a run splits its data: arguments of `kerasnets.data.load`."""
+    return {
+        "test_fraction": config.test_fraction,
+        "validation_fraction": chosen_recipe(config).validation_fraction,
+        "fold": (config.fold, config.folds) if config.fold and config.folds else None,
+    }
+
+
+def on_data(
+    config: TrainConfig, data: str | None, data_dir: str | os.PathLike | None = None
+) -> TrainConfig:
+    """The configuration with other data, which the run's fold is not one of.
+
+    Args:
+        config: The configuration.
+        data: The data; the run's own if not given.
+        data_dir: Where TFDS keeps its data; the run's folder if not given.
+    """
+    if data_dir:
+        config = dataclasses.replace(config, data_dir=pathlib.Path(data_dir))
+    if data in (None, config.data):
+        return config
+    return dataclasses.replace(config, data=data, folds=None, fold=None)

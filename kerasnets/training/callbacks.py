@@ -8,6 +8,7 @@ import logging
 import math
 import pathlib
 import signal
+import threading
 import time
 import types
 from collections.abc import Mapping
@@ -271,7 +272,9 @@ class SaveCheckpoints(Callback):
         # Keras forgets the figures of the epoch so far when it goes on with the epoch.
         self.figures = [variable.value.numpy() for variable in self.model.metrics_variables]
         # Kept from one `fit` to the next: nothing must be lost between them either.
-        if not self.previous and not self.stop_asked:
+        # Signals are the main thread's; a training in another one is stopped by whoever started it.
+        main = threading.current_thread() is threading.main_thread()
+        if main and not self.previous and not self.stop_asked:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self.previous[number] = signal.signal(number, self._ask)
 
@@ -282,7 +285,8 @@ class SaveCheckpoints(Callback):
     def close(self) -> None:
         """Gives the signals back to whoever handled them before."""
         for number, handler in self.previous.items():
-            signal.signal(number, handler)
+            # There is none where it was not Python that set it.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self.previous.clear()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:

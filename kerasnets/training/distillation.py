@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import tensorflow as tf
 from keras import ops
 
 from kerasnets.config.training import TrainConfig
@@ -40,11 +41,14 @@ class Distillation:
         Args:
             images: Raw pixels, (N, H, W, C).
             logits: The student's, (N, classes).
-            own: The student's loss of the labels, a scalar.
+            own: The student's loss of the labels, a scalar: a Keras loss, which is divided by the
+                number of devices, whose gradients are added up.
         """
         # No gradient goes into the teacher.
         taught = ops.stop_gradient(self.teach(images))
-        return (1 - self.weight) * own + self.weight * divergence(logits, taught, self.temperature)
+        devices = tf.distribute.get_strategy().num_replicas_in_sync
+        apart = divergence(logits, taught, self.temperature) / devices
+        return (1 - self.weight) * own + self.weight * apart
 
 
 def divergence(logits: Any, taught: Any, temperature: float) -> Any:

@@ -11,14 +11,15 @@ import keras
 
 from kerasnets.config.training import TrainConfig
 from kerasnets.data.bad_images import naming_bad_images
-from kerasnets.data.pipeline import read, steps_per_epoch
 from kerasnets.errors import UserError
 from kerasnets.runs.run import Run, load_data
 from kerasnets.training.batches import batches_from
 from kerasnets.training.callbacks import Callback, Logs
 from kerasnets.training.distribution import check, placement
 from kerasnets.training.networks import starting_network
+from kerasnets.training.preparation import read_splits, steps_of, training_model
 from kerasnets.training.process import repeatable, seeded
+from kerasnets.training.targets import Units
 
 log = logging.getLogger("kerasnets")
 
@@ -67,20 +68,14 @@ def train_steps(config: TrainConfig, steps: int, watch: StepLosses) -> None:
         with where.scope():
             network = starting_network(config, len(dataset.class_names))
         log.info("%s on %s", config.model, dataset.describe())
-        channels = network.input_shape[-1]
-        split = read(
-            dataset.split("train"),
-            run.preprocessing,
-            channels,
-            run.recipe.augmentation,
-            name="train",
-            scratch=scratch,
-        )
-        steps_per_epoch(split, run.recipe.batch_size)
-        model = where.training_model(
-            network, run.preprocessing, run.recipe, steps, fast=config.fast
-        )
-        with naming_bad_images([split], channels), repeatable():
+        train = dataset.with_splits({"train": dataset.split("train")})
+        splits, _ = read_splits(run, network.input_shape[-1], train)
+        split, units = splits["train"], Units.of(run.task, splits["train"])
+        if units is not None:
+            split = units.standardized(split)
+        steps_of(run, split, where)
+        model = training_model(run, network, split, where, steps)
+        with naming_bad_images([split], network.input_shape[-1]), repeatable():
             model.fit(
                 batches_from(run, split, where, 0),
                 steps_per_epoch=steps,

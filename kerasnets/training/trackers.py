@@ -13,7 +13,7 @@ import tensorflow as tf
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
 from kerasnets.private import training_writer_of
-from kerasnets.runs.run import Run
+from kerasnets.runs.run import Run, identity
 from kerasnets.training.callbacks import Callback, Logs, learning_rate
 from kerasnets.training.model import TrainingModel
 
@@ -73,7 +73,7 @@ class Wandb(Callback):
         super().__init__()
         self.run = wandb.init(
             project="kerasnets",
-            id=run.folder.name,
+            id=_known_by(run),
             name=run.folder.name,
             resume="allow",
             dir=run.folder,
@@ -84,6 +84,10 @@ class Wandb(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.run.log(_figures(self.model, logs), step=epoch + 1)
+
+    def close(self) -> None:
+        """Ends the run there, which the next one of this process would go on with."""
+        self.run.finish()
 
 
 class MLflow(Callback):
@@ -96,9 +100,9 @@ class MLflow(Callback):
         self.client = mlflow.MlflowClient()
         mlflow.set_experiment("kerasnets")
         known = mlflow.search_runs(
-            filter_string=f"tags.folder = '{run.folder.resolve()}'", output_format="list"
+            filter_string=f"tags.identity = '{_known_by(run)}'", output_format="list"
         )
-        tags = {"folder": str(run.folder.resolve())}
+        tags = {"folder": str(run.folder.resolve()), "identity": _known_by(run)}
         with mlflow.start_run(
             run_id=known[0].info.run_id if known else None, run_name=run.folder.name, tags=tags
         ) as started:
@@ -110,6 +114,11 @@ class MLflow(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         for name, value in _figures(self.model, logs).items():
             self.client.log_metric(self.id, name, value, step=epoch + 1)
+
+
+def _known_by(run: Run) -> str:
+    """What a run is told by from all others, wherever its folder lies and whatever it is called."""
+    return identity(run.folder) or run.folder.name
 
 
 def _plain(config: TrainConfig) -> dict[str, str]:

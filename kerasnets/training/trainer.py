@@ -17,17 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnets.cards import run_readme
-from kerasnets.config.class_weights import by_label
 from kerasnets.config.training import TrainConfig
-from kerasnets.data.bad_images import (
-    BadImage,
-    naming_bad_images,
-    read_list,
-    without_bad_images,
-    write_list,
-)
-from kerasnets.data.balance import balanced_weights, oversampled
-from kerasnets.data.pipeline import read, steps_per_epoch
+from kerasnets.data.bad_images import BAD_IMAGES, naming_bad_images, write_list
 from kerasnets.data.sources import Dataset, Split
 from kerasnets.errors import UserError
 from kerasnets.evaluation.evaluator import logits_of_split
@@ -52,12 +43,18 @@ from kerasnets.runs.run import EXTENSIONS, Run, chosen_recipe, load_data
 from kerasnets.training import checkpoints
 from kerasnets.training.batches import batches_from, validation_batches
 from kerasnets.training.callbacks import FiniteLoss, History, KeepBest, ProgressBar, SaveCheckpoints
-from kerasnets.training.distillation import check_teacher, distillation
+from kerasnets.training.distillation import check_teacher
 from kerasnets.training.distribution import Placement, check, placement
 from kerasnets.training.networks import starting_network
+from kerasnets.training.preparation import (
+    class_weights,
+    read_splits,
+    steps_of,
+    training_model,
+)
 from kerasnets.training.process import logging_to, repeatable, seeded
 from kerasnets.training.targets import Units, in_units
-from kerasnets.training.trackers import check_trackers, trackers
+from kerasnets.training.trackers import Wandb, check_trackers, trackers
 from kerasnets.training.validation import (
     MeasureAverages,
     WatchValidation,
@@ -68,8 +65,6 @@ from kerasnets.weights import save_weights
 
 log = logging.getLogger("kerasnets")
 
-# List of the images left out, in the run folder.
-BAD_IMAGES = "bad_images.csv"
 # Multiply-adds of the steps that are started at once: some hundredths of a second on a CPU.
 TOGETHER = 2e9
 
@@ -132,8 +127,9 @@ def train(
         log.info("%s on %s", config.model, dataset.describe())
         for each in dataset.left_out:
             log.info("%s", each)
-        splits, bad = _read_splits(run, network.input_shape[-1], dataset)
-        steps_per_epoch(splits["train"], run.recipe.batch_size)
+        splits, bad = read_splits(run, network.input_shape[-1], dataset)
+        # Refuses a batch larger than the images before anything is written.
+        steps_of(run, splits["train"], where)
         # Nobody writes before all have looked at the folder.
         where.agree(
             earlier is not None, f"whether there is a run in {str(folder)!r}; all must share it"
@@ -167,26 +163,6 @@ def _load(config: TrainConfig, earlier: Run | None) -> Dataset:
         run = Run(pathlib.Path(), config, dataset.class_names)
         check_teacher(config.teacher, dataset.class_names, run.input_shape[-1])
     return dataset
-
-
-def class_weights(
-    config: TrainConfig, split: Split, class_names: tuple[str, ...]
-) -> tuple[float, ...]:
-    """The weight of each class in the loss, by label; none where all are alike.
-
-    Args:
-        config: Configuration of the run.
-        split: The training images, as often as an epoch has them.
-        class_names: By label.
-
-    Raises:
-        UserError: When the configuration names other classes, or a class has no images.
-    """
-    if config.class_weights is None:
-        return ()
-    if config.class_weights == "balanced":
-        return by_label(balanced_weights(split.labels, class_names), class_names)
-    return by_label(config.class_weights, class_names)
 
 
 @contextlib.contextmanager
@@ -225,28 +201,6 @@ def _finish(
         where.agree(0, "")
 
 
-def _read_splits(
-    run: Run, channels: int, dataset: Dataset
-) -> tuple[dict[str, Split], list[BadImage]]:
-    """The splits that a run needs, decoded where that helps, and the images left out."""
-    splits, bad = dict(dataset.splits), []
-    if run.config.bad_images == "skip":
-        known = read_list(run.folder / BAD_IMAGES)
-        splits["train"], bad = without_bad_images(splits["train"], channels, known)
-    augment = {"train": run.recipe.augmentation}
-    # The run's folder is not made yet where the run is new; its disk is what counts.
-    scratch = next(path for path in (run.folder, *run.folder.absolute().parents) if path.is_dir())
-
-    def cached(name: str) -> Split:
-        how = augment.get(name, "none")
-        return read(splits[name], run.preprocessing, channels, how, name=name, scratch=scratch)
-
-    found = {name: cached(name) for name in splits}
-    # Behind the cache, which keeps each image once.
-    found["train"] = oversampled(found["train"], run.recipe.oversample)
-    return found, bad
-
-
 def _fit(
     run: Run,
     network: keras.Model,
@@ -259,20 +213,8 @@ def _fit(
     units = Units.of(run.task, splits["train"])
     if units is not None:
         splits = {name: units.standardized(split) for name, split in splits.items()}
-    steps = steps_per_epoch(splits["train"], recipe.batch_size)
-    with where.scope():
-        teacher = distillation(config)
-    model = where.training_model(
-        network,
-        run.preprocessing,
-        recipe,
-        steps,
-        synchronize=config.sync_batch_norm,
-        fast=config.fast,
-        task=run.task,
-        distillation=teacher,
-        class_weights=class_weights(config, splits["train"], run.class_names),
-    )
+    steps = steps_of(run, splits["train"], where)
+    model = training_model(run, network, splits["train"], where, steps)
     step = checkpoints.restore(run.folder / "checkpoints", model)
     where.agree(step, f"the step to go on from; all must share {str(run.folder)!r}")
     if step:
@@ -371,12 +313,12 @@ def _callbacks(
 
 @contextlib.contextmanager
 def _quiet_ends(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
-    """Takes the bar off the screen and gives the signals back, however the training ends."""
+    """Ends what callbacks hold, the bar, the signals, however the training ends."""
     try:
         yield
     finally:
         for callback in callbacks:
-            if isinstance(callback, (ProgressBar, SaveCheckpoints)):
+            if isinstance(callback, (ProgressBar, SaveCheckpoints, Wandb)):
                 callback.close()
 
 

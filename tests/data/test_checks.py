@@ -91,6 +91,13 @@ def test_statistics_are_numpys(rng):
     np.testing.assert_allclose(again, np.cov(pixels.T, bias=True), atol=1e-5)
 
 
+def test_a_channel_that_is_the_same_everywhere_has_no_deviation():
+    for value in range(1, 256, 7):
+        images = np.full((3, 5, 4, 1), value, np.uint8)
+        split = from_arrays({"train": (images, [0, 1, 0])}, ("a", "b")).split("train")
+        assert statistics(split).std == pytest.approx(0, abs=1e-3)
+
+
 def test_up_to_a_share_of_bad_images_is_left_out(faulty, tmp_path):
     split = load(f"folder:{faulty}").split("train")
     with pytest.raises(UserError, match="More than 1% of the 25 training images .*8.jpg"):

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from kerasnets import UserError
+from kerasnets.evaluation import metrics, multilabel, regression
 from kerasnets.evaluation.metrics import measure
 
 
@@ -36,6 +38,15 @@ def test_large_logits_do_not_overflow():
     assert set(found.summary()) == {
         "split", "images", "loss", "top1", "top5", "calibration_error", "real"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("module", [metrics, multilabel, regression])
+def test_an_answer_that_is_no_number_is_told(module):
+    answers = np.zeros((4, 2), "float16")
+    answers[2] = np.nan, 1
+    labels = np.zeros(4, int) if module is metrics else np.zeros((4, 2))
+    with pytest.raises(UserError, match=r"test: the answer for image 2 is no number \(nan\)"):
+        module.measure("test", answers, labels)
 
 
 def test_each_classs_figures_against_scikit_learn(rng):

@@ -163,10 +163,17 @@ def test_a_dry_run_writes_the_exports_too(short_run, tmp_path):
 def test_nothing_of_the_machine_is_told(tmp_path):
     config = TrainConfig(
         data="folder:/home/me/flowers", data_dir=tmp_path, out=tmp_path / "run",
-        weights="/home/me/start.safetensors", recipe=recipe("digits"),
+        weights="/home/me/start.safetensors", teacher="/home/me/runs/large",
+        init_from=tmp_path / "first", recipe=recipe("digits"),
     )  # fmt: skip
     public = without_paths(config)
     assert (public.data, public.weights) == ("folder:flowers", "start.safetensors")
+    assert (public.teacher, str(public.init_from)) == ("large", "first")
     assert "/home" not in json.dumps(vars(public), default=str)
-    named = without_paths(TrainConfig(data="mnist", weights="timm:resnet18.tv_in1k"))
-    assert (named.data, named.weights) == ("mnist", "timm:resnet18.tv_in1k")
+    saved = without_paths(TrainConfig(data="hf:/home/me/saved"))
+    assert saved.data == "hf:saved"
+    named = without_paths(
+        TrainConfig(data="hf:uoft-cs/cifar10", weights="timm:resnet18.tv_in1k", teacher="resnet18")
+    )
+    assert named.data == "hf:uoft-cs/cifar10"
+    assert (named.weights, named.teacher) == ("timm:resnet18.tv_in1k", "resnet18")

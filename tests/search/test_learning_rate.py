@@ -1,5 +1,6 @@
 import re
 
+import keras
 import numpy as np
 import pytest
 
@@ -44,6 +45,21 @@ def test_the_rate_is_that_of_the_base_batch_size():
     found = find_learning_rate(TrainConfig(model="lenet5_modern", recipe=values), steps=5)
     assert found.scale == pytest.approx(8)
     assert found.rates[0] == pytest.approx(0.02 / 8 * 1e-4)
+
+
+def test_numbers_are_learned_in_units_of_their_deviation_as_by_a_training(tmp_path, rng):
+    lines = ["path,label,split"]
+    for number in range(48):
+        keras.utils.save_img(tmp_path / f"{number}.png", rng.integers(0, 256, (28, 28, 1)))
+        lines.append(f"{number}.png,{1000 + number},{('train', 'test')[number % 2]}")
+    (tmp_path / "ages.csv").write_text("\n".join(lines))
+    found = find_learning_rate(
+        TrainConfig(
+            model="lenet5_modern", task="regression", data=f"manifest:{tmp_path / 'ages.csv'}",
+            recipe=recipe("digits", batch_size=8, augment="none", loss="squared_error"),
+        ), steps=3,
+    )  # fmt: skip
+    assert 0 < found.losses[0] < 10
 
 
 def test_the_command_draws_and_writes_no_run(tmp_path, monkeypatch, caplog):

@@ -1,3 +1,4 @@
+import concurrent.futures
 import signal
 import types
 
@@ -52,6 +53,16 @@ def test_a_signal_between_two_fits_is_kept(tmp_path):
         assert signal.getsignal(signal.SIGTERM) == before
     finally:
         guard.close()
+
+
+def test_a_thread_that_is_not_the_main_one_leaves_signals_alone(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    guard = SaveCheckpoints(FiniteLoss(tmp_path / "checkpoints", 8), minutes=1e9)
+    guard.set_model(types.SimpleNamespace(metrics_variables=[]))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        pool.submit(guard.on_train_begin).result()
+        pool.submit(guard.close).result()
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 ROW = "epoch,loss,accuracy,learning_rate\n1,0.5,0.9,0.1\n"

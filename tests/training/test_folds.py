@@ -1,17 +1,20 @@
 import csv
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
 
 from kerasnets import Run, TrainConfig, UserError, recipe
 from kerasnets.cli.main import main
-from kerasnets.data import load
+from kerasnets.data import load, write_tfrecords
 from kerasnets.data.sources.arrays import from_arrays
 from kerasnets.data.sources.splitting import with_fold
 from kerasnets.data.sources.stratification import fold_of_each
-from kerasnets.runs.folds import CROSS_VALIDATION, FIGURES, OUT_OF_FOLD
+from kerasnets.export import export_run
+from kerasnets.files import write_csv
+from kerasnets.runs.folds import CROSS_VALIDATION, FIGURES, OUT_OF_FOLD, read_out_of_fold
 from kerasnets.training import cross_validate, train, trainer
 from kerasnets.weights import read_tensors
 from tests.conftest import nothing_drawn
@@ -86,6 +89,32 @@ def test_a_cross_validation_leaves_runs_figures_and_answers(whole):
         assert right == pytest.approx(accuracy)
         sums = [sum(float(row[name]) for name in "0123456789") for row in own]
         np.testing.assert_allclose(sums, 1, atol=1e-4)
+
+
+def test_an_export_of_a_fold_is_measured_on_what_the_fold_left_out(whole, tmp_path, capsys):
+    run = whole.runs[1]
+    version = export_run(run, tmp_path / "export")
+    main(["evaluate", str(version)])
+    first, second = capsys.readouterr().out.splitlines()
+    assert f"top-1 {run.metrics()['top1']:.2%}" in first
+    assert f"on {run.metrics()['images']} images" in first
+    assert "costs 0.00 percentage points" in second or "costs -0.00" in second
+
+
+def test_a_fold_is_measured_on_the_whole_test_of_other_data(whole, tmp_path, capsys):
+    run, pixels = whole.runs[0], load("digits").split("test").take(np.arange(60))
+    write_tfrecords(dataclasses.replace(load("digits"), splits={"test": pixels}), tmp_path / "data")
+    main(["evaluate", str(run.folder), "--data", f"records:{tmp_path / 'data'}"])
+    assert "on 60 images" in capsys.readouterr().out
+
+
+def test_names_that_are_no_utf8_are_read_again(tmp_path):
+    header = ("fold", "image", "true", "predicted", "a", "b")
+    name = os.fsdecode(b"caf\xe9.png")
+    write_csv(tmp_path / OUT_OF_FOLD, header, [(1, name, "b", "a", 0.75, 0.25)])
+    names, classes, labels, said = read_out_of_fold(tmp_path)
+    assert (names, classes) == ((name,), ("a", "b"))
+    assert (labels.tolist(), said.tolist()) == ([1], [[0.75, 0.25]])
 
 
 def test_a_stopped_cross_validation_goes_on(whole, tmp_path, monkeypatch):

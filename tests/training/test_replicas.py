@@ -12,6 +12,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 from kerasnets.evaluation import evaluate
+from kerasnets.training.distillation import Distillation
 from kerasnets.training.model import TrainingModel
 from tests.evaluation import test_evaluator
 from tests.training.test_model import AS_IT_IS, CHOSEN, batch, changed, fit, network
@@ -20,10 +21,11 @@ chosen = changed(accumulate=2, ema=0.5, clip_norm=0.5, weight_decay=0.05)
 rng = np.random.default_rng(0)
 batches = [batch(rng, 32) for _ in range(5)]
 images = test_evaluator.split(rng, 23)
+teacher = Distillation(lambda pixels: tf.cast(pixels[:, 0, :1, 0], "float32") * tf.range(7.0), 0.5, 90.0)
 found = []
 for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
     with strategy.scope():
-        model = TrainingModel(network(), AS_IT_IS, chosen, 10)
+        model = TrainingModel(network(), AS_IT_IS, chosen, 10, distillation=teacher)
     history = fit(model, batches)
     weights = [each.numpy() for each in (*model.network.weights, *model.averages)]
     with strategy.scope():
@@ -49,7 +51,7 @@ print("the same")
 """
 
 
-def test_penalty_clipping_averages_parts_and_figures_are_the_same():
+def test_penalty_clipping_averages_parts_teacher_and_figures_are_the_same():
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, "PYTHONPATH": os.getcwd()},

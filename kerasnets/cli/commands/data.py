@@ -73,7 +73,7 @@ class Check(_Source):
         import numpy as np
 
         from kerasnets.data import augmentation, check
-        from kerasnets.data.bad_images import write_list
+        from kerasnets.data.bad_images import BAD_IMAGES, write_list
         from kerasnets.data.checks import write_pairs
         from kerasnets.data.pictures import save_augmented, save_pairs, save_samples
         from kerasnets.files import make_folder, write_text
@@ -85,7 +85,7 @@ class Check(_Source):
         out = make_folder(self.out)
         _print(dataset, report)
         bad = [each for split in report.splits.values() for each in split.bad]
-        write_list(out / "bad_images.csv", bad)
+        write_list(out / BAD_IMAGES, bad)
         for name in ("duplicates", "leaks"):
             lines = ["\t".join(group) + "\n" for group in getattr(report, name)]
             write_text(out / f"{name}.txt", "".join(lines))
@@ -107,7 +107,7 @@ class Check(_Source):
         if bad:
             raise UserError(
                 f"{len(bad)} of {sum(split.size for split in dataset.splits.values()):,} images "
-                f"cannot be read, among them {bad[0].name!r}; see {out / 'bad_images.csv'}."
+                f"cannot be read, among them {bad[0].name!r}; see {out / BAD_IMAGES}."
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import typing
 from dataclasses import dataclass, field
@@ -141,8 +140,9 @@ class Evaluate:
         if data is None:
             raise UserError(f"{self.model!r} does not tell its data: give --data DATA.")
         own = data == model.facts.get("data")
-        fractions = model.facts.get("fractions", {}) if own else {}
-        dataset = load(data, data_dir=self.data_dir, task=task.name, **fractions)
+        # Exports of earlier versions know the fractions alone.
+        known = model.facts.get("splitting", model.facts.get("fractions", {})) if own else {}
+        dataset = load(data, data_dir=self.data_dir, task=task.name, **known)
         name = self.split or dataset.held_out
         split, names = with_labels_of(model, dataset, dataset.split(name), self.labels)
         real = real_labels(self.real, split) if self.real else None
@@ -198,14 +198,13 @@ class Evaluate:
         from kerasnets.data import load
         from kerasnets.evaluation.evaluator import any_size
         from kerasnets.pretrained.build import build
-        from kerasnets.runs.run import Run, load_data
+        from kerasnets.runs.run import Run, load_data, on_data
 
         run = Run.load(self.model) if is_run(self.model) else None
         name = run.config.model if run else self.model
         whole: dict[str, Any] = any_size(name) if self.crops == "dense" else {}
         if run:
-            data, data_dir = self.data or run.config.data, self.data_dir or run.config.data_dir
-            dataset = load_data(dataclasses.replace(run.config, data=data, data_dir=data_dir))
+            dataset = load_data(on_data(run.config, self.data, self.data_dir))
             if not self.labels:
                 run.check_classes(dataset)
             return run.network(**whole), run.preprocessing, dataset

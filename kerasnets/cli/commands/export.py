@@ -98,7 +98,10 @@ def _tell(version: pathlib.Path, form: Form) -> None:
     print(f"size: {sum(path.stat().st_size for path in files) / 1e6:,.2f} MB")
     facts = parse_json(read_text(version / exporter.extras / FACTS))
     check = facts["check"]
-    if isinstance(check, dict):
+    numbers = "largest_relative_difference_of_numbers"
+    if isinstance(check, dict) and numbers in check:
+        print(f"agreement: {check['inputs']} inputs, numbers within {check[numbers]:.1g} of them")
+    elif isinstance(check, dict):
         print(
             f"agreement: the same class on {check['same_best_class']:.1%} of "
             f"{check['inputs']} inputs, probabilities within "

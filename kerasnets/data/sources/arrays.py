@@ -55,10 +55,12 @@ def from_arrays(
 
 def check_labels(labels: np.ndarray, classes: int, where: str) -> None:
     """Raises a `UserError` that names the first label without a class."""
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    # What is no number is below none and above none.
+    there = (labels >= 0) & (labels < classes) & (labels == np.floor(labels))
+    wrong = np.flatnonzero(~there)
     if wrong.size:
         raise UserError(
-            f"{where}: labels must be 0 to {classes - 1}. "
+            f"{where}: labels must be whole numbers from 0 to {classes - 1}. "
             f"Received: {labels[wrong[0]]} for image {wrong[0]} (and {wrong.size - 1} more)."
         )
 

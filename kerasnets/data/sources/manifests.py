@@ -11,6 +11,7 @@ import io
 import math
 import os
 import posixpath
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -33,6 +34,8 @@ from kerasnets.tasks import TaskName
 
 # May stand beside the manifest: the names of the classes by label, a line each.
 CLASS_LIST = "classes.txt"
+# Numbers that are labels count the classes; a date or an identifier is no such number.
+MOST_CLASSES = 100_000
 # The columns of labels, and what divides several in one cell: the first that is found.
 LABELS = ("label", "labels")
 SEPARATORS = ("|", ";", ",")
@@ -151,7 +154,14 @@ def _labels(path: str, rows: Sequence[Row]) -> tuple[tuple[str, ...], np.ndarray
     _refuse_several(path, given, listed or ())
     for number, row in enumerate(rows, start=1):
         _check_column(path, number, row, "label", hint)
-    integers = _integers(given)
+    # Classes may be called by numbers.
+    named = listed is not None and {str(label) for label in given} <= set(listed)
+    integers = None if named else _integers(given)
+    if integers is not None and max(integers) >= MOST_CLASSES:
+        raise UserError(
+            f"{path!r} has the label {max(integers)}: without {CLASS_LIST}, labels that are "
+            f"numbers count the classes from 0, of which there are {MOST_CLASSES:,} at most."
+        )
     if listed is not None:
         names = listed
     elif integers is not None:
@@ -276,11 +286,10 @@ def _number(value: object) -> float:
 
 
 def _integers(labels: list[object]) -> list[int] | None:
-    """The labels, if all are integers."""
-    try:
+    """The labels, if all are integers; ``1_0`` is a name."""
+    if all(re.fullmatch(r"\s*-?[0-9]+\s*", str(label)) for label in labels):
         return [int(str(label)) for label in labels]
-    except ValueError:
-        return None
+    return None
 
 
 def _check_classes(path: str, names: tuple[str, ...], splits: Mapping[str, Split]) -> None:

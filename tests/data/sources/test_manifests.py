@@ -86,6 +86,26 @@ def test_a_class_list_says_which_labels_there_are(tmp_path):
         load(write(tmp_path, "images.csv", numbers))
 
 
+def test_classes_may_be_called_by_numbers(tmp_path):
+    (tmp_path / "classes.txt").write_text("1\n2\n3\n")
+    rows = [{"path": f"{n}.jpg", "label": 1 + n % 2} for n in range(10)]
+    dataset = load(write(tmp_path, "images.csv", rows))
+    assert dataset.class_names == ("1", "2", "3")
+    labels = np.concatenate([split.labels for split in dataset.splits.values()])
+    assert sorted(labels) == [0] * 5 + [1] * 5
+
+
+def test_names_that_python_takes_for_numbers_are_names(tmp_path):
+    rows = [{"path": f"{n}.jpg", "label": ("1_0", "10")[n % 2]} for n in range(10)]
+    assert load(write(tmp_path, "images.csv", rows)).class_names == ("10", "1_0")
+
+
+def test_a_date_is_no_label(tmp_path):
+    rows = [{"path": f"{n}.jpg", "label": 20230101 + n % 2} for n in range(10)]
+    with pytest.raises(UserError, match="has the label 20230102: without classes.txt"):
+        load(write(tmp_path, "images.csv", rows))
+
+
 def test_files_that_are_no_manifest_are_told(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         load(f"manifest:{tmp_path / 'none.csv'}")

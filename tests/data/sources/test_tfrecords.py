@@ -156,7 +156,9 @@ def test_labels_without_a_class_are_told(copy):
     manifest = json.loads((copy / "dataset.json").read_text())
     manifest["splits"]["train"][0]["labels"][2] = 2
     (copy / "dataset.json").write_text(json.dumps(manifest))
-    with pytest.raises(UserError, match="labels must be 0 to 1. Received: 2 for image 2"):
+    with pytest.raises(
+        UserError, match="labels must be whole numbers from 0 to 1. Received: 2 for image 2"
+    ):
         load(f"records:{copy}")
 
 
@@ -165,7 +167,12 @@ def test_arrays_are_checked():
     for splits, message in (
         ({"train": (images.astype(float), [0, 1, 0])}, "must be .* uint8. Received: .* float64"),
         ({"train": (images, [0, 1])}, "3 images. Received: labels"),
-        ({"train": (images, [0, 1, 7])}, "labels must be 0 to 1. Received: 7 for image 2"),
+        (
+            {"train": (images, [0, 1, 7])},
+            "labels must be whole numbers from 0 to 1. Received: 7 for image 2",
+        ),
+        ({"train": (images, [0, 0.5, 1])}, "Received: 0.5 for image 1"),
+        ({"train": (images, [0, 1, np.nan])}, "Received: nan for image 2"),
         ({"training": (images, [0, 1, 0])}, "splits are train, validation, test"),
     ):
         with pytest.raises(UserError, match=message):
