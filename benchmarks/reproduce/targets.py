@@ -94,7 +94,9 @@ TARGETS = {
         source=f"{RESNET}: 8.75 % error, in 182 epochs",
         seeds=2,
         note="A sixth of the paper's epochs, in one cycle up to the paper's rate; the recipe's own "
-        "highest, 0.4, is for wider networks.",
+        "highest is 0.4. The goal is 91 %. At the end the network has 5 % error on the images it "
+        "is trained on and 10 % on others, which suggests that a rate of 0.1 with a decay of 5e-4 "
+        "regularises too little, and not that it takes more epochs.",
     ),
     "plain20": Target(
         model="plain20_cifar",
