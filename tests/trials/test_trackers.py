@@ -26,6 +26,8 @@ def train(out, tmp_path, *words):
     subprocess.run(told, check=True, cwd=tmp_path, env={**os.environ, **found})
 
 
+# MLflow's own, of how it uses SQLAlchemy.
+@pytest.mark.filterwarnings("ignore")
 def test_runs_of_the_same_name_have_their_own_curves_and_go_on_in_them(tmp_path):
     mlflow = pytest.importorskip("mlflow")
     pytest.importorskip("wandb")
