@@ -60,7 +60,7 @@ def page() -> str:
         written("markdown", HEADER, [_row(each) for each in own], left=("network",)),
         "",
     ]
-    lines += [_near_and_far(own), ""] if own else []
+    lines += [_near_and_far(own, changed), ""] if own else []
     if changed:
         lines += [
             "## With changes",
@@ -80,22 +80,33 @@ def page() -> str:
     return "\n".join([*lines, *_made(found)])
 
 
-def _near_and_far(own: Sequence[Outcome]) -> str:
-    """How many learn of the networks whose answers start next to each other, and of the others."""
+def _near_and_far(own: Sequence[Outcome], changed: Sequence[Outcome]) -> str:
+    """How many learn of the networks whose answers start next to each other, and of the others.
+
+    Args:
+        own: What networks found by their own recipes.
+        changed: What they found with changes.
+    """
 
     def count(some: Sequence[Outcome]) -> str:
         return f"{sum(each.learns for each in some)} of {len(some)}"
 
     near = [each for each in own if each.apart < NEAR]
-    by_adam = [f"`{each.network}`" for each in near if recipe(each.recipe).optimizer == "adam"]
+    names = {each.network for each in near}
+    by_adam = [each for each in (*near, *changed) if each.network in names and _is_of_adam(each)]
+    learned = ", ".join(f"`{each.network}`" for each in by_adam if each.learns)
     return (
         f"Of the networks that start less than {NEAR} apart {count(near)} learn, of the others "
         f"{count([each for each in own if each.apart >= NEAR])}. Those that start so near have no "
         "batch norm, and the weights that their papers drew: from layer to layer the difference "
-        "between two images shrinks, and with it what a gradient says of it. SGD then needs "
-        "thousands of steps to get away, as the papers' first epochs were; Adam, which divides "
-        f"by the size of the gradient, does not: {', '.join(by_adam) or 'none here'}."
+        "between two images shrinks, and with it what a gradient says of it, so SGD hardly moves "
+        "away from there in so few steps. Adam divides by the size of the gradient: from the same "
+        f"starts {count(by_adam)} learn by it{f', {learned}' if learned else ''}."
     )
+
+
+def _is_of_adam(each: Outcome) -> bool:
+    return recipe(each.recipe).optimizer == "adam" or each.changes.startswith("--optimizer adam")
 
 
 def errata() -> str:
