@@ -276,7 +276,7 @@ def trained(tmp_path_factory) -> dict[str, str]:
     )
     with pytest.MonkeyPatch.context() as patch:
         skip = functools.partial(without_bad_images, most=1)
-        patch.setattr("kerasnets.training.trainer.without_bad_images", skip)
+        patch.setattr("kerasnets.training.preparation.without_bad_images", skip)
         # The list is written before the first step.
         patch.setattr("kerasnets.training.trainer._finish", lambda *_: None)
         run = train(config)
