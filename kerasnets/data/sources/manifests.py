@@ -157,7 +157,7 @@ def _labels(path: str, rows: Sequence[Row]) -> tuple[tuple[str, ...], np.ndarray
     # Classes may be called by numbers.
     named = listed is not None and {str(label) for label in given} <= set(listed)
     integers = None if named else _integers(given)
-    if integers is not None and max(integers) >= MOST_CLASSES:
+    if listed is None and integers is not None and max(integers) >= MOST_CLASSES:
         raise UserError(
             f"{path!r} has the label {max(integers)}: without {CLASS_LIST}, labels that are "
             f"numbers count the classes from 0, of which there are {MOST_CLASSES:,} at most."

@@ -104,6 +104,9 @@ def test_a_date_is_no_label(tmp_path):
     rows = [{"path": f"{n}.jpg", "label": 20230101 + n % 2} for n in range(10)]
     with pytest.raises(UserError, match="has the label 20230102: without classes.txt"):
         load(write(tmp_path, "images.csv", rows))
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    with pytest.raises(UserError, match="the label '20230101' is none of the 2 classes"):
+        load(write(tmp_path, "images.csv", rows))
 
 
 def test_files_that_are_no_manifest_are_told(tmp_path):
