@@ -82,9 +82,12 @@ TARGETS = {
     "resnet20": Target(
         model="resnet20_cifar",
         data="cifar10",
+        arguments="--precision mixed_bfloat16",
         paper=91.25,
         source=f"{RESNET}: 8.75 % error",
         seeds=1,
+        note="Computed in bfloat16, with weights in float32; the paper says nothing of precision. "
+        "A processor with AVX512-BF16 trains 1.35 times as many images a second so.",
     ),
     "resnet20-one-cycle": Target(
         model="resnet20_cifar",
