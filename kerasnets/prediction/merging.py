@@ -8,10 +8,12 @@ import itertools
 import pathlib
 import re
 from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 from kerasnets.errors import UserError
+from kerasnets.files import read_json
 from kerasnets.prediction.tables import TABLES, Row, Table, check_table, csv_lines
-from kerasnets.prediction.writing import BAD_COLUMNS, Shard, beside
+from kerasnets.prediction.writing import BAD_COLUMNS, Shard, Whole, beside
 
 # Rows that are written together.
 TOGETHER = 1000
@@ -44,7 +46,34 @@ def shard_files(path: pathlib.Path) -> list[pathlib.Path]:
             raise UserError(f"{str(file)!r} is not finished; go on with --resume.")
         if not file.exists():
             raise UserError(f"There is no file {str(file)!r}, one of {counts[0]} shards.")
+    _check_one_work(files)
     return files
+
+
+def _check_one_work(files: Sequence[pathlib.Path]) -> None:
+    """Refuses shards of other images, or by another model, than the first."""
+    first = _whole(files[0])
+    for file in files[1:]:
+        other = _whole(file)
+        if other.model != first.model:
+            raise UserError(f"{str(file)!r} is by another model than {str(files[0])!r}.")
+        if other != first:
+            raise UserError(
+                f"{str(file)!r} is of other images than {str(files[0])!r}: it was given "
+                f"{other.images:,}, the other {first.images:,}, and names must be the same too."
+            )
+
+
+def _whole(file: pathlib.Path) -> Whole:
+    """What a finished shard is a shard of."""
+    path = beside(file, "shard")
+    if not path.exists():
+        raise UserError(f"There is no file {str(path)!r}, which {str(file)!r} was written with.")
+    found = read_json(path, dict[str, Any], "what a shard is a shard of")
+    try:
+        return Whole(**found)
+    except TypeError as error:
+        raise UserError(f"{str(path)!r} is damaged: {error}.") from error
 
 
 def merge(path: pathlib.Path, *, overwrite: bool = False) -> tuple[int, int]:

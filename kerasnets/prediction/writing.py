@@ -2,7 +2,8 @@
 
 Beside ``FILE`` there are, while it is made, ``FILE.partial``, its rows so far, and
 ``FILE.progress``, which says how far both it and the list of bad files are good: both are cut there
-before the work goes on. ``FILE.bad.csv`` lists the images that cannot be read and stays.
+before the work goes on. ``FILE.bad.csv`` lists the images that cannot be read and stays; so does
+``FILE.shard``, which says what a shard is a shard of.
 """
 
 from __future__ import annotations
@@ -64,9 +65,9 @@ class Shard:
             return path
         return path.with_name(f"{path.stem}-{self.index}-of-{self.count}{path.suffix}")
 
-    def take(self, found: Iterable[Item]) -> Iterator[Item]:
-        """Every N-th image."""
-        return (item for number, item in enumerate(found) if number % self.count == self.index - 1)
+    def takes(self, number: int) -> bool:
+        """Whether the image of this number, from 0, is one of the part."""
+        return number % self.count == self.index - 1
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,10 @@ class Out:
         begun, done = self.beside("progress").exists(), self.file.exists()
         if overwrite:
             return True
+        if begun and done and not self.beside("partial").exists():
+            # Killed when all was written, and the progress alone was still to be removed.
+            self.beside("progress").unlink()
+            begun = False
         if begun and not resume:
             raise UserError(
                 f"{str(self.file)!r} was begun and not finished; go on with --resume, or begin "
@@ -159,7 +164,7 @@ class Out:
 
     def clear(self) -> None:
         """Removes what an earlier work has left."""
-        for path in (self.file, *map(self.beside, ("progress", "partial", "bad.csv"))):
+        for path in (self.file, *map(self.beside, ("progress", "partial", "bad.csv", "shard"))):
             path.unlink(missing_ok=True)
 
 
@@ -187,6 +192,21 @@ class Progress:
     names: str = hashlib.sha256().hexdigest()
     bytes: int = 0
     bad_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a shard is a shard of.
+
+    Attributes:
+        model: Identity of the model.
+        images: Number of all images.
+        names: SHA-256 of their names.
+    """
+
+    model: str
+    images: int = 0
+    names: str = hashlib.sha256().hexdigest()
 
 
 def write_answers(
@@ -221,7 +241,7 @@ def write_answers(
             if overwrite:
                 out.clear()
             with _Writer(model, out, columns) as writer:
-                writer.write(out.shard.take(found), told)
+                writer.write(found, told)
         except OSError as error:
             reason = error.strerror or error
             raise UserError(f"{str(out.file)!r} was not written: {reason}.") from error
@@ -236,7 +256,7 @@ class _Writer(contextlib.AbstractContextManager):
     def __init__(self, model: ImageModel, out: Out, columns: Columns) -> None:
         self.model, self.out = model, out
         self.table: Table = TABLES[out.path.suffix.lower()](columns)
-        self.progress = self._progress()
+        self.progress, self.whole = self._progress(), Whole(model.identity())
         self.rows = self._cut("partial", self.progress.bytes)
         self.bad = self._cut("bad.csv", self.progress.bad_bytes)
         self.recorded, self.changed = time.monotonic(), False
@@ -255,11 +275,14 @@ class _Writer(contextlib.AbstractContextManager):
         if not self.progress.bad_bytes:
             self.out.beside("bad.csv").unlink()
         if kind is None:
+            if self.out.shard.count > 1:
+                write_text(self.out.beside("shard"), json.dumps(vars(self.whole)) + "\n")
             self.table.finish(self.out.beside("partial"), self.out.file)
             self.out.beside("progress").unlink(missing_ok=True)
 
-    def write(self, found: Iterator[Item], told: Callable[[int, int], object]) -> None:
+    def write(self, found: Iterable[Item], told: Callable[[int, int], object]) -> None:
         """Answers on all images that are left."""
+        found = self._taken(found)
         number = self._skip(found)
         told(self.progress.done, self.progress.bad)
         ask: Callable[[Sequence[bytes]], Sequence[Given | Unreadable]]
@@ -269,6 +292,15 @@ class _Writer(contextlib.AbstractContextManager):
                 self._add(batch, number)
                 number += len(batch)
                 told(self.progress.done, self.progress.bad)
+
+    def _taken(self, found: Iterable[Item]) -> Iterator[Item]:
+        """The images of the shard; all are counted, and their names kept in mind."""
+        names, count = hashlib.sha256(), 0
+        for count, item in enumerate(found, start=1):
+            names.update(_line(item))
+            if self.out.shard.takes(count - 1):
+                yield item
+        self.whole = Whole(self.model.identity(), count, names.hexdigest())
 
     def _answers(self, images: Sequence[bytes]) -> list[Answer | Unreadable]:
         """The answers, which must be of the kind that the columns are for."""
@@ -285,25 +317,28 @@ class _Writer(contextlib.AbstractContextManager):
 
     def _add(self, batch: list[tuple[Item, Given | Unreadable]], number: int) -> None:
         """Writes a batch, whose first image has this number; the progress never stands within."""
-        progress, shard = self.progress, self.out.shard
+        before, shard, names = self.progress, self.out.shard, self.names.copy()
         rows, bad = [], []
         for place, (item, answer) in enumerate(batch, start=number):
+            names.update(_line(item))
             if not isinstance(answer, Unreadable):
                 rows.append(self.table.row(item.name, answer))
             elif self.out.bad_files == "fail":
                 raise answer.error(item.name)
             else:
                 bad.append((place * shard.count + shard.index - 1, item.name, answer.reason))
-        if rows:
-            progress.bytes += self.rows.write(self.table.encode(rows))
-        if bad:
-            header = [] if progress.bad else [BAD_COLUMNS]
-            progress.bad_bytes += self.bad.write(csv_lines([*header, *bad]))
-        for item, _ in batch:
-            self.names.update(os.fsencode(item.name) + b"\0")
-        progress.done += len(batch)
-        progress.bad += len(bad)
-        self.changed = True
+        header = [] if before.bad else [BAD_COLUMNS]
+        # Ctrl-C may come at any line: what is recorded after it is the one progress or the other.
+        self.progress = Progress(
+            settings=before.settings,
+            done=before.done + len(batch),
+            bad=before.bad + len(bad),
+            names=names.hexdigest(),
+            bytes=before.bytes + (self.rows.write(self.table.encode(rows)) if rows else 0),
+            bad_bytes=before.bad_bytes
+            + (self.bad.write(csv_lines([*header, *bad])) if bad else 0),
+        )
+        self.names, self.changed = names, True
         if time.monotonic() - self.recorded > RECORD_EVERY_S:
             self._record()
 
@@ -312,7 +347,6 @@ class _Writer(contextlib.AbstractContextManager):
         for file in (self.rows, self.bad):
             file.flush()
             os.fsync(file.fileno())
-        self.progress.names = self.names.hexdigest()
         write_text(self.out.beside("progress"), json.dumps(vars(self.progress)) + "\n")
         self.recorded, self.changed = time.monotonic(), False
 
@@ -362,13 +396,17 @@ class _Writer(contextlib.AbstractContextManager):
             item = next(found, None)
             if item is None:
                 break
-            self.names.update(os.fsencode(item.name) + b"\0")
+            self.names.update(_line(item))
         if self.names.hexdigest() != self.progress.names:
             raise UserError(
                 f"The images are not those that {str(self.out.file)!r} was begun with: the first "
                 f"{done:,} have other names. --overwrite begins anew."
             )
         return done
+
+
+def _line(item: Item) -> bytes:
+    return os.fsencode(item.name) + b"\0"
 
 
 def _words(numbers: Sequence[str] | None) -> str:

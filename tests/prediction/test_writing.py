@@ -15,6 +15,7 @@ from kerasnets.prediction import ImageModel, predict, predict_each
 from kerasnets.prediction.merging import merge
 from kerasnets.prediction.predictor import IN_FLIGHT, answers
 from kerasnets.prediction.sources import items
+from kerasnets.prediction.tables import csv_lines
 from kerasnets.prediction.writing import Out, Shard, write_answers
 from tests.prediction.made import Brightness, Lightness, photographs
 
@@ -256,11 +257,77 @@ def test_shards_that_do_not_make_a_whole_are_told(photos, tmp_path):
     file.write_text(rows.replace("class_1", "best"), encoding="utf-8")
     with pytest.raises(UserError, match="answers-2-of-2.csv' has other columns"):
         merge(path)
+    file.write_text(rows, encoding="utf-8")
+    facts = tmp_path / "answers-2-of-2.csv.shard"
+    facts.rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="There is no file .*answers-2-of-2.csv.shard', which"):
+        merge(path)
+    facts.write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match="answers-2-of-2.csv.shard' is damaged"):
+        merge(path)
     write(photos, path, shard=Shard(1, 3))
     with pytest.raises(UserError, match="Found: shards of 2 and of 3"):
         merge(path)
     assert not path.exists()
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_shards_of_lists_that_differ_are_not_merged(tmp_path):
+    path, photos = tmp_path / "answers.csv", photographs(tmp_path / "photos", 8)
+    write(photos, path, shard=Shard(1, 2))
+    # Sorted first, it moves all others on: the second shard has the images of the first again.
+    first = min(photos.iterdir())
+    (photos / f"0{first.name}").write_bytes(first.read_bytes())
+    write(photos, path, shard=Shard(2, 2))
+    with pytest.raises(UserError, match="of other images than .*: it was given 9, the other 8"):
+        merge(path)
+    (photos / f"0{first.name}").unlink()
+    Out(path, shard=Shard(2, 2)).clear()
+    other = Brightness()
+    other.name = "another"
+    write(photos, path, shard=Shard(2, 2), model=other)
+    with pytest.raises(UserError, match="answers-2-of-2.csv' is by another model than"):
+        merge(path)
+    Out(path, shard=Shard(2, 2)).clear()
+    write(photos, path, shard=Shard(2, 2), stop=2)
+    write(photos, path, shard=Shard(2, 2), resume=True)
+    assert merge(path) == (8, 0)
+
+
+def test_ctrl_c_between_two_lines_of_a_batch_leaves_one_progress_or_the_other(
+    photos, tmp_path, monkeypatch
+):
+    whole, path = tmp_path / "whole.csv", tmp_path / "answers.csv"
+    write(photos, whole)
+    monkeypatch.setattr("kerasnets.prediction.writing.RECORD_EVERY_S", 1000)
+    made = []
+
+    def interrupted(rows):
+        made.append(rows)
+        # The bad image of the third batch, whose rows have been written.
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return csv_lines(rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("kerasnets.prediction.writing.csv_lines", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write(photos, path)
+    assert json.loads((tmp_path / "answers.csv.progress").read_text())["done"]
+    write(photos, path, resume=True)
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_a_work_that_was_killed_at_its_very_end_is_complete(photos, tmp_path, caplog):
+    path = tmp_path / "answers.csv"
+    write(photos, path, stop=8)
+    progress = (tmp_path / "answers.csv.progress").read_text()
+    write(photos, path, resume=True)
+    (tmp_path / "answers.csv.progress").write_text(progress)
+    caplog.set_level("INFO", "kerasnets")
+    assert not Out(path).begin(resume=True)
+    assert "answers.csv is complete." in caplog.text
+    assert not (tmp_path / "answers.csv.progress").exists()
 
 
 def test_what_is_there_is_not_written_over_unasked(photos, tmp_path, caplog):
