@@ -93,16 +93,32 @@ def _files(source: str) -> Iterator[str]:
         yield path
     elif glob.has_magic(path):
         found = tf.io.gfile.glob(path) if is_remote(path) else glob.iglob(path, recursive=True)
-        each = (file for name in sorted(found) for file in _of_pattern(name))
+        each = _of_matches(sorted(found))
         yield from _told(path, each)
     else:
         raise UserError(f"There is no image file {source!r}.")
 
 
-def _of_pattern(path: str) -> Iterator[str]:
-    """What matches a pattern: a file, or the images in a folder."""
-    is_folder = tf.io.gfile.isdir if is_remote(path) else os.path.isdir
-    return _inside(path) if is_folder(path) else iter([path])
+def _of_matches(names: Sequence[str]) -> Iterator[str]:
+    """What matches a pattern, sorted: the files, and the images in the folders."""
+    gone_into: set[str] = set()
+    for name in names:
+        name = name.rstrip("/")
+        # `**` finds a folder, and what is in it too.
+        if gone_into.intersection(_above(name)):
+            continue
+        if tf.io.gfile.isdir(name) if is_remote(name) else os.path.isdir(name):
+            gone_into.add(name)
+            yield from _inside(name)
+        else:
+            yield name
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders that a path is in."""
+    while (above := posixpath.dirname(path)) != path:
+        yield above
+        path = above
 
 
 def _told(source: str, found: Iterator[str]) -> Iterator[str]:

@@ -44,6 +44,9 @@ def test_a_pattern_is_sorted_and_goes_into_folders(folder):
     assert names(folder / "inner" / "*.png") == names(folder)[1:]
     assert names(folder / "*") == [*names(folder), f"{folder}/notes.txt"]
     assert names(folder / "**" / "0001*.png") == names(folder)[2:]
+    for whole in (folder / "**", folder / "**" / "*"):
+        assert sorted(set(names(whole)) - {f"{folder}/notes.txt"}) == sorted(names(folder))
+        assert len(names(whole)) == len(set(names(whole))) == count([str(whole)])
 
 
 def test_a_file_whose_name_is_a_pattern_is_that_file(folder):
