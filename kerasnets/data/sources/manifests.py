@@ -40,6 +40,9 @@ MOST_CLASSES = 100_000
 LABELS = ("label", "labels")
 SEPARATORS = ("|", ";", ",")
 
+# Where cells without a column would be: no column is called so.
+MORE = "\0"
+
 Row: TypeAlias = Mapping[str, object]
 
 
@@ -108,7 +111,7 @@ def rows_of(path: str, lines: Iterable[str], columns: Sequence[str]) -> Iterator
 
 def _check_column(path: str, number: int, row: Row, column: str, more: str = "") -> None:
     """Raises a `UserError` where a row has nothing in a column."""
-    if row.get(column) in (None, ""):
+    if _stripped(row.get(column)) in (None, ""):
         raise UserError(
             f"{path!r}, image {number}: no {column!r}. "
             f"Found: {', '.join(map(str, row)) or 'nothing'}.{more}"
@@ -116,9 +119,15 @@ def _check_column(path: str, number: int, row: Row, column: str, more: str = "")
 
 
 def _csv_rows(path: str, lines: Iterable[str]) -> Iterator[Row]:
-    reader = csv.DictReader(lines)
+    reader = csv.DictReader(lines, restkey=MORE)
     try:
-        yield from reader
+        for number, row in enumerate(reader, start=1):
+            if MORE in row:
+                raise UserError(
+                    f"{path!r}, image {number}: more cells than the header has, "
+                    f"{shown(row[MORE])}. A cell with a comma in it must be in quotes."
+                )
+            yield row
     except csv.Error as error:
         # The line that failed is not counted yet.
         raise UserError(f"{path!r}, line {reader.line_num + 1} is no CSV: {error}.") from error
@@ -144,13 +153,14 @@ def _class_list(path: str) -> tuple[str, ...] | None:
     class_list = posixpath.join(posixpath.dirname(path), CLASS_LIST)
     if not is_file(class_list):
         return None
-    return tuple(line for line in read_text(class_list).splitlines() if line)
+    lines = (line.strip() for line in read_text(class_list).splitlines())
+    return tuple(line for line in lines if line)
 
 
 def _labels(path: str, rows: Sequence[Row]) -> tuple[tuple[str, ...], np.ndarray]:
     """The class names and each row's one label."""
     hint = " Several labels need --task multilabel." if _marks(rows[0]) else ""
-    given, listed = [row.get("label") for row in rows], _class_list(path)
+    given, listed = [_stripped(row.get("label")) for row in rows], _class_list(path)
     _refuse_several(path, given, listed or ())
     for number, row in enumerate(rows, start=1):
         _check_column(path, number, row, "label", hint)
@@ -178,6 +188,11 @@ def _labels(path: str, rows: Sequence[Row]) -> tuple[tuple[str, ...], np.ndarray
     if len(names) < 2:
         raise UserError(f"{path!r} must list two classes at least. Found: {', '.join(names)}.")
     return names, np.array(labels, np.int32)
+
+
+def _stripped(label: object) -> object:
+    """The label as it is meant: spaces around it are none of its name."""
+    return label.strip() if isinstance(label, str) else label
 
 
 def _refuse_several(path: str, given: list[object], listed: Collection[str]) -> None:
@@ -216,7 +231,10 @@ def _several(path: str, rows: Sequence[Row]) -> tuple[tuple[str, ...], np.ndarra
     used = (each for each in SEPARATORS if any(isinstance(c, str) and each in c for c in cells))
     separator = next(used, SEPARATORS[0])
     found = [_parts(cell, separator) for cell in cells]
-    names = _class_list(path) or tuple(sorted({part for parts in found for part in parts}))
+    listed = _class_list(path)
+    if listed is None:
+        _refuse_mixed(path, cells, found)
+    names = listed or tuple(sorted({part for parts in found for part in parts}))
     if not names:
         raise UserError(f"{path!r}: no image has a label in the column {column!r}.")
     index = {name: place for place, name in enumerate(names)}
@@ -230,6 +248,21 @@ def _several(path: str, rows: Sequence[Row]) -> tuple[tuple[str, ...], np.ndarra
                 )
             labels[row, index[part]] = 1
     return names, labels
+
+
+def _refuse_mixed(path: str, cells: Sequence[object], found: Sequence[Sequence[str]]) -> None:
+    """Raises a `UserError` where another separator divides a cell: its labels would be one."""
+    alone = {part for parts in found for part in parts}
+    for row, (cell, parts) in enumerate(zip(cells, found, strict=True), start=1):
+        for label in parts if isinstance(cell, str) else ():
+            for separator in SEPARATORS:
+                inner = _parts(label, separator)
+                if len(inner) > 1 and alone.intersection(inner):
+                    raise UserError(
+                        f"{path!r}, image {row}: {label!r} is divided by {separator!r}, labels of "
+                        "other images are not; divide all alike. If it is the name of one class, "
+                        f"list the classes in {CLASS_LIST}."
+                    )
 
 
 def _numbers(path: str, rows: Sequence[Row]) -> tuple[tuple[str, ...], np.ndarray]:

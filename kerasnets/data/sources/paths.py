@@ -12,6 +12,9 @@ from kerasnets.data.reasons import reason
 from kerasnets.errors import UserError
 from kerasnets.lazy import tf
 
+# Says that a file is UTF-8; it is no part of the text.
+MARK = "\ufeff"
+
 
 def is_remote(path: str) -> bool:
     """Whether a path names a file system of its own, such as ``gs://``."""
@@ -41,16 +44,16 @@ def read_start(path: str, length: int) -> bytes:
 
 
 def read_text(path: str) -> str:
-    """The text of a UTF-8 file.
+    """The text of a UTF-8 file, without the mark that Excel puts before it.
 
     Raises:
         UserError: When it cannot be read.
     """
     try:
         if is_remote(path):
-            return tf.io.gfile.GFile(path).read()
+            return tf.io.gfile.GFile(path).read().removeprefix(MARK)
         # Line ends stay as they are: a name in quotes may have some.
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             return file.read()
     except OSError as error:
         raise UserError(f"{path!r} cannot be read: {error.strerror or error}.") from error
@@ -70,12 +73,19 @@ def opened_text(path: str) -> Iterator[Iterable[str]]:
         with (
             tf.io.gfile.GFile(path)
             if is_remote(path)
-            else open(path, encoding="utf-8", newline="") as file
+            else open(path, encoding="utf-8-sig", newline="") as file
         ):
-            yield file
+            yield _without_mark(file) if is_remote(path) else file
     except (unreadable, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or reason(error)
         raise UserError(f"{path!r} cannot be read: {why}.") from error
+
+
+def _without_mark(lines: Iterable[str]) -> Iterator[str]:
+    """The lines without the mark that Excel puts before the first."""
+    lines = iter(lines)
+    yield next(lines, "").removeprefix(MARK)
+    yield from lines
 
 
 class Listing(NamedTuple):

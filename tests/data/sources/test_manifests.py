@@ -9,6 +9,7 @@ import tensorflow as tf
 from kerasnets import UserError
 from kerasnets.data import load, read
 from kerasnets.inputs import Preprocessing
+from kerasnets.prediction.sources import items
 
 ODD_NAMES = ("a b.jpg", "zwei\nZeilen.png", "花.bmp", '"quoted", comma.gif')
 
@@ -207,6 +208,47 @@ def test_several_labels_are_not_taken_for_one_class(tmp_path, label):
         (tmp_path / "classes.txt").write_text(f"cat\ndog\n{label}\n")
         rows *= 5
         assert load(write(tmp_path, name, rows)).class_names == ("cat", "dog", label)
+
+
+def test_a_cell_too_many_is_told(tmp_path):
+    """A comma without quotes, which would cost an image its second label or its split."""
+    (tmp_path / "a.csv").write_text("path,label\na.jpg,cat\nb.jpg,cat,dog\n")
+    for task in ("classification", "multilabel"):
+        with pytest.raises(UserError, match=r"image 2: more cells than the header .*'dog'.* quot"):
+            load(f"manifest:{tmp_path / 'a.csv'}", task=task)
+
+
+def test_labels_divided_in_two_ways_are_told(tmp_path):
+    rows = [{"path": "a.jpg", "label": "cat|dog"}, {"path": "b.jpg", "label": "cat,bird"}]
+    with pytest.raises(UserError, match=r"image 2: 'cat,bird' is divided by ',', labels of other"):
+        load(write(tmp_path, "a.csv", rows), task="multilabel")
+    (tmp_path / "classes.txt").write_text("cat\ndog\ncat,bird\n")
+    assert load(write(tmp_path, "a.csv", rows), task="multilabel").class_names[2] == "cat,bird"
+
+
+def test_spaces_around_a_label_are_not_of_its_name(tmp_path):
+    rows = [{"path": f"{n}.jpg", "label": ("cat", " cat", "dog ")[n % 3]} for n in range(12)]
+    assert load(write(tmp_path, "a.csv", rows)).class_names == ("cat", "dog")
+    (tmp_path / "classes.txt").write_text("cat \n dog\n")
+    assert load(write(tmp_path, "a.csv", rows)).class_names == ("cat", "dog")
+    rows[3]["label"] = " "
+    with pytest.raises(UserError, match="image 4: no 'label'"):
+        load(write(tmp_path, "a.csv", rows))
+
+
+def test_the_mark_that_excel_writes_is_no_part_of_a_name(tmp_path):
+    rows = [{"path": f"{n}.jpg", "label": ("cat", "dog")[n % 2]} for n in range(10)]
+    given = write(tmp_path, "a.csv", rows)
+    content = (tmp_path / "a.csv").read_bytes()
+    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbf" + content)
+    (tmp_path / "classes.txt").write_bytes(b"\xef\xbb\xbfcat\ndog\n")
+    assert load(given).class_names == ("cat", "dog")
+    assert [item.name for item in items([given])] == [str(tmp_path / row["path"]) for row in rows]
+    for name in ("a.csv", "classes.txt"):
+        with tf.io.gfile.GFile(f"ram://marks/{name}", "wb") as file:
+            file.write((tmp_path / name).read_bytes())
+    assert load("manifest:ram://marks/a.csv").class_names == ("cat", "dog")
+    assert next(items(["manifest:ram://marks/a.csv"])).name == "ram://marks/0.jpg"
 
 
 def test_a_comma_may_be_in_a_name(tmp_path):
