@@ -64,7 +64,7 @@ def find_bad_images(split: Split, channels: int, most: int | None = None) -> lis
     Args:
         split: All its images are decoded.
         channels: 1 for grayscale, 3 for RGB.
-        most: The search ends once more than this many are found.
+        most: Only this many and one more are given.
 
     Raises:
         UserError: When a shard is damaged, so that its images cannot be told apart.
@@ -79,23 +79,23 @@ def find_bad_images(split: Split, channels: int, most: int | None = None) -> lis
             return tf.identity(index)
 
     found = split.records.epoch(0, 1).map(readable, tf.data.AUTOTUNE).ignore_errors()
-    bad, expected = [], 0
-    for index in [*found.as_numpy_iterator(), split.size]:
-        for missing in range(expected, index):
-            bad.append(describe(split, missing, channels))
-            if most is not None and len(bad) > most:
-                return bad
-        expected = index + 1
-    return bad
+    missing = np.setdiff1d(np.arange(split.size), list(found.as_numpy_iterator()))
+    return describe(split, missing if most is None else missing[: most + 1], channels)
 
 
-def describe(split: Split, index: int, channels: int) -> BadImage:
-    """The name of an image that could not be read, and why.
+def describe(split: Split, missing: Sequence[int] | np.ndarray, channels: int) -> list[BadImage]:
+    """The names of images that could not be read, and why.
 
     Raises:
-        UserError: When its shard is damaged.
+        UserError: When their shard is damaged.
     """
-    split.records.check()
+    if len(missing):
+        # Reads all shards: once for all images.
+        split.records.check()
+    return [_described(split, int(index), channels) for index in missing]
+
+
+def _described(split: Split, index: int, channels: int) -> BadImage:
     why = "it could not be read at first"
     try:
         encoded = next(split.take(np.array([index])).records.files())

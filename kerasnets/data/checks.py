@@ -158,7 +158,7 @@ def check(dataset: Dataset, channels: int = 3) -> Report:
             places.append(Place(name, index, label, split.name(index)))
             contents.append(digest)
             prints.append(fingerprint(small))
-        bad = [describe(split, index, channels) for index in range(split.size) if index not in read]
+        bad = describe(split, [each for each in range(split.size) if each not in read], channels)
         counts = np.bincount(split.labels, minlength=len(dataset.class_names))
         sides = np.array(sides, np.int32).reshape(-1, 2)
         reports[name] = SplitReport(tuple(counts.tolist()), sides, tuple(bad))

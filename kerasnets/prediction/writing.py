@@ -335,8 +335,7 @@ class _Writer(contextlib.AbstractContextManager):
             bad=before.bad + len(bad),
             names=names.hexdigest(),
             bytes=before.bytes + (self.rows.write(self.table.encode(rows)) if rows else 0),
-            bad_bytes=before.bad_bytes
-            + (self.bad.write(csv_lines([*header, *bad])) if bad else 0),
+            bad_bytes=before.bad_bytes + (self.bad.write(csv_lines([*header, *bad])) if bad else 0),
         )
         self.names, self.changed = names, True
         if time.monotonic() - self.recorded > RECORD_EVERY_S:

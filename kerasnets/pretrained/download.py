@@ -54,10 +54,14 @@ def parse_hub(location: str) -> tuple[str, str | None, str | None]:
 
 
 def _from_url(url: str, checksum: str) -> pathlib.Path:
-    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
-    # Keras writes a file under its own name from the start.
-    with locked(pathlib.Path(home, "locks", f"{url.rpartition('/')[2]}.lock")):
+    # Two processes would write one file.
+    with locked(_home() / "locks" / f"{url.rpartition('/')[2]}.lock"):
         return _checked(url, checksum)
+
+
+def _home() -> pathlib.Path:
+    """Where Keras keeps what is its own."""
+    return pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
 
 
 def _checked(url: str, checksum: str) -> pathlib.Path:
@@ -65,7 +69,7 @@ def _checked(url: str, checksum: str) -> pathlib.Path:
     if _matches(path, checksum):
         return path
     # What was kept may be what is left of a download that was killed.
-    path = _get_file(url, force_download=True)
+    path = _get_file(url, again=True)
     if _matches(path, checksum):
         return path
     found = "a web page" if _is_page(path) else f"a file of {path.stat().st_size:,} bytes"
@@ -75,10 +79,20 @@ def _checked(url: str, checksum: str) -> pathlib.Path:
     )
 
 
-def _get_file(url: str, **how) -> pathlib.Path:
+def _get_file(url: str, *, again: bool = False) -> pathlib.Path:
     name = url.rpartition("/")[2]
+    # The second is where Keras turns where the first cannot be written.
+    for home in (_home(), pathlib.Path("/tmp/.keras")):
+        if not again and (home / "models" / name).exists():
+            return home / "models" / name
     try:
-        return pathlib.Path(keras.utils.get_file(name, url, cache_subdir="models", **how))
+        # A download that is killed leaves a part behind, which must not have the file's name.
+        partial = pathlib.Path(
+            keras.utils.get_file(
+                f".partial-{name}", url, cache_subdir="models", force_download=True
+            )
+        )
+        return partial.replace(partial.with_name(name))
     # get_file raises bare exceptions, whatever the reason.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -44,8 +44,7 @@ def run_folder(config: TrainConfig, resume: bool) -> pathlib.Path:
     """
     if config.out is not None:
         return config.out
-    data = pathlib.Path(config.data).name.replace(":", "-")
-    stem = f"{info(config.model).name}-{data}"
+    stem = model_and_data(config)
     # No pattern with the stem in it: names of data may hold a pattern's special characters.
     names = [path.name for path in pathlib.Path("runs").glob("*")]
     found = [re.fullmatch(re.escape(stem) + r"-([1-9]\d*)", name) for name in names]
@@ -53,6 +52,12 @@ def run_folder(config: TrainConfig, resume: bool) -> pathlib.Path:
     if resume and not last:
         raise UserError(f"There is no run runs/{stem}-* to resume.")
     return pathlib.Path("runs", f"{stem}-{last if resume else last + 1}")
+
+
+def model_and_data(config: TrainConfig) -> str:
+    """``MODEL-DATA``, after which folders are called: of a path the last name alone."""
+    data = pathlib.Path(config.data).name.replace(":", "-")
+    return f"{info(config.model).name}-{data}"
 
 
 def earlier_run(

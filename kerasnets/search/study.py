@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 STUDY = "study.json"
 JOURNAL = "journal.log"
 LOCKS = ".locks"
+# What a study that is being begun, or was killed then, may have in its folder.
+BEGUN = {LOCKS, STUDY, f".partial-{STUDY}"}
 # Facts of a trial: its run's folder, why it failed, and how often its run was begun so far.
 RUN, REASON, ATTEMPT = "run", "reason", "attempt"
 # A run whose process is killed this often, by a lack of memory perhaps, is given up.
@@ -75,7 +77,9 @@ class Study:
         # Its lines about each trial would stand between those of the training.
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         config = dataclasses.replace(config.resolved(), out=None)
-        if not (folder / STUDY).is_file() and folder.is_dir() and any(folder.iterdir()):
+        # Another process may be about to begin it.
+        others = {each.name for each in folder.iterdir()} - BEGUN if folder.is_dir() else ()
+        if others and not (folder / STUDY).is_file():
             raise UserError(
                 f"{str(folder)!r} is no folder of a study and not empty; choose another --study."
             )

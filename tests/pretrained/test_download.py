@@ -115,6 +115,14 @@ def test_what_is_left_of_a_killed_download_is_fetched_anew(server, cache):
     assert path.read_bytes() == CONTENT
 
 
+def test_what_a_killed_download_leaves_is_not_taken_for_the_file(server, cache):
+    """Of a file whose checksum nobody has published, too."""
+    server.pages["/weights.h5"] = (CONTENT, "application/octet-stream")
+    (cache / ".partial-weights.h5").write_bytes(CONTENT[:1000])
+    assert download(f"{server.url}/weights.h5").read_bytes() == CONTENT
+    assert [each.name for each in cache.iterdir()] == ["weights.h5"]
+
+
 @pytest.mark.parametrize(
     ("content", "found"),
     [

@@ -127,6 +127,14 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_folder_in_which_another_process_begins_the_study_is_its_own(tmp_path):
+    """Two processes that start together, and one that was killed before it had written anything."""
+    (tmp_path / ".locks").mkdir()
+    (tmp_path / ".locks" / "study").touch()
+    (tmp_path / ".partial-study.json").touch()
+    assert Study.open(tmp_path, CONFIG, RATES).trials == []
+
+
 def test_without_optuna_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(study_module, "installed", lambda _: False)
     with pytest.raises(UserError, match=r"needs optuna: pip install 'kerasnets\[tune\]'"):

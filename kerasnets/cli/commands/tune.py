@@ -16,6 +16,7 @@ from kerasnets.config.options import parse_options
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError
 from kerasnets.files import check_writable
+from kerasnets.runs.folder import model_and_data
 
 log = logging.getLogger("kerasnets")
 
@@ -68,7 +69,7 @@ class Tune:
         check_data(config.data, config.task)
         check_optuna()
         varied = space(self.space, config)
-        folder = self.study or pathlib.Path("studies", _name(config))
+        folder = self.study or pathlib.Path("studies", model_and_data(config))
         check_writable(folder)
         study = Study.open(folder, config, varied)
         stopped = False
@@ -85,10 +86,6 @@ class Tune:
         if stopped:
             log.info("Stopped; everything is saved, and the same command goes on.")
             raise KeyboardInterrupt
-
-
-def _name(config: TrainConfig) -> str:
-    return f"{config.model}-{pathlib.Path(config.data).name.replace(':', '-')}"
 
 
 def _tell(study: Any) -> None:

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from kerasnets import UserError
-from kerasnets.data import from_arrays, load, write_tfrecords
+from kerasnets.data import check, from_arrays, load, write_tfrecords
+from kerasnets.data.bad_images import find_bad_images
+from kerasnets.data.records import Shards
 
 
 @pytest.fixture(scope="module")
@@ -116,13 +118,25 @@ def test_sides_of_jpegs_are_packed(image_folder, packed):
 
 
 def test_a_file_without_a_header_is_packed_as_it_is(image_folder, tmp_path):
-    from kerasnets.data.bad_images import find_bad_images
-
     folder = shutil.copytree(image_folder, tmp_path / "images")
     (folder / "train" / "blue sky" / "0.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     write_tfrecords(load(f"folder:{folder}"), tmp_path / "records")
     [bad] = find_bad_images(load(f"records:{tmp_path / 'records'}").split("train"), 3)
     assert "train-00000-of-00001.tfrecord, record" in bad.name
+
+
+def test_shards_are_checked_once_for_all_bad_images(image_folder, tmp_path, monkeypatch):
+    folder = shutil.copytree(image_folder, tmp_path / "images")
+    for name in ("0.jpg", "4.jpg", "8.jpg"):
+        (folder / "train" / "blue sky" / name).write_bytes(b"\xff\xd8\xff\xe0")
+    write_tfrecords(load(f"folder:{folder}"), tmp_path / "records")
+    dataset, checked = load(f"records:{tmp_path / 'records'}"), []
+    whole = Shards.check
+    monkeypatch.setattr(Shards, "check", lambda self: checked.append(whole(self)))
+    assert len(find_bad_images(dataset.split("train"), 3)) == 3
+    assert len(find_bad_images(dataset.split("train"), 3, most=0)) == 1
+    assert len(check(dataset).splits["train"].bad) == 3
+    assert len(checked) == 3
 
 
 def test_missing_and_damaged_shards_are_told(copy):
