@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from kerasnets.errors import UserError
 from kerasnets.explanation.classifier import Classifier, Layer, checked_classes, checked_images
+from kerasnets.explanation.graph import first, functional, is_graph
 from kerasnets.explanation.methods import LayerMethod
 from kerasnets.fast.rewriting import inference_maker_of
 
@@ -110,13 +111,21 @@ def _averaged_layer(classifier: Classifier) -> Layer:
     """The layer whose maps' averages are the logits, or all that their dense layer sees."""
     layer = classifier.logits_layer
     if isinstance(layer, keras.layers.Dense):
-        layer = inference_maker_of(keras.tree.flatten(layer.input)[0])
+        layer = _maker(first(layer.input))
     if not isinstance(layer, keras.layers.GlobalAveragePooling2D):
         raise UserError(
             f"cam needs global average pooling and one dense layer at the end, which "
             f"{classifier.model.name} does not have; grad_cam does not."
         )
-    return inference_maker_of(keras.tree.flatten(layer.input)[0])
+    return _maker(first(layer.input))
+
+
+def _maker(x: keras.KerasTensor) -> Layer:
+    """The layer that makes a tensor in inference; of a model inside the model, its last."""
+    layer = inference_maker_of(x)
+    while is_graph(layer):
+        layer = inference_maker_of(first(functional(layer).outputs))
+    return layer
 
 
 def layer_maps(
@@ -128,8 +137,9 @@ def layer_maps(
 ) -> np.ndarray:
     """The maps of `kerasnets.explain` before they are resized, of the size of a layer's maps.
 
-    Negative values are set to zero, and each map is divided by its maximum, as pytorch-grad-cam
-    does; a map without positive values is zero.
+    Negative values are set to zero, and each map is divided by its maximum; a map without positive
+    values is zero. Pytorch-grad-cam also subtracts the smallest value that is left, which makes
+    zero of what speaks for the class least.
 
     Args:
         model, images, method, class_index, layer: As `kerasnets.explain` takes them.

@@ -93,11 +93,16 @@ def named(model: Any, name: str, *, maps: bool = False) -> Layer:
 
 
 def stages_of(model: Any) -> dict[str, str]:
-    """The layers that a registered network's stages end with, by the stage's name."""
+    """The layers that a registered network's stages end with, by the stage's name.
+
+    Only those that the model has: options leave some out, and others' models may have its name.
+    """
     inside = [each for each in model.operations if is_graph(each)]
     for each in (model, *inside):
         if each.name in list_models():
-            return dict(registration(each.name).stages)
+            built = {operation.name for operation in each.operations}
+            stages = registration(each.name).stages
+            return {stage: end for stage, end in stages.items() if end in built}
     return {}
 
 

@@ -104,11 +104,12 @@ def _is_linear(layer: Layer) -> bool:
         keras.layers.DepthwiseConv2D,
         GroupedConv2D,
     )
-    return isinstance(layer, kinds) and layer.activation is keras.activations.linear
+    # A subclass may compute something else.
+    return type(layer) in kinds and layer.activation is keras.activations.linear
 
 
 def _is_norm(layer: Layer | None) -> TypeGuard[keras.layers.BatchNormalization]:
-    if not isinstance(layer, keras.layers.BatchNormalization):
+    if type(layer) is not keras.layers.BatchNormalization:
         return False
     return layer.axis in (-1, len(input_shape(layer)) - 1)
 

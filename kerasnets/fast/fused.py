@@ -21,7 +21,8 @@ from kerasnets.lazy import tf
 
 def can_be_fused(layer: Layer) -> bool:
     """Whether TensorFlow has a kernel for it: batch norm of (N, H, W, C) on one device."""
-    if not isinstance(layer, keras.layers.BatchNormalization):
+    # A subclass may compute something else.
+    if type(layer) is not keras.layers.BatchNormalization:
         return False
     last = len(input_shape(layer)) == 4 and layer.axis in (-1, 3)
     return last and not layer.synchronized and not layer.renorm

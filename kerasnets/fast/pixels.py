@@ -142,17 +142,19 @@ def _with_stride(layer: Layer, step: int) -> Callable:
         return convolution
     pads = tuple(side // 2 for side in layer.kernel_size)
     return lambda x: convolution(
-        keras.layers.ZeroPadding2D(pads, name=f"{layer.name}_fewer_pad")(x)
+        keras.layers.ZeroPadding2D(
+            pads, name=f"{layer.name}_fewer_pad", dtype=layer.dtype_policy
+        )(x)
     )
 
 
 def _on_sampled(layer: Layer, step: int, before: list[int]) -> Callable:
     """A pixelwise layer that takes one pixel in `step` of those inputs that have them all."""
-    same = copied(layer)
+    same, policy = copied(layer), layer.dtype_policy
 
     def call(x: keras.KerasTensor | list[keras.KerasTensor]) -> keras.KerasTensor:
         sampled = [
-            part if known == step else keras.layers.MaxPooling2D(1, step)(part)
+            part if known == step else keras.layers.MaxPooling2D(1, step, dtype=policy)(part)
             for part, known in zip(keras.tree.flatten(x), before, strict=True)
         ]
         return same(keras.tree.pack_sequence_as(x, sampled))

@@ -123,6 +123,7 @@ def inference_maker_of(x: keras.KerasTensor) -> Layer:
 
 def is_pointwise(layer: Layer | None) -> TypeGuard[keras.layers.Conv2D]:
     """Whether a layer is a 1x1 convolution, at any one stride."""
-    if not isinstance(layer, keras.layers.Conv2D):
+    # A subclass may compute something else.
+    if type(layer) is not keras.layers.Conv2D:
         return False
     return layer.kernel_size == (1, 1) and layer.groups == 1 and len(set(layer.strides)) == 1

@@ -144,6 +144,7 @@ def in_tiles(layer: keras.layers.Conv2D) -> WinogradConv2D:
         activation=layer.activation,
         use_bias=layer.use_bias,
         name=layer.name,
+        dtype=layer.dtype_policy,
     )
     tiled.build(input_shape(layer))
     tiled.set_weights([transformed_kernel(kernel), *bias])
@@ -153,7 +154,8 @@ def in_tiles(layer: keras.layers.Conv2D) -> WinogradConv2D:
 def can_be_tiled(layer: Layer) -> TypeGuard[keras.layers.Conv2D]:
     """Whether a layer is a convolution that `tiled` computes: 3x3, stride 1, in float32."""
     return (
-        isinstance(layer, keras.layers.Conv2D)
+        # A subclass may compute something else.
+        type(layer) is keras.layers.Conv2D
         and layer.kernel_size == (TAPS, TAPS)
         and (layer.strides, layer.dilation_rate, layer.groups) == ((1, 1), (1, 1), 1)
         and (layer.data_format, layer.compute_dtype) == ("channels_last", "float32")

@@ -56,16 +56,18 @@ def gradients(model: keras.Model, images: Any, labels: Any, *, loss: Any = None)
         output = output["predictions"] if isinstance(output, dict) else output
         value = (loss or _cross_entropy)(labels, tf.cast(output, tf.float32))
     found = tape.gradient(value, trained)
-    by_path = {
-        variable.path: gradient
+    # By the variable itself: two models inside one may have weights of the same path.
+    of_weight = {
+        id(variable): gradient
         for variable, gradient in zip(model.trainable_variables, found, strict=True)
         if gradient is not None
     }
     rows = []
     for layer in layers_of(model):
-        own = [each for each in layer.trainable_variables if each.path in by_path]
+        # What flips colours is an operation and no layer.
+        own = [each for each in getattr(layer, "trainable_variables", ()) if id(each) in of_weight]
         if own:
-            norms = _norm([by_path[each.path] for each in own]), _norm(own)
+            norms = _norm([of_weight[id(each)] for each in own]), _norm(own)
             rows.append((layer.name, *norms, any(len(each.shape) > 1 for each in own)))
     if not rows:
         raise UserError(f"{model.name} has no weights that are trained.")

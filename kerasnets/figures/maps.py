@@ -75,7 +75,8 @@ def _default(model: Any) -> Layer:
     """The first stage of a registered network, the first layer with maps of another one."""
     stages = stages_of(model)
     if stages:
-        return named(model, next(iter(stages)), maps=True)
+        # Some have a stem before it.
+        return named(model, "stage1" if "stage1" in stages else next(iter(stages)), maps=True)
     with_maps = [layer for layer in layers_of(model) if is_map(layer)]
     if not with_maps:
         raise UserError(f"{model.name} has no layer with maps.")

@@ -13,6 +13,7 @@ import numpy as np
 
 from kerasnets.explanation.graph import first, functional, layers_of
 from kerasnets.figures.view import View, model_name, new_figure, no_dense_blocks
+from kerasnets.layers import ClassicDropout, RandomizedReLU
 from kerasnets.layers.dense_concat import DenseConcat
 from kerasnets.private import maker_of
 
@@ -20,7 +21,8 @@ from kerasnets.private import maker_of
 BY_CHANNEL = (
     *(keras.layers.BatchNormalization, keras.layers.GroupNormalization, keras.layers.Activation),
     *(keras.layers.ReLU, keras.layers.PReLU, keras.layers.Dropout, keras.layers.AveragePooling2D),
-    keras.layers.GlobalAveragePooling2D,
+    *(keras.layers.GlobalAveragePooling2D, keras.layers.LeakyReLU, keras.layers.ELU),
+    *(RandomizedReLU, ClassicDropout),
 )
 
 

@@ -12,14 +12,20 @@ from kerasnets.inspection.memory import bytes_of
 from kerasnets.layers import EuclideanRBF, SparseConnectionConv2D, TrainableSubsampling
 
 _CONVOLUTIONS = (
-    keras.layers.Conv2D,
-    keras.layers.DepthwiseConv2D,
-    SparseConnectionConv2D,
+    *(keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D),
+    *(keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D, SparseConnectionConv2D),
 )
-_GLOBAL = (
+_TRANSPOSED = (
+    *(keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose),
+)
+_SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
+# Behind these a unit sees the whole image.
+_WHOLE_MAP = (
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
     keras.layers.Flatten,
+    keras.layers.Dense,
+    EuclideanRBF,
 )
 
 
@@ -82,24 +88,29 @@ def multiply_adds(model: keras.Model) -> int:
 
 
 def layer_multiply_adds(layer: keras.layers.Layer) -> int:
-    """Multiply-adds of a layer for one image; 0 for all but convolutions and dense layers."""
+    """Multiply-adds of a layer for one image; 0 for all but convolutions, dense layers and models.
+
+    Where the height or width is open it is 0 too.
+    """
+    if isinstance(layer, keras.Model):
+        return multiply_adds(layer)
     if isinstance(layer, _CONVOLUTIONS):
-        return _size([layer.kernel]) * _positions(layer)
-    if isinstance(layer, keras.layers.SeparableConv2D):
+        return _size([layer.kernel]) * _positions(layer, layer.output)
+    if isinstance(layer, _TRANSPOSED):
+        return _size([layer.kernel]) * _positions(layer, layer.input)
+    if isinstance(layer, _SEPARABLE):
         kernels = [layer.depthwise_kernel, layer.pointwise_kernel]
-        return _size(kernels) * _positions(layer)
+        return _size(kernels) * _positions(layer, layer.output)
     if isinstance(layer, keras.layers.Dense):
-        return _size([layer.kernel])
+        return _size([layer.kernel]) * _positions(layer, layer.output)
     return 0
 
 
-def _positions(layer: keras.layers.Layer) -> int:
-    """How many pixels of the output a kernel is applied for."""
-    output: Any = layer.output
-    _, height, width, _ = output.shape
-    if height is None or width is None:
-        return 0
-    return height * width
+def _positions(layer: Any, tensor: Any) -> int:
+    """At how many places of a map a kernel is applied; 0 where that is open."""
+    first = getattr(layer, "data_format", "channels_last") == "channels_first"
+    sides = tensor.shape[2:] if first else tensor.shape[1:-1]
+    return 0 if None in sides else math.prod(sides)
 
 
 def _size(variables: list) -> int:
@@ -130,27 +141,36 @@ def _strides(layer: keras.layers.Layer) -> int | None:
 def _receptive_fields(model: keras.Model) -> dict[str, int | None]:
     """The receptive field of each layer (Araujo, Norris, Sim 2019, Distill).
 
-    A layer's field grows by ``(kernel - 1) * jump``, where jump is the product of the strides
-    before it; where branches meet, the largest counts.
+    A layer's field grows by ``(kernel - 1) * dilation * jump`` on each axis, where jump is the
+    product of the strides before it; where branches meet, the largest counts. Given is that of the
+    longer axis.
     """
-    fields: dict[int, tuple[int | None, int]] = {}
+    fields: dict[int, tuple[tuple[int, int] | None, int]] = {}
     names = {}
     for layer in model.layers:
         inputs = [] if isinstance(layer, keras.layers.InputLayer) else _tensors(layer.input)
-        incoming = [fields[id(tensor)] for tensor in inputs] or [(1, 1)]
+        incoming = [fields[id(tensor)] for tensor in inputs] or [((1, 1), 1)]
         known = [size for size, _ in incoming if size is not None]
-        field = max(known) if len(known) == len(incoming) else None
         jump = max(jump for _, jump in incoming)
-        kernel = _kernel(layer)
-        if isinstance(layer, (*_GLOBAL, keras.layers.Dense, EuclideanRBF)):
+        if len(known) < len(incoming) or isinstance(layer, _WHOLE_MAP):
             field = None
-        elif field is not None:
-            field += (max(kernel) - 1) * jump if kernel else 0
+        else:
+            height, width = (max(sides) for sides in zip(*known, strict=True))
+            down, across = _reach(layer)
+            field = height + down * jump, width + across * jump
             jump *= _strides(layer) or 1
         for tensor in _tensors(layer.output):
             fields[id(tensor)] = (field, jump)
-        names[layer.name] = field
+        names[layer.name] = max(field) if field else None
     return names
+
+
+def _reach(layer: keras.layers.Layer) -> tuple[int, int]:
+    """How many units of its input lie between the ends of a layer's window, on each axis."""
+    height, width = _kernel(layer) or (1, 1)
+    dilation = getattr(layer, "dilation_rate", 1)
+    down, across = (dilation, dilation) if isinstance(dilation, int) else dilation
+    return (height - 1) * down, (width - 1) * across
 
 
 def _tensors(structure: object) -> list:

@@ -184,7 +184,9 @@ def stage_rates(network: keras.Model, decay: float) -> dict[str, float] | None:
     """
     if decay == 1.0:
         return None
-    ends = list(registration(network.name).stages.values())
+    built = {layer.name for layer in network.layers}
+    # Options may leave a stage out.
+    ends = [end for end in registration(network.name).stages.values() if end in built]
     rates: dict[str, float] = {}
     for number, end in enumerate(ends):
         for layer in keras.Model(network.input, network.get_layer(end).output).layers:

@@ -127,6 +127,8 @@ def train(
         log.info("%s on %s", config.model, dataset.describe())
         for each in dataset.left_out:
             log.info("%s", each)
+        if dataset.held_out == "validation":
+            log.info("no test: the results at the end are of validation, which is watched before")
         splits, bad = read_splits(run, network.input_shape[-1], dataset)
         # Refuses a batch larger than the images before anything is written.
         steps_of(run, splits["train"], where)

@@ -195,6 +195,22 @@ def test_the_worst_mistakes_of_a_run(short_run, tmp_path, capsys):
     assert out.exists()
 
 
+def test_mistakes_are_of_the_split_that_was_evaluated(short_run, tmp_path, capsys):
+    """Images in memory have the same names in each split."""
+    import csv
+    import shutil
+
+    folder = shutil.copytree(short_run.folder, tmp_path / "run")
+    command_line.main(["evaluate", str(folder), "--split", "train", "--out", str(folder)])
+    row = next(csv.DictReader((folder / "mistakes.csv").read_text().splitlines()))
+    capsys.readouterr()
+    out = str(tmp_path / "sheet.png")
+    command_line.main(["explain", str(folder), "--mistakes", "1", "--out", out])
+    (line, *_) = capsys.readouterr().out.splitlines()
+    assert f"{row['image']}: {row['predicted']} " in line
+    assert line.endswith(f"true: {row['true']}")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

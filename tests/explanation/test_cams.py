@@ -106,6 +106,20 @@ def test_cam_is_the_weighted_sum_of_the_maps(images):
     np.testing.assert_allclose(layer_maps(network, images, "cam", 2), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("pooled_inside", [False, True])
+def test_cam_looks_into_a_model_inside_the_model(pooled_inside, images):
+    """What a transfer makes: a backbone, its average, and a dense layer."""
+    flat = pooled_network()
+    maps, average = flat.get_layer("maps").output, keras.layers.GlobalAveragePooling2D()
+    inner = keras.Model(flat.input, average(maps) if pooled_inside else maps)
+    dense = keras.layers.Dense(4, name="dense")
+    model = keras.Sequential([inner, *([] if pooled_inside else [average]), dense])
+    model.build(flat.input_shape)
+    dense.set_weights(flat.get_layer("dense").get_weights())
+    found, expected = (layer_maps(each, images, "cam", 2) for each in (model, flat))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_cam_of_averaged_class_maps_is_the_map_of_the_class():
     """Network in Network has no dense layer; its average of a class's map is the logit."""
     network = kerasnets.build("nin_cifar10", classes=3, width=0.25)

@@ -49,6 +49,48 @@ def test_tiles_are_for_cpus_alone(rng):
     agree(network, fast, rng)
 
 
+class _Standardized(keras.layers.Conv2D):
+    """A convolution of standardized weights: to scale its kernel changes nothing."""
+
+    def call(self, inputs):
+        kernel = self.kernel - keras.ops.mean(self.kernel, axis=(0, 1, 2))
+        kernel /= keras.ops.std(self.kernel, axis=(0, 1, 2))
+        return keras.ops.conv(inputs, kernel, padding=self.padding)
+
+
+class _Doubled(keras.layers.BatchNormalization):
+    """A normalization with a calculation of its own."""
+
+    def call(self, inputs, **how):
+        return 2 * super().call(inputs, **how)
+
+
+def test_subclasses_compute_what_they_compute(rng):
+    x = images = keras.Input((32, 32, 128))
+    x = _Standardized(256, 3, padding="same")(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Conv2D(4, 1)(x)
+    x = _Doubled()(x)
+    network = keras.Model(images, x)
+    for norm in (network.layers[2], network.layers[4]):
+        norm.set_weights([rng.uniform(0.5, 2, each.shape) for each in norm.get_weights()])
+    pixels = rng.normal(size=(1, 32, 32, 128)).astype(np.float32)
+    expected = network(pixels)
+    found = kerasnets.for_inference(network, device="cpu")(pixels)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_global_policy_of_the_moment_does_not_count(rng, monkeypatch):
+    network = kerasnets.build("resnet50", input_shape=(64, 64, 3), width=0.5)
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        found = kerasnets.for_inference(network, device="cpu")
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert {layer.compute_dtype for layer in found.layers} == {"float32"}
+
+
 def test_it_may_be_done_twice(rng):
     network = kerasnets.build("resnet20_cifar", classes=3)
     randomize(network, rng)

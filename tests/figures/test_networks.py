@@ -64,6 +64,17 @@ def test_maps_are_what_the_layer_gives(rng):
     np.testing.assert_allclose(found, inner(image[None])[0], rtol=1e-5, atol=1e-6)
 
 
+def test_maps_are_of_the_first_stage_that_the_model_has():
+    resnet = small("resnet50")
+    found = figures.maps(resnet, images(resnet)[0])
+    assert " maps of stage1_block3_" in found.figure.get_suptitle()
+    # Another's model may have the name of a network, and none of its layers.
+    inputs = keras.Input((8, 8, 3))
+    other = keras.Model(inputs, keras.layers.Conv2D(2, 3, name="own")(inputs), name="resnet50")
+    found = figures.maps(other, np.ones((8, 8, 3), np.float32))
+    assert " maps of own, 6 x 6" in found.figure.get_suptitle()
+
+
 def test_stages_have_names():
     model = small("resnet20_cifar")
     found = figures.maps(model, images(model)[0], "stage2")
@@ -141,6 +152,25 @@ def test_gradients_are_those_of_a_tape(rng):
     np.testing.assert_allclose(view.arrays["gradient"], norms, rtol=1e-4, atol=1e-7)
 
 
+def test_gradients_are_each_layers_own(rng):
+    """Also of two models inside one whose weights have the same paths, and behind an operation."""
+    pixels, labels = rng.normal(size=(6, 4, 4, 3)).astype(np.float32), np.arange(6) % 3
+    inputs = keras.Input((4, 4, 3))
+    outputs = []
+    for number in (1, 2):
+        layers = [keras.layers.Flatten(), keras.layers.Dense(3, name="dense")]
+        inner = keras.Sequential([keras.Input((4, 4, 3)), *layers], name="inner")
+        inner.name = f"inner{number}"
+        outputs.append(inner(keras.ops.flip(inputs, axis=-1)))
+    # Only the first counts, so the second's gradient is zero.
+    first, second = outputs
+    view = figures.gradients(keras.Model(inputs, first + 0 * second), pixels, labels)
+    assert view.table["layer"] == ["dense", "dense"]
+    least, most = sorted(view.arrays["gradient"])
+    assert least == 0
+    assert most > 0
+
+
 def test_components_are_those_of_scikit_learn(rng):
     from sklearn.decomposition import PCA
 
@@ -169,10 +199,10 @@ def test_the_projector_reads_its_files(tmp_path, rng):
     assert (folder / config.sprite.image_path).is_file()
 
 
-@pytest.mark.parametrize("remat", [False, True])
-def test_reuse_is_the_mean_of_each_source(remat):
+@pytest.mark.parametrize("options", [{}, {"remat": True}, {"activation": "rrelu"}])
+def test_reuse_is_the_mean_of_each_source(options):
     model = kerasnets.build(
-        "densenet_bc100_k12_cifar", input_shape=(8, 8, 3), width=0.2, remat=remat
+        "densenet_bc100_k12_cifar", input_shape=(8, 8, 3), width=0.2, **options
     )
     view = figures.reuse(model)
     assert list(view.arrays) == ["block1", "block2", "block3"]

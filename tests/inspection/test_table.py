@@ -2,6 +2,7 @@ import keras
 import pytest
 
 import kerasnets
+from kerasnets.figures.boxes import theoretical_field
 from kerasnets.inspection import layer_table, multiply_adds
 
 
@@ -31,6 +32,34 @@ def test_multiply_adds_of_other_convolutions():
     x = keras.layers.Conv2D(8, 3, groups=2, padding="same")(x)  # 3 x 3 x 8
     expected = 9 * 4 * 2 * 64 + (9 * 8 + 8 * 6) * 9 + 9 * 3 * 8 * 9
     assert multiply_adds(keras.Model(images, x)) == expected
+
+
+def test_multiply_adds_are_of_every_place_of_a_map():
+    maps = keras.Input((14, 14, 64))
+    pointwise = keras.layers.Conv2D(32, 1)(maps)
+    dense = keras.layers.Dense(32)(maps)
+    for output in (pointwise, dense):
+        assert multiply_adds(keras.Model(maps, output)) == 14 * 14 * 64 * 32
+    inner = keras.Model(maps, pointwise)
+    assert multiply_adds(keras.Sequential([maps, inner])) == 14 * 14 * 64 * 32
+    line = keras.Input((20, 4))
+    assert multiply_adds(keras.Model(line, keras.layers.Conv1D(6, 3)(line))) == 3 * 4 * 6 * 18
+    # Each pixel of the input is given out to a window.
+    wider = keras.layers.Conv2DTranspose(8, 3, strides=2)(maps)
+    assert multiply_adds(keras.Model(maps, wider)) == 14 * 14 * 9 * 64 * 8
+
+
+def test_receptive_fields_grow_on_each_axis_by_itself():
+    """Inception's 1x7 behind 7x1 adds 6 pixels to both sides, not 12."""
+    x = images = keras.Input((64, 64, 3))
+    x = keras.layers.Conv2D(4, (1, 7), padding="same", name="row")(x)
+    x = keras.layers.Conv2D(4, (7, 1), padding="same", name="column")(x)
+    x = keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same", name="dilated")(x)
+    model = keras.Model(images, x)
+    fields = {row.name: row.receptive_field for row in layer_table(model)}
+    assert [fields[name] for name in ("row", "column", "dilated")] == [7, 7, 11]
+    for name in ("column", "dilated"):
+        assert theoretical_field(model, model.get_layer(name), (64, 64)).size == (fields[name],) * 2
 
 
 def test_receptive_fields_of_lenet():

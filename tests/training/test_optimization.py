@@ -170,3 +170,11 @@ def test_adam_in_one_kernel_is_keras_adam(rng, precision):
         reference.apply(plain, theirs.trainable_variables)
     for new, weight in zip(found, theirs.trainable_variables, strict=True):
         np.testing.assert_allclose(new, weight.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_stage_that_an_option_leaves_out_has_no_rate():
+    """The small stem of ShuffleNet has no pooling, which ends its first stage."""
+    model = kerasnets.build("shufflenet_v1", input_shape=(32, 32, 3), width=0.25, stem="small")
+    rates = stage_rates(model, 0.5)
+    assert set(rates.values()) == {0.5, 0.25, 0.125}
+    assert rates[model.layers[1].weights[0].path] == 0.125

@@ -311,8 +311,10 @@ def _of_split(run: Run, names: list[str], channels: int) -> list[Subject]:
 
     dataset = load_data(run.config)
     run.check_classes(dataset)
-    split = dataset.split(dataset.held_out)
-    found = images_by_name(dataset, dataset.held_out, names, channels)
+    # An evaluation written into the run's folder may be of another split than the run's own.
+    name = str(run.metrics()["split"])
+    split = dataset.split(name)
+    found = images_by_name(dataset, name, names, channels)
     return [
         Subject(name, pixels, int(split.labels[place]))
         for name, (place, pixels) in zip(names, found, strict=True)

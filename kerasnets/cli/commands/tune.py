@@ -91,6 +91,7 @@ class Tune:
 def _tell(study: Any) -> None:
     """Prints the best trials, and writes what is known of all."""
     from kerasnets.cli.tables import show
+    from kerasnets.runs.run import Run
     from kerasnets.search.report import best_command, header, leaders, write_study
 
     files = write_study(study)
@@ -101,7 +102,9 @@ def _tell(study: Any) -> None:
     show(header(study), found, left=("run",))
     log.info("All trials: %s", ", ".join(map(str, files)))
     best = found[0][-1]
-    log.info("The best run is %s. Its test images, which chose nothing:", best)
+    split = str(Run.load(best).metrics()["split"])
+    chose = "which chose nothing" if split == "test" else "by which it was chosen"
+    log.info("The best run is %s. Its %s images, %s:", best, split, chose)
     log.info("  kerasnets report %s", shlex.quote(str(best)))
     log.info("To train it again:")
     log.info("  %s", best_command(study))
