@@ -201,7 +201,7 @@ class Registration:
         head: ``head(x, style, classes, **options)`` takes that and returns the logits.
         head_layers: Names of the head's layers with weights, in order.
         variant: The options that make this variant what it is.
-        fixed: Options of the style that this network does not take, and why.
+        fixed: Options that other networks take and this one does not, and why.
         stages: The stage outputs by name, ``{"stage1": "LAYER", ...}``, from large maps to small.
         auxiliary_heads: The layers that the auxiliary classifiers of the training network follow:
             ``{"aux1": "LAYER"}``.

@@ -49,11 +49,14 @@ _BEFORE_BATCH_NORM = (
         source=(
             "Simonyan, Zisserman 2014, arXiv 1409.1556, section 3.1: 74 epochs, divided by ten "
             "three times, each when the validation accuracy stopped improving; how long that takes "
-            "is ours. Its deep networks start from configuration A (--init-from)"
+            "is ours. Its deep networks start from configuration A (--init-from); A and B saw "
+            "images of a side of 256 alone, and those that saw sides of 256 to 512 had been "
+            "trained at 384 before"
         ),
         reported=(
-            "A 29.6 / 10.4, B 28.7 / 9.9; trained at sides of 256 to 512: C 27.3 / 8.8, "
-            "D 25.6 / 8.1, E 25.5 / 8.0"
+            "table 3, whole images and their mirror images (--crops dense): A 29.6 / 10.4, "
+            "B 28.7 / 9.9; trained at sides of 256 to 512: C 27.3 / 8.8, D 25.6 / 8.1, "
+            "E 25.5 / 8.0"
         ),
         epochs=74,
         batch_size=256,
@@ -68,10 +71,11 @@ _BEFORE_BATCH_NORM = (
         name="nin2013",
         source=(
             "Lin, Chen, Yan 2013, arXiv 1312.4400, section 4, with the numbers of the Caffe zoo's "
-            "CIFAR-10 solver: divided by ten at 100,000 of 120,000 steps of 128"
+            "CIFAR-10 solver: divided by ten at 100,000 of 120,000 steps of 128, here of 45,000 "
+            "images, since a tenth is held out"
         ),
         reported="CIFAR-10 error 10.41 %, 8.81 % with shifts and flips; CIFAR-100 35.68 %",
-        epochs=307,
+        epochs=341,
         batch_size=128,
         base_batch_size=128,
         learning_rate=0.1,
@@ -182,8 +186,9 @@ _INCEPTION = (
         _INCEPTION_V3,
         name="inception_v4_2016",
         source=(
-            "Szegedy et al. 2016, arXiv 1602.07261, section 4: as inception_v3_2015 with 20 "
-            "replicas; the length is ours"
+            "Szegedy et al. 2016, arXiv 1602.07261, section 4: the optimizer and the "
+            "schedule of inception_v3_2015, with 20 replicas; of clipping it says nothing, nor of "
+            "label smoothing, decay and auxiliary losses, which are those of v3; the length is ours"
         ),
         reported=(
             "Inception v4 20.0 / 5.0, Inception-ResNet-v1 21.3 / 5.5, v2 19.9 / 4.9; "
@@ -196,8 +201,8 @@ _INCEPTION = (
         name="mobilenet2017",
         source=(
             "Howard et al. 2017, arXiv 1704.04861, section 3.2: RMSProp as for Inception v3, no "
-            "label smoothing, no auxiliary classifiers, no weight decay on depthwise kernels; the "
-            "length is ours"
+            "label smoothing, no auxiliary classifiers, no weight decay on depthwise kernels; it "
+            "limits how small crops are, and does not say to what; the length is ours"
         ),
         reported="top-1 error 29.4 at width 1.0 and 224 pixels",
         epochs=100,
@@ -217,7 +222,8 @@ _INCEPTION = (
         name="shufflenet2017",
         source=(
             "Zhang et al. 2017, arXiv 1707.01083, section 4: 300,000 steps of 1024, the rate falls "
-            "in a line from 0.5 to zero"
+            "in a line from 0.5 to zero; its scale augmentation is less aggressive, by how much it "
+            "does not say"
         ),
         reported="top-1 error 32.6 (1x, 3 groups), 32.4 (1x, 8 groups)",
         epochs=240,
@@ -362,7 +368,8 @@ _DENSENET = (
         source=(
             "Huang et al. 2016, arXiv 1608.06993, section 4.2: 300 epochs of 64, Nesterov, divided "
             "by ten at 50 % and 75 %; its code decays all weights. Without augmentation the paper "
-            "drops 0.2 (--augment none --dropout 0.2)"
+            "drops 0.2 (--augment none --dropout 0.2). Its final runs have all 50,000 training "
+            "images (--validation-fraction 0)"
         ),
         reported=(
             "CIFAR-10+ error: L40 k12 5.24 %, L100 k12 4.10 %, L100 k24 3.74 %; "

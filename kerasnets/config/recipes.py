@@ -19,7 +19,7 @@ _LENET = (
     Recipe(
         name="lenet1998",
         source=(
-            "LeCun et al. 1998, sections II.C and III.A: MAP criterion (equation 9), 20 passes, "
+            "LeCun et al. 1998, sections II.C and III.B: MAP criterion (equation 9), 20 passes, "
             "affine distortions; Adam stands for their stochastic Levenberg-Marquardt of batch 1"
         ),
         reported="MNIST test error 0.95 %, with distortions 0.8 %",

@@ -118,7 +118,7 @@ class Augment:
 
 _OURS = {
     "none": Augment(),
-    # LeCun et al. 1998, section III.A.
+    # LeCun et al. 1998, section III.B.
     "affine": Augment(transforms=(Affine(),)),
     # He et al. 2015, section 4.2, for CIFAR.
     "pad_crop_flip": Augment(transforms=(PadCropFlip(),)),

@@ -142,9 +142,9 @@ def _with_stride(layer: Layer, step: int) -> Callable:
         return convolution
     pads = tuple(side // 2 for side in layer.kernel_size)
     return lambda x: convolution(
-        keras.layers.ZeroPadding2D(
-            pads, name=f"{layer.name}_fewer_pad", dtype=layer.dtype_policy
-        )(x)
+        keras.layers.ZeroPadding2D(pads, name=f"{layer.name}_fewer_pad", dtype=layer.dtype_policy)(
+            x
+        )
     )
 
 

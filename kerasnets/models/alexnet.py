@@ -12,6 +12,7 @@ taught. `alexnet_owt` is the single tower of 2014 in the form that torchvision p
 convolutions, no response normalisation, dropout before the dense layers.
 
 Deviations: the input is 227x227; the paper's text says 224, which does not give its 55x55 maps.
+The mean that is subtracted is that of each channel, in the paper that of each pixel (section 2).
 `alexnet_owt`: biases start at zero; torchvision draws them.
 """
 
@@ -77,6 +78,8 @@ def alexnet(
     """
     if not 0 <= conv1_padding <= 5:
         raise UserError(f"conv1_padding must be in 0 to 5. Received: {conv1_padding}.")
+    if conv1_padding and stem == "small":
+        raise UserError("conv1_padding is for stem='imagenet'; the small stem's conv1 is padded.")
     end = {"response_normalization": response_normalization, "pool_first": pool_first}
     # Section 5: biases of one give the ReLUs positive inputs in the early stages of learning.
     cut = {"groups": towers, "bias_initializer": "ones"}
@@ -167,7 +170,7 @@ for name, towers, description in (
         trainable_params=COUNTS[towers][0],
         non_trainable_params=0,
         multiply_adds=COUNTS[towers][1],
-        # Section 2: the mean is subtracted, nothing else; section 5's initial weights expect that.
+        # Section 2: a mean is subtracted, nothing else; section 5's initial weights expect that.
         preprocessing=Preprocessing(size=(227, 227), resize=256, std=(1 / 255,) * 3),
         recipe="alexnet2012",
     )

@@ -44,7 +44,8 @@ class Style:
     Attributes:
         activation: Follows each convolution and hidden dense layer.
         normalization: Stands between a convolution and its activation; ``"none"`` leaves it out,
-            and then convolutions have biases.
+            and then convolutions have biases. ``"group"`` makes up to 32 groups, so of 32 channels
+            or fewer each is one by itself.
         norm_epsilon: Is added to the variance.
         norm_momentum: new = momentum * old + (1 - momentum) * batch, for the moving statistics.
         bn_scale: Whether normalisation has a trained factor for each channel, gamma.
@@ -196,6 +197,12 @@ class Style:
         # One group is layer normalisation over (H, W, C); a group for each channel is instance's.
         channels = x.shape[-1]
         groups = {"layer": 1, "instance": channels, "group": _groups(channels)}[self.normalization]
+        if groups == channels and x.shape[1:3] == (1, 1):
+            raise UserError(
+                f"normalization={self.normalization!r} would make zeros of all that {name} gives: "
+                "maps of one pixel, each by itself. A larger input or another normalization does "
+                "not."
+            )
         return keras.layers.GroupNormalization(groups, name=f"{name}_norm", **options)(x)
 
     def activate(self, x: Tensor, *, dtype: str | None = None, name: str) -> Tensor:

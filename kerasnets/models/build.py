@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from kerasnets.errors import UserError, shown, unknown
@@ -333,7 +333,18 @@ def _split_overrides(
         style = dataclasses.replace(entry.style, **values["style"])
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
+    _check_normalization(name, style, values["style"])
     return values["backbone"], values["head"], style
+
+
+def _check_normalization(name: str, style: Style, given: Iterable[str]) -> None:
+    """Raises a `UserError` for an option of a normalisation that the network does not have."""
+    without = {"norm_epsilon": (), "bn_scale": (), "norm_momentum": ("layer", "instance", "group")}
+    for key in without.keys() & set(given):
+        if style.normalization in ("none", *without[key]):
+            raise UserError(
+                f"{name}: {key} has no effect where normalization is {style.normalization!r}."
+            )
 
 
 def _unknown_option(network: str, key: str) -> UserError:

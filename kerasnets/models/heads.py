@@ -42,6 +42,17 @@ def average_pool_head(
     return logits(x, style, classes, use_bias=logits_bias)
 
 
+def flattened(x: Tensor) -> Tensor:
+    """All that an image's maps hold, for dense layers: (N, H, W, C) to (N, H * W * C).
+
+    Raises:
+        UserError: When height or width are not known.
+    """
+    if None in x.shape[1:]:
+        raise UserError("dense layers need an input of known height and width.")
+    return keras.layers.Flatten(name="flatten")(x)
+
+
 def classifier_style(style: Style, own: Style, kernel_initializer: dict) -> Style:
     """The style of a classifier whose initial weights are drawn by another rule than the rest.
 
@@ -100,7 +111,7 @@ def dense_layers_head(
     """
     _check_map(x, dense_head, map_size)
     if dense_head == "flatten":
-        x = keras.layers.Flatten(name="flatten")(x)
+        x = flattened(x)
     for name, kernel_size in (("fc6", map_size), ("fc7", 1)):
         if dropout_first:
             x = drop(x, dropout, name=name)

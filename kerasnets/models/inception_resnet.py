@@ -107,7 +107,8 @@ def inception_resnet_v2(
 
     Args:
         form: ``"released"`` or ``"paper"``, see the top of this file.
-        stem: See `kerasnets.models.inception_v4.image_stem`.
+        stem: See `kerasnets.models.inception_v3.image_stem`, or that of `inception_v4` for the
+            paper's form.
         residual_scaling: The factor s of all blocks, in (0, 1], where 1 is none; ``None`` for
             0.17, 0.10 and 0.20 in A, B and C. The released form's last block has none.
     """

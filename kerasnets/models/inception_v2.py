@@ -11,9 +11,9 @@ beside them a max pooling that is passed on as it is; the other blocks pool by a
 Deviations: figure 5 prints 128 projected maps in 4c and 4d too, with which its own outputs of 576
 maps would be 608; here they are 96, as in TF-Slim's release. The first convolution is followed by
 batch normalisation, as all others are; in the released network it has a bias instead
-(``stem="separable_bias"``). Strided windows are padded alike on both sides, not as TensorFlow pads
-them. The paper gives no initial weights; these are TF-Slim's for the Inception networks, but for
-its deviations of single layers of this one.
+(``stem="separable_bias"``). Strided convolutions are padded alike on both sides, not as TensorFlow
+pads them. The paper gives no initial weights; these are TF-Slim's for the Inception networks, but
+for its deviations of single layers of this one.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from kerasnets import layers
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import FOR_SMALL_IMAGES, NO_RESIDUALS, Style, Tensor, drop
-from kerasnets.models.heads import at_least_float32, logits
+from kerasnets.models.heads import at_least_float32, flattened, logits
 from kerasnets.registry import Paper, register
 
 PAPER = Paper(
@@ -80,7 +80,7 @@ def rbf_head(x: Tensor, style: Style, classes: int, *, dropout: float = 0.0) -> 
         classes: Their number.
         dropout: Fraction of F6's outputs that is dropped in training, in [0, 1).
     """
-    x = keras.layers.Flatten(name="flatten")(x)
+    x = flattened(x)
     x = drop(style.dense_act(x, 84, name="f6"), dropout, name="f6")
     dtype = at_least_float32(x)
     x = layers.EuclideanRBF(digit_codes(classes), dtype=dtype, name="rbf")(x)
@@ -121,7 +121,7 @@ def dense_head(x: Tensor, style: Style, classes: int, *, dropout: float = 0.0) -
         classes: Their number.
         dropout: Fraction of the hidden units that is dropped in training, in [0, 1).
     """
-    x = keras.layers.Flatten(name="flatten")(x)
+    x = flattened(x)
     x = drop(style.dense_act(x, 120, name="fc1"), dropout, name="fc1")
     x = drop(style.dense_act(x, 84, name="fc2"), dropout, name="fc2")
     return logits(x, style, classes)

@@ -12,7 +12,9 @@ convolution projects the shortcut (option B).
 convolution. ``resnet50_v1_5`` has it on the 3x3, as fb.resnet.torch, torchvision and timm do; the
 parameters are the same, but published PyTorch weights give right answers in v1.5 alone.
 
-Deviations: none known. `drop_path_rate` and `zero_gamma` came later; they are off by default.
+Deviations: images are standardized by the mean and the deviation of each channel; the paper
+subtracts the mean of each pixel (section 3.4). `drop_path_rate` and `zero_gamma` came later; they
+are off by default.
 """
 
 from __future__ import annotations

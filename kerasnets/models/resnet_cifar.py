@@ -8,8 +8,9 @@ filters, global average, dense: 6n + 2 layers with weights. A block is two 3x3 c
 first of stages 2 and 3 has stride 2. Shortcuts have no parameters (option A). The plain networks
 have none.
 
-Deviations: none known. The paper does not say where option A's zero channels go; the default is
-that of the published checkpoints, half before and half after.
+Deviations: images are standardized by the mean and the deviation of each channel; the paper
+subtracts the mean of each pixel (section 4.2). It does not say where option A's zero channels go;
+the default is that of the published checkpoints, half before and half after.
 """
 
 from __future__ import annotations

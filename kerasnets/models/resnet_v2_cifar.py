@@ -76,7 +76,7 @@ for depth, (block, *counts) in COUNTS.items():
         description=f"{depth} layers for 32x32 images, pre-activation, {block} blocks",
         backbone=resnet_v2_cifar,
         variant={"depth": depth, "block": block}
-        | ({} if block == "basic" else {"shortcut": "projection"}),
+        | ({} if block == "basic" else {"shortcut": "projection", "zero_placement": "split"}),
         stages={
             "stage1": f"stage1_block{blocks}_add",
             "stage2": f"stage2_block{blocks}_add",

@@ -201,9 +201,7 @@ def test_the_projector_reads_its_files(tmp_path, rng):
 
 @pytest.mark.parametrize("options", [{}, {"remat": True}, {"activation": "rrelu"}])
 def test_reuse_is_the_mean_of_each_source(options):
-    model = kerasnets.build(
-        "densenet_bc100_k12_cifar", input_shape=(8, 8, 3), width=0.2, **options
-    )
+    model = kerasnets.build("densenet_bc100_k12_cifar", input_shape=(8, 8, 3), width=0.2, **options)
     view = figures.reuse(model)
     assert list(view.arrays) == ["block1", "block2", "block3"]
     first = model.get_layer("stem_conv").output.shape[-1]

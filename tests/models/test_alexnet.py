@@ -187,6 +187,7 @@ def test_convolutional_head_takes_unknown_sizes() -> None:
         ),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\). Received: 1.0"),
         ({"conv1_padding": 6}, "alexnet: conv1_padding must be in 0 to 5. Received: 6"),
+        ({"conv1_padding": 1, "stem": "small"}, "conv1_padding is for stem='imagenet'"),
         ({"response_normalization": "torch"}, "'paper' or 'caffe'"),
     ],
 )

@@ -68,7 +68,7 @@ class Affine:
         scale: At most, up or down, as a fraction.
         shear: At most, horizontally, as a fraction of the height.
 
-    Source: LeCun et al. 1998, section III.A (planar affine transformations of the digits; the
+    Source: LeCun et al. 1998, section III.B (planar affine transformations of the digits; the
     paper does not give its ranges).
     """
 
