@@ -20,8 +20,8 @@ try:
 except ImportError:
     fcntl = None  # Windows
 
-# What a version's folder is called while it is written.
-PARTIAL = re.compile(r"\.partial-[0-9a-f]{32}")
+# What a version's folder is called while it is written, or removed.
+PARTIAL = re.compile(r"\.partial-[0-9a-f]{32}|\.removed-\d+")
 
 
 def numbered(folder: str | os.PathLike) -> dict[int, pathlib.Path]:

@@ -79,8 +79,12 @@ def without_paths(config: TrainConfig) -> TrainConfig:
     # A data set that was saved to a disk, and no OWNER/NAME of the hub.
     saved = pathlib.Path(path)
     local = local or (kind == "hf" and (saved.is_absolute() or saved.exists()))
+    recipe = config.recipe
+    if recipe and recipe.source.endswith((".toml", ".json")):
+        recipe = dataclasses.replace(recipe, source=pathlib.PurePath(recipe.source).name)
     return dataclasses.replace(
         config,
+        recipe=recipe,
         data=f"{kind}:{pathlib.PurePath(path).name}" if local else config.data,
         weights=_without_path(config.weights),
         teacher=_without_path(config.teacher),
@@ -93,9 +97,12 @@ def without_paths(config: TrainConfig) -> TrainConfig:
 
 
 def _without_path(source: str | None) -> str | None:
-    """The last name of a path; as it is what is none, such as the name of published weights."""
+    """The last name of a path; as it is what is none, such as the name of published weights.
+
+    A folder may be called as these are: the name keeps the look of a path.
+    """
     if source and not source.startswith("hf:") and "/" in source.replace("\\", "/"):
-        return pathlib.PurePath(source).name
+        return f"./{pathlib.PurePath(source).name}"
     return source
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import pathlib
 import tempfile
 from collections.abc import Iterator
+from typing import get_args
 
 from kerasnets.errors import UserError
 from kerasnets.pretrained.download import hub_failures
-from kerasnets.publishing.folder import CARD, Publication, write_folder
+from kerasnets.publishing.folder import COPIED, Export, Publication, card, write_folder
 
 
 def publish(publication: Publication, *, private: bool = False) -> str:
@@ -31,13 +33,15 @@ def publish(publication: Publication, *, private: bool = False) -> str:
     with tempfile.TemporaryDirectory() as scratch, _refusals(publication.repository):
         # Before the work of the exports: a licence that the hub does not know, a missing right.
         folder = pathlib.Path(scratch, "run")
-        write_folder(publication, folder)
-        ModelCard.load(folder / CARD).validate()
+        ModelCard(card(dataclasses.replace(publication, exports=()), folder)).validate()
         url = api.create_repo(publication.repository, private=private, exist_ok=True)
+        write_folder(publication, folder)
         api.upload_folder(
             repo_id=publication.repository,
             folder_path=folder,
             commit_message=f"{publication.run.config.model}, by kerasnets",
+            # Thresholds and exports of an earlier run would be taken for those of this one.
+            delete_patterns=[*COPIED, *(f"{each}/*" for each in get_args(Export))],
         )
     return str(url)
 

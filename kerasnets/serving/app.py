@@ -123,6 +123,11 @@ class RestFirst:
         except ClientDisconnect:
             # Nobody is there to read the answer.
             status, response = "CANCELLED", Response(status_code=499)
+        # A SavedModel of others can make TensorFlow, and what takes its answers apart, raise
+        # anything.
+        except Exception as error:
+            log.exception("%s failed", path)
+            status, response = "INTERNAL", await _unexpected(Request(scope), error)
         elapsed = 1e6 * (time.perf_counter() - start)
         model, version, method = self._api.route(path)
         # Who asks how a model stands gets no answer of a version's.
@@ -200,9 +205,11 @@ def serve(folder: pathlib.Path | None, config: ServerConfig) -> None:
     """
     repository = Repository(config, folder)
     listener = _bind(config)
-    if config.log_format == "json":
-        for handler in log.handlers:
+    for handler in log.handlers:
+        if config.log_format == "json":
             handler.setFormatter(JsonFormatter())
+        # What uvicorn says of its connections has the same form.
+        logging.getLogger("uvicorn").addHandler(handler)
     repository.start()
     # What has been loaded stays: looking through it takes a quarter of a second, in which all wait.
     gc.freeze()
@@ -224,6 +231,7 @@ def uvicorn_config(app: ASGIApp, config: ServerConfig) -> uvicorn.Config:
     return uvicorn.Config(
         reporting(app),
         http=protocol,
+        log_config=None,
         log_level="warning",
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_S,

@@ -148,7 +148,9 @@ def answer(verb: str, count: int, outputs: json_tensors.Tensors) -> bytes:
     found = {name: outputs[name] for name in METHODS[verb][1] if name in outputs}
     for name, tensor in found.items():
         shapes = f"[{count}, classes]" if verb == "classify" else f"[{count}] or [{count}, 1]"
-        fits = tensor.ndim == 2 if verb == "classify" else tensor.shape[1:] in ((), (1,))
+        fits = tensor.ndim == 2
+        if verb == "regress":
+            fits = tensor.ndim in (1, 2) and tensor.shape[1:] in ((), (1,))
         if not fits or len(tensor) != count:
             raise invalid(f"Expected {name} Tensor shape: {shapes} but got {list(tensor.shape)}")
     if verb == "regress":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import gc
 import logging
 import os
 import pathlib
@@ -20,7 +21,7 @@ from kerasnets.errors import UserError
 from kerasnets.export.versions import numbered
 from kerasnets.files import read_text
 from kerasnets.serving.config import ServerConfig
-from kerasnets.serving.servable import Servable
+from kerasnets.serving.servable import Servable, place_of
 from kerasnets.serving.status import RequestError, invalid
 
 log = logging.getLogger("kerasnets")
@@ -47,11 +48,14 @@ class Model:
         self._config = config
         self._broken: dict[int, object] = {}
 
-    def refresh(self) -> None:
+    def refresh(self) -> bool:
         """Loads the newest versions, then drops those that no longer count.
 
         A version that cannot be loaded is passed over, for an older one if there is one, until its
-        files change.
+        files change. One in whose place another lies answers until that is loaded.
+
+        Returns:
+            Whether any was dropped.
         """
         policy = self.source.model_version_policy
         kind = policy.WhichOneof("policy_choice") or "latest"
@@ -60,14 +64,14 @@ class Model:
         for number, folder in sorted(numbered(self.source.base_path).items(), reverse=True):
             counts = kind != "specific" or number in policy.specific.versions
             if counts and len(wanted) < newest:
-                servable = self.loaded.get(number) or self._load(number, folder)
+                servable = self._current(number, folder)
                 if servable:
                     wanted[number] = servable
-        gone = [number for number in self.loaded if number not in wanted]
-        self.loaded = wanted
-        for number in gone:
+        before, self.loaded = self.loaded, wanted
+        for number in before.keys() - wanted.keys():
             self._set_status(number, "END")
             log.info("%s: version %d is gone", self.source.name, number)
+        return any(wanted.get(number) is not servable for number, servable in before.items())
 
     @property
     def newest(self) -> Servable | None:
@@ -79,6 +83,16 @@ class Model:
         """What the list of models calls a version, several names in the order of the alphabet."""
         labels = self.source.version_labels.items()
         return ",".join(sorted(label for label, version in labels if version == number))
+
+    def _current(self, number: int, folder: pathlib.Path) -> Servable | None:
+        """The version that lies in a folder, loaded now if it is not yet."""
+        loaded = self.loaded.get(number)
+        if loaded and place_of(folder) in (None, loaded.place):
+            return loaded
+        found = self._load(number, folder)
+        if loaded and not found:
+            self._set_status(number, "AVAILABLE")
+        return found or loaded
 
     def _load(self, number: int, folder: pathlib.Path) -> Servable | None:
         name, files = self.source.name, _files(folder)
@@ -95,6 +109,7 @@ class Model:
             log.warning("%s: version %d was not loaded: %s", name, number, one_line(error))
             return None
         self._broken.pop(number, None)
+        # Other versions answer meanwhile; one that this one replaces does too, until now.
         self.loaded = {**self.loaded, number: servable}
         self._set_status(number, "AVAILABLE")
         log.info("%s: version %d loaded in %.1f s", name, number, time.monotonic() - start)
@@ -120,6 +135,8 @@ class Repository:
         self._watcher = threading.Thread(target=self._watch, name="versions", daemon=True)
         # What the last look at the files found to say.
         self._notes: set[str] = set()
+        # Whether a version has left since then.
+        self._left = False
         # Whether the folder is one model's; told once, for anybody can make a folder `7` in it.
         self._one_model: bool | None = None
         self.models: Mapping[str, Model] = {}
@@ -216,15 +233,25 @@ class Repository:
                 self._say({f"the models cannot be looked up: {one_line(error)}"})
 
     def _refresh(self) -> None:
+        # A look later, when those who asked have had their answers. A loaded version is a circle
+        # of references, and what was there at the start is out of the collector's sight.
+        if self._left:
+            frozen = gc.get_freeze_count()
+            gc.unfreeze()
+            gc.collect()
+            if frozen:
+                gc.freeze()
+        self._left = False
         models = {}
         sources, notes = self._sources()
         for name, source in sources.items():
             models[name] = self.models.get(name) or Model(source, self._pool, self._config)
             models[name].source = source
             try:
-                models[name].refresh()
+                self._left |= models[name].refresh()
             except Exception as error:  # one model's folder is no reason to pass over the others
                 notes.add(f"{name}: the versions cannot be looked up: {one_line(error)}")
+        self._left |= bool(self.models.keys() - models.keys())
         self.models = models
         self._say(notes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import functools
+import os
 import pathlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -48,6 +49,7 @@ class Servable:
     ):
         self.model = model
         self.version = version
+        self.place = place_of(folder)
         self.signatures = _read_signatures(folder / "saved_model.pb")
         self.input_types = {
             name: {key: tf.as_dtype(info.dtype).name for key, info in signature.inputs.items()}
@@ -125,6 +127,15 @@ class Servable:
             else:
                 raise RequestError("UNIMPLEMENTED", f"{requests}: warm-up request of another kind")
             self._run(request.model_spec.signature_name or "serving_default", inputs)
+
+
+def place_of(folder: pathlib.Path) -> tuple[str, int, int] | None:
+    """Where a SavedModel lies and what tells it from another one there; ``None`` without one."""
+    try:
+        found = (folder / "saved_model.pb").stat()
+    except OSError:
+        return None
+    return os.path.realpath(folder), found.st_size, found.st_mtime_ns
 
 
 def _read_signatures(path: pathlib.Path) -> Mapping[str, SignatureDef]:

@@ -69,6 +69,14 @@ MODERN = ("train", "--model", "lenet5_modern")
             ["predict", "http://x", "--grpc", "x:1", "--name", "y", "--out", "a.csv"],
             "not for --grpc",
         ),
+        (
+            ["predict", "a.png", "--grpc", "x:1", "--name", "y", "--bad-files", "skip"],
+            "--bad-files skip is not for --grpc",
+        ),
+        (
+            ["serve", "--config", "m", "--versions", "2"],
+            "--versions is for a folder of SavedModels",
+        ),
         (["merge", "none/a.csv"], "There is no folder 'none'"),
         (["evaluate", "none.tflite"], "There is no SavedModel or run folder 'none.tflite'"),
         (["list", "vit*"], "No network's name matches 'vit"),

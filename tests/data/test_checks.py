@@ -1,3 +1,4 @@
+import pathlib
 import shutil
 
 import numpy as np
@@ -8,6 +9,9 @@ from kerasnets import UserError
 from kerasnets.cli import main as command_line
 from kerasnets.data import check, from_arrays, load, statistics
 from kerasnets.data.bad_images import find_bad_images, read_list, without_bad_images, write_list
+
+
+FILES = tuple(f"{number}.png" for number in range(10))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +73,16 @@ def test_commands_of_the_terminal(image_folder, tmp_path, capsys, monkeypatch):
     command_line.main(["data", "stats", "records:packed"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["mean", "std", "values", "vectors"]
+    # What needs no label takes images with several.
+    rows = [f"{path},{'a|b' if number % 2 else 'a'}" for number, path in enumerate(FILES)]
+    several = ["manifest:several.csv", "--task", "multilabel"]
+    for path in FILES:
+        shutil.copy(next((image_folder / "train" / "blue sky").glob("*.png")), path)
+    pathlib.Path("several.csv").write_text("\n".join(["path,label", *rows, ""]))
+    command_line.main(["data", "stats", *several])
+    assert "several.csv, train: of pixels in [0, 1]" in capsys.readouterr().out
     for arguments, message in (
+        (["data", "check", *several], "data check takes images of one class each; manifest:sev"),
         (["data", "check", "digits", "--augment", "incepton"], "Unknown augmentation 'incepton'"),
         (["data", "chekc"], "Unrecognized options: chekc"),
         (["data", "pack", f"folder:{image_folder}", "--images-per-shard", "0"], "at least 1"),

@@ -194,7 +194,7 @@ def test_two_exports_at_once_get_a_number_each(tmp_path):
 def test_the_next_export_clears_what_a_killed_one_left(tmp_path):
     """Not before: while it lives, its folder is its own. Nothing else is touched."""
     others = (".partial-notes", ".partial-" + "0" * 31, "x", "7")
-    for name in others:
+    for name in (*others, ".removed-3"):
         (tmp_path / name).mkdir()
     code = (
         "import sys, time; from kerasnets.export.versions import write_version\n"
@@ -204,6 +204,7 @@ def test_the_next_export_clears_what_a_killed_one_left(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as alive:
         assert alive.stdout.readline() == b"here\n"
+        # What a killed --keep left is gone too.
         (left,) = (path for path in tmp_path.iterdir() if path.name not in others)
         assert write_version(tmp_path, "savedmodel", lambda _: None).name == "8"
         assert (left / "half").exists()

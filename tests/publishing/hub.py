@@ -106,6 +106,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             value = item["value"]
             if item["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
+            elif item["key"] == "deletedFile":
+                del files[value["path"]]
             elif item["key"] == "lfsFile":
                 files[value["path"]] = self.server.large[value["oid"]]
         url = f"{self.server.url}/{repository}/commit/{commit_of(files)}"

@@ -1,5 +1,6 @@
 """A run is published on a stand-in of the hub, by the hub's own client, and taken from there."""
 
+import dataclasses
 import json
 import os
 import shlex
@@ -160,15 +161,41 @@ def test_a_dry_run_writes_the_exports_too(short_run, tmp_path):
         write_folder(publication, tmp_path / "dry")
 
 
+def test_weights_in_a_folder_that_is_called_like_a_source_are_none_of_its(short_run, tmp_path):
+    run = dataclasses.replace(
+        short_run, config=dataclasses.replace(short_run.config, weights="runs/imagenet")
+    )
+    write_folder(Publication.of(run, "hf:me/digits", "mit"), tmp_path / "dry")
+    card = (tmp_path / "dry" / "README.md").read_text()
+    assert "the weights `./imagenet`" in card
+    assert "--weights ./imagenet" in card
+    assert "base_model" not in card
+
+
+def test_what_an_earlier_run_left_on_the_hub_goes(command, hub, short_run):
+    command("publish", short_run.folder, "hf:me/again", "--licence", "mit")
+    files = hub.repositories["me/again"]
+    files |= {"thresholds.json": b"{}", "savedmodel/saved_model.pb": b"old", "notes.md": b"mine"}
+    result = command("publish", short_run.folder, "hf:me/again", "--licence", "mit")
+    assert result.returncode == 0, result.stderr
+    assert files.keys() & {"thresholds.json", "savedmodel/saved_model.pb", "notes.md"} == {
+        "notes.md"
+    }
+    assert "weights.safetensors" in files
+
+
 def test_nothing_of_the_machine_is_told(tmp_path):
     config = TrainConfig(
         data="folder:/home/me/flowers", data_dir=tmp_path, out=tmp_path / "run",
         weights="/home/me/start.safetensors", teacher="/home/me/runs/large",
         init_from=tmp_path / "first", recipe=recipe("digits"),
     )  # fmt: skip
+    (tmp_path / "mine.toml").write_text("base = 'digits'\n")
+    of_file = TrainConfig(recipe=recipe(str(tmp_path / "mine.toml")))
+    assert without_paths(of_file).recipe.source == "mine.toml"
     public = without_paths(config)
-    assert (public.data, public.weights) == ("folder:flowers", "start.safetensors")
-    assert (public.teacher, str(public.init_from)) == ("large", "first")
+    assert (public.data, public.weights) == ("folder:flowers", "./start.safetensors")
+    assert (public.teacher, str(public.init_from)) == ("./large", "first")
     assert "/home" not in json.dumps(vars(public), default=str)
     saved = without_paths(TrainConfig(data="hf:/home/me/saved"))
     assert saved.data == "hf:saved"

@@ -54,6 +54,10 @@ class HalfPlus(tf.Module):
     def odd(self, x):
         return {"not_a_number": x / (x - x), "half": tf.cast(x, tf.float16)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def total(self, inputs):
+        return {"outputs": tf.reduce_sum(self._feature(inputs))}
+
     def _feature(self, inputs):
         features = {"x": tf.io.FixedLenFeature([], tf.float32)}
         return tf.io.parse_example(inputs, features)["x"]
@@ -68,6 +72,7 @@ def half_plus(offset: float, folder: pathlib.Path) -> pathlib.Path:
         "two": module.two,
         "classify_x": module.classify,
         "regress_x": module.regress,
+        "regress_total": module.total,
         "scalar": module.scalar,
         "roots": module.roots,
         "odd": module.odd,

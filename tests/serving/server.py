@@ -90,7 +90,7 @@ def serving(*arguments: object) -> Iterator[Server]:
     def read() -> None:
         for line in process.stderr:
             log.append(line)
-            if line.startswith("serving "):
+            if "serving " in line and " on http://" in line:
                 started.set()
         started.set()
 
@@ -98,7 +98,7 @@ def serving(*arguments: object) -> Iterator[Server]:
     reader.start()
     try:
         assert started.wait(300)
-        found = re.search(r"on http://127\.0\.0\.1:(\d+)\n", "".join(log))
+        found = re.search(r"on http://127\.0\.0\.1:(\d+)", "".join(log))
         assert found, "".join(log)
         yield Server(process, int(found[1]), pathlib.Path(), log)
         assert process.poll() is None, "".join(log)

@@ -1,6 +1,8 @@
 """The HTTP application without a process of its own."""
 
 import asyncio
+import json
+import socket
 import types
 
 from fastapi import Request
@@ -8,6 +10,8 @@ from starlette.requests import ClientDisconnect
 
 from kerasnets.serving import ServerConfig
 from kerasnets.serving.app import create_app, while_connected
+from kerasnets.serving.rest import RestApi
+from tests.serving.server import serving
 
 
 async def ask(app, method: str, path: str, *messages: dict) -> tuple[int, bytes]:
@@ -25,15 +29,54 @@ async def ask(app, method: str, path: str, *messages: dict) -> tuple[int, bytes]
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
 
-def test_a_client_that_goes_while_it_sends_is_counted():
-    models = {"half": types.SimpleNamespace(label=lambda version: "stable")}
-    repository = types.SimpleNamespace(
-        models=models,
+def stand_in() -> types.SimpleNamespace:
+    """A repository of one model."""
+    return types.SimpleNamespace(
+        models={"half": types.SimpleNamespace(label=lambda version: "stable")},
         queued=lambda: {"half": 0},
         served=lambda: {("half", "1", "stable")},
         find=lambda *asked: types.SimpleNamespace(version=1),
     )
-    app = create_app(repository, ServerConfig())
+
+
+def test_what_no_one_expected_is_answered_and_counted(caplog, monkeypatch):
+    """A SavedModel of others can make anything be raised."""
+
+    async def answer(*asked):
+        raise ValueError("y has the shape (3,) for a batch of 2")
+
+    monkeypatch.setattr(RestApi, "answer", answer)
+    app = create_app(stand_in(), ServerConfig())
+    body = {"type": "http.request", "body": b'{"instances": [1.0]}'}
+
+    async def run() -> tuple[int, bytes, bytes]:
+        code, answer = await ask(app, "POST", "/v1/models/half:predict", body)
+        _, page = await ask(app, "GET", "/monitoring/prometheus/metrics", body)
+        return code, answer, page
+
+    code, answer, page = asyncio.run(run())
+    assert (code, json.loads(answer)) == (500, {"error": "Internal error: ValueError"})
+    labels = 'label="stable",model_name="half",status="INTERNAL",version="1"'
+    assert f"request_count{{{labels}}} 1" in page.decode()
+    assert "for a batch of 2" in caplog.text
+
+
+def test_every_line_of_a_log_in_json_is_one(models_folder):
+    """What uvicorn says of a connection, too."""
+    with serving(models_folder / "half", "--log-format", "json") as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(b"x\r\n\r\n")
+            assert b"400 Bad Request" in connection.recv(1000)
+        assert server.get("/healthz")[0] == 200
+    lines = [line for line in server.log if line.startswith("{")]
+    assert [json.loads(line)["message"] for line in lines if "Invalid" in line]
+    # Before the server there is the command line, and behind it too.
+    first, last = server.log.index(lines[0]), server.log.index(lines[-1])
+    assert server.log[first : last + 1] == lines
+
+
+def test_a_client_that_goes_while_it_sends_is_counted():
+    app = create_app(stand_in(), ServerConfig())
     begun = {"type": "http.request", "body": b"{", "more_body": True}
     gone = {"type": "http.disconnect"}
 

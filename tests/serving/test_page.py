@@ -111,6 +111,24 @@ def test_images_dropped_on_the_page_are_answered(page, answers):
 
 
 @pytest.mark.browser
+def test_numbers_of_an_image_are_shown_by_their_names(page):
+    page.execute_script(
+        "for (const model of models) model.explains = false;"
+        "window.predict = async () => ({ names: ['age', 'height'], values: [41.23456789, -180] });"
+    )
+    dropped(page, (image_bytes(kind="PNG"), "a.png"))
+    wait_for_text(page, "#status", "a.png: age 41.2346")
+    rows = page.find_elements("css selector", "#answers li li")
+    spans = [[each.text for each in row.find_elements("tag name", "span")] for row in rows]
+    assert spans == [["age", "", "41.2346"], ["height", "", "-180"]]
+    table = list(csv.reader(io.StringIO(page.execute_async_script(DOWNLOADED))))
+    assert table == [
+        ["image", "model", "version", "name 1", "number 1", "name 2", "number 2"],
+        ["a.png", "lenet", "1", "age", "41.23456789", "height", "-180"],
+    ]
+
+
+@pytest.mark.browser
 def test_the_map_lies_on_the_part_that_was_seen(page, answers):
     digit = digit_file(7)
     expected = answers(digit, "explain")

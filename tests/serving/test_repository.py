@@ -1,12 +1,16 @@
 """What people do to the folder under a running server: what is served stays served."""
 
+import gc
 import logging
 import os
 import pathlib
 import shutil
 import time
+import weakref
 
+import numpy as np
 import pytest
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
 from kerasnets import UserError
 from kerasnets.serving.config import ServerConfig
@@ -14,6 +18,7 @@ from kerasnets.serving.metrics import Metrics
 from kerasnets.serving.repository import Repository
 from tests.serving.saved_models import half_plus
 
+AVAILABLE = ModelVersionStatus.AVAILABLE
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 
 
@@ -155,6 +160,41 @@ def test_what_is_served_stays_served(change, root, repository, saved, caplog) ->
     while versions(repository) != {"half": [3]}:
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_version_that_another_takes_the_place_of_is_loaded_anew(root, repository, tmp_path):
+    """Answers are the old one's until the new one is there, and while it is broken."""
+    half = root / "half"
+    assert answer_of(repository) == 1
+    shutil.copytree(half_plus(2.0, tmp_path / "1"), half / ".next")
+    (half / "1").rename(half / ".before")
+    (half / ".next").rename(half / "1")
+    look_again(repository)
+    assert answer_of(repository) == 2
+    (half / "1" / "saved_model.pb").write_bytes(b"broken")
+    look_again(repository)
+    assert answer_of(repository) == 2
+    assert [status.state for status in repository.statuses("half", 1)] == [AVAILABLE]
+
+
+def answer_of(repository: Repository) -> float:
+    found = repository.find("half", None, None)._run("serving_default", {"x": np.float32([0])})
+    return float(found["y"][0])
+
+
+def test_a_version_that_has_left_is_freed(root, repository, saved):
+    """Also one that was there at the start, whose memory the collector no longer looks through."""
+    gc.freeze()
+    try:
+        first = weakref.ref(repository.find("half", 1, None))
+        shutil.copytree(saved, root / "half" / "2")
+        look_again(repository)
+        look_again(repository)
+        assert versions(repository) == {"half": [2]}
+        assert first() is None
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
 
 
 def test_what_no_look_expects_does_not_end_the_watching(root, repository, caplog, monkeypatch):

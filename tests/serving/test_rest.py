@@ -213,6 +213,10 @@ def test_regress(server):
     body["signature_name"] = "classify_x"
     code, answer = server.ask("POST", f"{HALF}:regress", body)
     assert (code, answer["error"]) == (400, "Expected one output Tensor.")
+    body["signature_name"] = "regress_total"
+    code, answer = server.ask("POST", f"{HALF}:regress", body)
+    assert code == 400
+    assert answer["error"] == "Expected outputs Tensor shape: [1] or [1, 1] but got []"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pathlib
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Optional
 
 from tyro.conf import OmitArgPrefixes, Positional, arg, subcommand
 
@@ -20,7 +20,7 @@ from kerasnets.errors import UserError
 from kerasnets.files import check_writable
 from kerasnets.lazy import check_backend
 from kerasnets.runs.folds import cross_validation
-from kerasnets.tasks import TASKS
+from kerasnets.tasks import TASKS, TaskName
 
 if typing.TYPE_CHECKING:
     import numpy as np
@@ -40,16 +40,20 @@ class _Source:
     """Folder in which TFDS keeps its data sets."""
     test_fraction: float = 0.2
     """Fraction of the images held out for testing where a source has no splits."""
+    task: TaskName = "classification"
+    """Task: classification, one class for each image; multilabel, several; regression, numbers."""
 
     def check(self) -> None:
         """Refuses what can be refused before TensorFlow is loaded."""
-        check_data(self.source)
+        check_data(self.source, self.task)
 
     def load(self) -> Dataset:
         """The data set."""
         from kerasnets.data import load
 
-        return load(self.source, data_dir=self.data_dir, test_fraction=self.test_fraction)
+        return load(
+            self.source, data_dir=self.data_dir, test_fraction=self.test_fraction, task=self.task
+        )
 
 
 @dataclass(frozen=True)
@@ -213,6 +217,8 @@ class Duplicates:
     """Options of the network as NAME VALUE pairs; `kerasnets info NETWORK` lists them."""
     data_dir: pathlib.Path | None = None
     """Folder in which TFDS keeps its data sets."""
+    task: Optional[TaskName] = None  # noqa: UP045  # tyro loads typeguard for `str | None`
+    """What the labels are for; as the run was trained, or one class, if not given."""
     cosine: float = 0.95
     """Least cosine of the vectors of two images, as of `kerasnets neighbours`, in [-1, 1]."""
     out: pathlib.Path = pathlib.Path("duplicates")
@@ -228,7 +234,9 @@ class Duplicates:
 
     @functools.cached_property
     def _asked(self) -> Asked:
-        return Asked.of(self.model, self.source, self.weights, self.options, data_dir=self.data_dir)
+        return Asked.of(
+            self.model, self.source, self.weights, self.options, self.task, self.data_dir
+        )
 
     def run(self) -> None:
         from kerasnets.data.checks import write_pairs

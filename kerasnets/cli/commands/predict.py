@@ -89,6 +89,8 @@ class Predict:
             raise UserError(f"--top must be 1 to 5. Received: {self.top}.")
         if self.url and self.grpc:
             raise UserError("Give --url or --grpc, not both.")
+        if self.grpc and self.bad_files == "skip":
+            raise UserError("--bad-files skip is not for --grpc; ask the server by --url.")
         if bool(self.grpc) != bool(self.name):
             raise UserError("--grpc HOST:PORT and --name NAME go together.")
         if not self._sources():

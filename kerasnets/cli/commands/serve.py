@@ -29,6 +29,11 @@ class Serve:
             raise UserError(
                 "Give the folder of SavedModels: kerasnets serve savedmodels; or --config FILE."
             )
+        if self.server.config is not None and self.server.versions != ServerConfig.versions:
+            raise UserError(
+                "--versions is for a folder of SavedModels; in --config each model has its "
+                "model_version_policy."
+            )
         needed = (
             "fastapi",
             "prometheus_client",

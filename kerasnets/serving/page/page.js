@@ -73,17 +73,23 @@ async function answer(entry, round, again = true) {
   }
 }
 
+// What the network says, a row each: a class with its probability, or a number by its name.
+function rowsOf({ top_classes: classes = [], top_scores: scores, names, values }) {
+  if (names) return names.map((name, index) => ({ name, value: values[index], text: String(Number(values[index].toPrecision(6))) }));
+  return classes.map((name, index) => ({ name, value: scores[index], text: `${(100 * scores[index]).toFixed(1)} %` }));
+}
+
 function fill({ card, file }, note, prediction, explanation) {
   card.querySelector("p").textContent = note;
   card.querySelector("p").className = prediction ? "" : "error";
   card.querySelector("canvas")?.remove();
-  card.querySelector("ol").replaceChildren(...(prediction?.top_classes ?? []).map((name, index) => {
-    const score = prediction.top_scores[index];
+  card.querySelector("ol").replaceChildren(...rowsOf(prediction ?? {}).map(({ name, value, text }) => {
     const row = make("li");
     row.append(
       make("span", { textContent: name, title: name }),
-      make("meter", { value: score, ariaLabel: name }),
-      make("span", { textContent: `${(100 * score).toFixed(1)} %` }),
+      // Of numbers nobody knows at which one a bar is full.
+      prediction.names ? make("span") : make("meter", { value, ariaLabel: name }),
+      make("span", { textContent: text }),
     );
     return row;
   }));
@@ -149,8 +155,9 @@ function ask(entries) {
     if (round !== asked) return;
     const answered = shown.filter((entry) => entry.answer).length;
     const first = entries.length === 1 && entries[0].answer;
-    const name = first && first.prediction.top_classes?.[0];
-    say(name ? `${entries[0].file.name}: ${name}` : `${answered} of ${shown.length} images answered`);
+    const [best] = first ? rowsOf(first.prediction) : [];
+    const words = best && (first.prediction.names ? `${best.name} ${best.text}` : best.name);
+    say(words ? `${entries[0].file.name}: ${words}` : `${answered} of ${shown.length} images answered`);
   }).catch((error) => say(error.message, true));
   return waiting;
 }
@@ -170,12 +177,14 @@ function cell(value) {
 
 function csv() {
   const answered = shown.filter((entry) => entry.answer).reverse();
-  const most = Math.max(0, ...answered.map(({ answer }) => (answer.prediction.top_classes ?? []).length));
+  const found = answered.map(({ answer }) => rowsOf(answer.prediction));
+  const most = Math.max(0, ...found.map((rows) => rows.length));
+  const [what, figure] = answered.some(({ answer }) => answer.prediction.names) ? ["name", "number"] : ["class", "probability"];
   const header = ["image", "model", "version"];
-  for (let place = 1; place <= most; place += 1) header.push(`class ${place}`, `probability ${place}`);
-  const rows = answered.map(({ file, answer: { model, prediction } }) => [
+  for (let place = 1; place <= most; place += 1) header.push(`${what} ${place}`, `${figure} ${place}`);
+  const rows = answered.map(({ file, answer: { model } }, index) => [
     file.name, model.name, model.version,
-    ...(prediction.top_classes ?? []).flatMap((name, index) => [name, prediction.top_scores[index]]),
+    ...found[index].flatMap(({ name, value }) => [name, value]),
   ]);
   return [header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
