@@ -8,10 +8,7 @@ import tensorflow as tf
 
 from kerasnets.data import exif, gif
 from kerasnets.data.graphs import after, apart, require
-from kerasnets.data.marks import FOREIGN, FORMATS, REFUSAL, SHOWN, START
-
-# Pillow's limit on what may be no attack, 256 MiB of RGB.
-MAX_PIXELS = 89_478_485
+from kerasnets.data.marks import ANIMATED_WEBP, FOREIGN, FORMATS, MAX_PIXELS, REFUSAL, SHOWN, START
 
 
 def limited(sides: tf.Tensor) -> tf.Tensor:
@@ -125,7 +122,7 @@ def _webp(encoded: tf.Tensor) -> tf.Tensor:
         # TensorFlow 2.21 writes beyond its memory where an animation has no transparency.
         require(
             tf.bitwise.bitwise_and(flags, 0x02) == 0,
-            "an animated WebP, which TensorFlow cannot decode",
+            ANIMATED_WEBP,
         ),
         require(tf.cast(tf.strings.length(encoded), tf.int64) >= size, "a WebP that ends early"),
     ]

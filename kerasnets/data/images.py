@@ -21,7 +21,7 @@ def decode(encoded: tf.Tensor, channels: int) -> tf.Tensor:
 
     JPEG is decoded with the exact inverse transform, as Pillow does; TensorFlow's default is
     faster and differs in the last bits. CMYK becomes RGB; transparency is dropped, as Pillow's
-    ``convert("RGB")`` does. What is larger than `formats.MAX_PIXELS` is refused undecoded.
+    ``convert("RGB")`` does. What is larger than `marks.MAX_PIXELS` is refused undecoded.
 
     Args:
         encoded: A scalar string.

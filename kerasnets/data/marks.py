@@ -15,6 +15,11 @@ FORMATS = {
 }
 
 
+# Pillow's limit on what may be no attack, 256 MiB of RGB.
+MAX_PIXELS = 89_478_485
+ANIMATED_WEBP = "an animated WebP, which TensorFlow cannot decode"
+
+
 class Foreign(NamedTuple):
     """A kind of file that is not decoded.
 

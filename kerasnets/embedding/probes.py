@@ -56,10 +56,13 @@ def knn(train: Embeddings, test: Embeddings, count: int = NEIGHBOURS) -> float:
     """
     indices, cosines = neighbours(train, test.vectors, count)
     weights = np.maximum(cosines, 0) + 1e-6
-    labels = train.labels
-    if labels.ndim == 1:
-        labels = np.eye(len(train.class_names))[labels]
-    said = np.einsum("mk,mkc->mc", weights / weights.sum(1, keepdims=True), labels[indices])
+    weights /= weights.sum(1, keepdims=True)
+    if train.labels.ndim == 1:
+        # Not a row of all classes for each neighbour: of ImageNet these would be 8 GB.
+        said = np.zeros((len(indices), len(train.class_names)))
+        np.add.at(said, (np.arange(len(indices))[:, np.newaxis], train.labels[indices]), weights)
+    else:
+        said = np.einsum("mk,mkc->mc", weights, train.labels[indices])
     return PROBES[train.task].score(said, test.labels)
 
 

@@ -152,7 +152,9 @@ def _from_parquet(path: pathlib.Path) -> Embeddings:
 
     table = parquet.read_table(path)
     facts = parse_json((table.schema.metadata or {})[b"kerasnets"])
-    columns, described = table.to_pydict(), _described(facts)
+    columns, described = table.drop_columns("vector").to_pydict(), _described(facts)
+    # As Python's numbers they would take eight times the memory.
+    vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     # What predicts tells neither.
     unknown = [""] * table.num_rows
     classes, splits = (columns.get(name, unknown) for name in ("class", "split"))
@@ -162,7 +164,7 @@ def _from_parquet(path: pathlib.Path) -> Embeddings:
     else:
         labels = np.array(columns["label"], np.float32)
     return Embeddings(
-        vectors=np.array(columns["vector"], np.float32),
+        vectors=vectors.reshape(table.num_rows, -1).astype(np.float32),
         names=tuple(columns["image"]),
         labels=labels,
         splits=tuple(splits),

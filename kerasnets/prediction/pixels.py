@@ -12,14 +12,12 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kerasnets.data.marks import FORMATS, START, format_of, refusal
+from kerasnets.data.marks import ANIMATED_WEBP, FORMATS, MAX_PIXELS, START, format_of, refusal
 from kerasnets.evaluation.results import sigmoid, softmax
 from kerasnets.inputs import Preprocessing
 from kerasnets.prediction.prediction import Unreadable
 from kerasnets.tasks import Task
 
-# As `kerasnets.data.formats` has it, which loads TensorFlow.
-MAX_PIXELS = 89_478_485
 KERNELS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -79,6 +77,8 @@ def _decoded(
         with Image.open(io.BytesIO(content), formats=_KNOWN) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
+            if opened.format == "WEBP" and getattr(opened, "is_animated", False):
+                return Unreadable(ANIMATED_WEBP)
             return np.asarray(change(ImageOps.exif_transpose(_eight_bits(opened))))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return Unreadable(f"larger than the limit of {MAX_PIXELS:,} pixels")

@@ -13,7 +13,13 @@ import numpy as np
 from kerasnets.config.training import differences
 from kerasnets.errors import UserError
 from kerasnets.files import write_csv
-from kerasnets.reports.facts import Facts, distinct_names, evaluate_again, without_folder
+from kerasnets.reports.facts import (
+    Facts,
+    distinct_names,
+    duration,
+    evaluate_again,
+    without_folder,
+)
 from kerasnets.runs.history import save_curves
 from kerasnets.runs.run import Run
 
@@ -126,8 +132,6 @@ class Comparison:
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """A row of figures for each run, as text."""
-        from kerasnets.reports.facts import duration
-
         found = []
         for number, facts in enumerate(self.runs):
             metrics = facts.metrics

@@ -84,6 +84,18 @@ def test_the_command_names_what_it_measured(monkeypatch, capsys, caplog):
     assert f"kerasnets export {shown[3].split()[0]} --weights " in caplog.text
 
 
+def test_a_machine_that_can_measure_none_is_told_after_three(monkeypatch):
+    from kerasnets import UserError
+    from kerasnets.benchmark import advice
+    from kerasnets.cli.main import parse
+
+    asked: list[str] = []
+    monkeypatch.setattr(advice, "exported", timed(lambda facts: False, asked))
+    with pytest.raises(UserError, match=r"could not be measured: out of memory\."):
+        parse(["advise", "--latency", "20ms", "--device", "gpu"]).run()
+    assert len(asked) == 3
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -10,7 +10,6 @@ from kerasnets.cli import main as command_line
 from kerasnets.data import check, from_arrays, load, statistics
 from kerasnets.data.bad_images import find_bad_images, read_list, without_bad_images, write_list
 
-
 FILES = tuple(f"{number}.png" for number in range(10))
 
 

@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from kerasnets.data.formats import MAX_PIXELS
 from kerasnets.data.images import (
     decode,
     decode_windows,
@@ -14,6 +13,7 @@ from kerasnets.data.images import (
     match_channels,
     resize_crop,
 )
+from kerasnets.data.marks import MAX_PIXELS
 from kerasnets.inputs import Preprocessing
 from tests.slow import slow_except
 

@@ -200,6 +200,14 @@ def test_models_that_are_no_classifiers_are_refused(model, message):
         kerasnets.explain(model(), np.zeros((1, 32, 32, 3)))
 
 
+def test_a_model_of_two_inputs_is_refused():
+    one, other = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 3)(one + other)
+    model = keras.Model([one, other], keras.layers.GlobalAveragePooling2D()(x), name="two")
+    with pytest.raises(UserError, match="two takes images of the shape"):
+        kerasnets.explain(model, np.zeros((1, 8, 8, 3)))
+
+
 def test_another_backend_is_refused(monkeypatch):
     monkeypatch.setattr("keras.config.backend", lambda: "numpy")
     with pytest.raises(UserError, match="is 'numpy'; this needs tensorflow"):

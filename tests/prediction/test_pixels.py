@@ -42,6 +42,13 @@ def test_every_format_has_the_pixels_of_tensorflow(kind, channels, rng):
     assert np.abs(found - expected).mean() < 0.7
 
 
+def test_what_tensorflow_cannot_decode_is_refused(rng):
+    more = {"save_all": True, "append_images": [Image.new("RGB", (64, 48))]}
+    content = saved(smooth(rng, 48, 64), "WEBP", **more)
+    found = fitted(content, 3, Preprocessing(size=(32, 32)))
+    assert found == Unreadable("an animated WebP, which TensorFlow cannot decode")
+
+
 @pytest.mark.parametrize("how", ["crop", "stretch", "pad"])
 @pytest.mark.parametrize("kernel", ["bilinear", "bicubic", "lanczos3", "area", "nearest"])
 @pytest.mark.parametrize("sides", [(96, 128), (40, 32)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Optional
 
 from kerasnets.cli.quantities import BYTES, SECONDS, quantity
 from kerasnets.errors import UserError
+from kerasnets.lazy import check_backend
 
 if TYPE_CHECKING:
     from kerasnets.benchmark.advice import Advice
@@ -35,6 +36,7 @@ class Advise:
         from kerasnets.cli.tables import show
         from kerasnets.runs.environment import cores
 
+        check_backend("tensorflow")
         latency = quantity(self.latency, SECONDS, "--latency")
         size = None if self.size is None else quantity(self.size, BYTES, "--size")
         if not candidates(size):
@@ -47,6 +49,9 @@ class Advise:
         for each in advise(latency, size, device=self.device):
             found.append(each)
             log.info("%s: %s", each.info.name, _outcome(each))
+            # One may be too large for the memory; with three it is the machine.
+            if len(found) == 3 and not any(each.seconds for each in found):
+                raise UserError(f"{each.info.name} could not be measured: {each.error}.")
         fitting = [each for each in found if each.fits]
         log.info(
             "Measured: %d networks as SavedModels in float32, one image at a time, on %s; the "
