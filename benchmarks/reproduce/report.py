@@ -89,6 +89,7 @@ def _section(name: str, target: Target, outcomes: Sequence[Outcome]) -> list[str
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
     machines = "; ".join(dict.fromkeys(each.machine for each in outcomes))
     commits = ", ".join(dict.fromkeys(each.commit for each in outcomes))
+    days = " and ".join(dict.fromkeys(each.day for each in outcomes))
     return [
         f"## {name}",
         "",
@@ -99,7 +100,7 @@ def _section(name: str, target: Target, outcomes: Sequence[Outcome]) -> list[str
         "",
         f"{target.source}. {target.note}".rstrip(),
         "",
-        f"{_seeds(name, outcomes)} {versions}, commit {commits}, {first.day}; {machines}.",
+        f"{_seeds(name, outcomes)} {versions}, commit {commits}, {days}; {machines}.",
     ]
 
 

@@ -102,7 +102,7 @@ def _tell(study: Any) -> None:
     show(header(study), found, left=("run",))
     log.info("All trials: %s", ", ".join(map(str, files)))
     best = found[0][-1]
-    split = str(Run.load(best).metrics()["split"])
+    split = str(Run.load(str(best)).metrics()["split"])
     chose = "which chose nothing" if split == "test" else "by which it was chosen"
     log.info("The best run is %s. Its %s images, %s:", best, split, chose)
     log.info("  kerasnets report %s", shlex.quote(str(best)))
