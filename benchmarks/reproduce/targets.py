@@ -64,8 +64,8 @@ TARGETS = {
         paper=99.2,
         source=f"{LENET}: 0.8 % error with distortions",
         seeds=5,
-        note="Of 54,000 images, the paper's of 60,000. Distortions are drawn anew for each image in "
-        "each pass; the paper's 540,000 distorted images are the same in each.",
+        note="Of 54,000 images, the paper's of 60,000. Distortions are drawn anew for each image "
+        "in each pass; the paper's 540,000 distorted images are the same in each.",
     ),
     "lenet5_modern": Target(
         model="lenet5_modern",
