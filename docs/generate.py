@@ -4,8 +4,8 @@ Run by ``make docs``, which also writes the end of ``docs/recipes.md``, from the
 the index of all pages, ``docs/README.md``, the names that editors complete,
 ``kerasnets/models/names.py``, ``docs/lab/``, from the results of experiments that are kept there,
 ``docs/results.md``, ``docs/learning.md`` and ``docs/peer_training.md``, from those of
-``benchmarks/reproduce``, ``benchmarks/learning`` and ``benchmarks/peer_training``; the tests fail
-where a file is not what this writes.
+``benchmarks/reproduce``, ``benchmarks/learning`` and ``benchmarks/peer_training``, and README's
+section of results; the tests fail where a file is not what this writes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,16 @@ LAB_GROUPS = {
     "surgery": "Surgery on trained networks",
     "costs": "Costs, without training",
 }
+# The pages of the index, by what one is there for.
+PAGES = {
+    "Start": "walkthrough data labels recipes transfer weights tuning distributed",
+    "Use": "prediction embeddings explanations reports export serving publishing",
+    "Look inside": "drawings figures errata inception_cost",
+    "Measurements": "results learning peer_training performance",
+    "Develop": "architecture adding_a_network",
+}
 ERRATA_HEADING = "## What did not hold when it was run"
+README = DOCS.parent / "README.md"
 NAMES = DOCS.parent / "kerasnets" / "models" / "names.py"
 
 
@@ -294,14 +303,18 @@ def _epochs(results: Results) -> str:
 def lab_index() -> str:
     """The page that shows all experiments that were run, small."""
     lines = [
-        "# The laboratory: what is claimed of these networks, run and shown",
+        "# The laboratory: claims about these networks, tested",
         "",
         "`kerasnets lab` lists the experiments, `kerasnets lab NAME` runs one and "
         "`kerasnets lab NAME --explain` says what it claims and simplifies. In Python, "
         '`kerasnets.lab.run("degradation", seeds=3)` gives the table, the figure and the verdict. '
+        "Most experiments train reduced networks on scikit-learn's digits, 8x8 pixels, with a few "
+        "seeds on two cores: a verdict holds at that scale, and does not refute a paper.",
+        "",
         "A claim is supported where the 95 % interval of its difference over seeds lies wholly "
         "beyond the smallest difference that matters, not supported where it lies wholly on the "
-        "other side, and undecided otherwise.",
+        "other side, and undecided here otherwise; what is counted exactly has no interval. An "
+        "experiment of several claims is supported if all are, not supported if one is not.",
     ]
     for group, heading in LAB_GROUPS.items():
         lines += [
@@ -362,13 +375,28 @@ def write_lab() -> None:
 
 
 def index() -> str:
-    """The page that lists all others by their titles."""
-    lines = ["# Documentation", ""]
-    lines += [_entry(path) for path in sorted(DOCS.glob("*.md")) if path.name != "README.md"]
-    lines.append(_entry(LAB / "README.md"))
-    lines += ["", "Each family of networks, its papers' tables held against what is built:", ""]
-    lines += [_entry(FOLDER / f"{family}.md") for family in families()]
+    """The page that lists all others by their titles.
+
+    Raises:
+        ValueError: When a page is in none of the lists, or one that is listed is not there.
+    """
+    listed = {name for names in PAGES.values() for name in names.split()}
+    if odd := listed ^ ({path.stem for path in DOCS.glob("*.md")} - {"README"}):
+        raise ValueError(f"PAGES and docs/*.md differ: {', '.join(sorted(odd))}")
+    lines = ["# Documentation"]
+    for heading, names in PAGES.items():
+        lines += ["", f"## {heading}", "", *(_entry(DOCS / f"{name}.md") for name in names.split())]
+        lines += [_entry(LAB / "README.md")] if heading == "Look inside" else []
+    lines += ["", "## Networks", "", "For each family the papers' tables next to what is built:"]
+    lines += ["", *(_entry(FOLDER / f"{family}.md") for family in families())]
     return "\n".join([*lines, ""])
+
+
+def readme() -> str:
+    """README with its section of results as they are now."""
+    before, heading, rest = README.read_text(encoding="utf-8").partition(report.HEADING)
+    _, following, after = rest.partition("\n## ")
+    return f"{before}{report.section() if heading else ''}{following.lstrip()}{after}"
 
 
 def _entry(path: pathlib.Path) -> str:
@@ -397,6 +425,7 @@ def main() -> None:
     (DOCS / "results.md").write_text(report.page(), encoding="utf-8")
     save_figure(report.figure(), DOCS / report.PICTURE, dpi=80)
     (DOCS / "peer_training.md").write_text(peer_training.page(), encoding="utf-8")
+    README.write_text(readme(), encoding="utf-8")
     (DOCS / "README.md").write_text(index(), encoding="utf-8")
 
 

@@ -13,9 +13,9 @@ PAGE = "learning.md"
 HEADER = (
     "network",
     "pixels",
-    "rate",
+    "learning rate",
     "steps",
-    "apart",
+    "logit std",
     "chance",
     "first",
     "last",
@@ -35,24 +35,29 @@ def page() -> str:
     changed = [each for each in found if each.changes]
     left = sorted({*kerasnets.list_models()} - {each.network for each in own})
     lines = [
-        "# Does every network learn?",
+        f"# The first {STEPS[1]} steps of each network",
         "",
-        f"Each network trains on batches of {BATCH} images from its initial weights: "
-        f"{STEPS[0]} steps, and {STEPS[1]} where the first do not suffice. The recipe is what "
-        "`kerasnets train` takes, the network's or of digits the data set's, "
-        "augmentation and all, at its first learning rate, scaled to the batch where the recipe "
-        "says for which batch it is, without warm-up and auxiliary classifiers; the loss is "
-        "cross-entropy. Networks of grey images are shown scikit-learn's digits, ten classes; all "
-        "others 1,200 photographs of five flowers, at about the smallest side that makes sense.",
+        "Does the training loss of each network fall, from its initial weights and by its own "
+        f"recipe? Measured so far: {len(own)} of {len(own) + len(left)} networks.",
+        "",
+        f"Each network trains with its default recipe (for digits, the data set's), including "
+        "augmentation, at a constant learning rate: the recipe's first, scaled to the batch size "
+        f"{BATCH} where the recipe gives its own batch size. Warm-up and auxiliary classifiers are "
+        f"off; the loss is cross-entropy. A training ends after {STEPS[0]} steps, or {STEPS[1]} "
+        "where these do not suffice. Networks of grey images see scikit-learn's digits, ten "
+        "classes; all others 1,200 photographs of five flowers, at about the smallest side that "
+        "makes sense.",
         "",
         f"`first` is the mean loss of the first {FIRST} steps, `last` that of the last {LAST}; "
-        "`chance` is the logarithm of the number of classes: the lowest average loss of a network "
-        "that gives every image the same answer. A network learns where `last` is "
-        f"{BELOW_CHANCE} or more below that, several times as much as {LAST} batches vary. "
-        "`seconds` are of processor time, with the building of the network.",
+        "`chance` is the logarithm of the number of classes: the lowest mean loss of a network "
+        "that gives every image the same answer. `learns` is yes where `last` is "
+        f"{BELOW_CHANCE} or more below `chance`, several times as much as {LAST} batches vary. "
+        "**no** does not mean that a network cannot be trained: the recipes were made for more "
+        "and larger images, and for many thousands of steps.",
         "",
-        "`apart` is how far apart the answers for different images are before the first step: the "
-        f"standard deviation of a logit over {BATCH} of them, without dropout.",
+        f"`logit std` is the standard deviation of a logit over {BATCH} images before the first "
+        "step, without dropout: how far apart the answers for different images start. `seconds` "
+        "are of processor time, with the building of the network.",
         "",
         "Written by `make docs` from [results.jsonl](../benchmarks/learning/results.jsonl), to "
         "which `python -m benchmarks.learning [NETWORK ...]` adds what is missing.",
@@ -95,14 +100,28 @@ def _near_and_far(own: Sequence[Outcome], changed: Sequence[Outcome]) -> str:
     names = {each.network for each in near}
     by_adam = [each for each in (*near, *changed) if each.network in names and _is_of_adam(each)]
     learned = ", ".join(f"`{each.network}`" for each in by_adam if each.learns)
-    return (
-        f"Of the networks that start less than {NEAR} apart {count(near)} learn, of the others "
-        f"{count([each for each in own if each.apart >= NEAR])}. Those that start so near have no "
-        "batch norm, and the weights that their papers drew: from layer to layer the difference "
-        "between two images shrinks, and with it what a gradient says of it, so SGD hardly moves "
-        "away from there in so few steps. Adam divides by the size of the gradient: from the same "
-        f"starts {count(by_adam)} learn by it{f', {learned}' if learned else ''}."
-    )
+    far = [each for each in own if each.apart >= NEAR]
+    lines = [
+        f"Of the networks whose logits start less than {NEAR} apart {count(near)} learn, of the "
+        f"others {count(far)}. Those that start so near have no batch norm, and the initial "
+        "weights of their papers: from layer to layer the difference between two images shrinks, "
+        "and with it the gradient, so SGD hardly moves away from there in so few steps. Adam "
+        f"divides by the size of the gradient: from the same starts {count(by_adam)} learn by it"
+        f"{f', {learned}' if learned else ''}."
+    ]
+    if odd := [each.network for each in far if not each.learns]:
+        helped = "; ".join(
+            f"`{each.network}` by `{each.changes}`"
+            for each in changed
+            if each.network in odd and each.learns
+        )
+        names = ", ".join(f"`{name}`" for name in odd)
+        lines += [
+            "",
+            f"Not explained by that: {names} start further apart and are not below chance either. "
+            f"Of these learn with a change: {helped or 'none'}.",
+        ]
+    return "\n".join(lines)
 
 
 def _is_of_adam(each: Outcome) -> bool:

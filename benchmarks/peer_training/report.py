@@ -12,18 +12,26 @@ from kerasnets.cli.tables import written
 INTRODUCTION = (
     "Networks that torchvision or timm have too, trained by both from the same weights on the same "
     "images: by `TrainingModel`, which `kerasnets train` compiles, and by the loop that PyTorch's "
-    "users write. Written by `make docs` from "
-    "[results.jsonl](../benchmarks/peer_training/results.jsonl); "
-    "`python -m benchmarks.peer_training` adds to it, and `make trials` fails where, "
-    "after one step, ours differs by more than 1e-9 in float64 or by more than eight times "
-    "PyTorch's own error in float32 (0.3 for gradients and parameters of AlexNet and VGG), or "
-    "after five steps by more than a thousandth of what the control does."
+    "users write."
+)
+CHECKED = (
+    "Written by `make docs` from [results.jsonl](../benchmarks/peer_training/results.jsonl), to "
+    "which `python -m benchmarks.peer_training` adds. `make trials` fails where ours differs from "
+    "PyTorch in float64 by more than"
+)
+LIMITS = (
+    "after one step, in float64: 1e-9;",
+    "after one step, in float32: 8 times PyTorch's own float32 error; for gradients and parameters "
+    "of AlexNet and VGG 0.3 (relative), since rounding can move the maximum of a pooling window;",
+    f"after {EARLY} steps, in float64: a thousandth of the control's difference; in float32: 8 "
+    "times the control's or PyTorch's own, whichever is larger.",
 )
 HOW = (
-    "Both make steps of SGD with momentum 0.9, an L2 penalty of 1e-4 on kernels and a learning "
-    "rate of 1/1024. Auxiliary classifiers count 0.4 in Inception v3, whose 20 steps are on images "
-    "too small for it, and 0.3 in GoogLeNet. Dropout is off. Images are noise, labels are drawn, "
-    "and each step has its own; they are as small and as few as networks and two cores allow.",
+    "Both take steps of SGD with momentum 0.9, an L2 penalty of 1e-4 on kernels and a learning "
+    "rate of 1/1024. Auxiliary losses are weighted 0.4 (`inception_v3`) and 0.3 (`googlenet_bn`); "
+    f"the {STEPS} steps of `inception_v3` have none, since their images are too small for the "
+    "auxiliary classifier. Dropout is off. Images are noise, labels are random, and each step has "
+    "its own; images are as small and as few as the networks and two cores allow.",
     "Weights are those that the peer starts with, and go through our import of its files. Batch "
     "norms have factors from 0.6 to 1.2, and biases of about 3 where one step is compared, of "
     "about 0 where several are. Near 0, rounding to float32 pushes a few units across the edge of "
@@ -40,6 +48,12 @@ HOW = (
     "convolutions in tiles have float32 alone. In float32 it is the step as users have it.",
 )
 
+DIFFERENCES = ("loss", "gradients", "parameters", "statistics")
+COLUMNS = (
+    "training loss, first to last step",
+    *("ours, float64", "control", "ours, float32", "PyTorch, float32"),
+)
+
 
 def page() -> str:
     """The page, as Markdown."""
@@ -47,34 +61,49 @@ def page() -> str:
     ordered = [found[name] for name in _ordered() if name in found]
     one, more = ([each for each in ordered if (each.steps > 1) == many] for many in (False, True))
     lines = [
-        "# Training beside PyTorch's",
+        "# Training compared with PyTorch",
         "",
-        INTRODUCTION,
+        f"{INTRODUCTION} Measured so far: {len(ordered)} of {len(_ordered())} comparisons.",
+        "",
+        CHECKED,
+        "",
+        *(f"- {text}" for text in LIMITS),
+        "",
+        "How it is done:",
         "",
         *(f"- {text}" for text in HOW),
         "",
         "## One step",
         "",
-        "In float64.",
+        "All values are relative differences from PyTorch in float64; smaller is better. In "
+        "float64:",
         "",
-        _table(("loss", "gradients", "parameters", "statistics"), map(_exact_row, one)),
+        _table(DIFFERENCES, map(_exact_row, one)),
         "",
-        "In float32, ours / PyTorch's own, both from PyTorch's float64.",
+        "In float32, ours / PyTorch's own:",
         "",
-        _table(("loss", "gradients", "parameters", "statistics"), map(_rounded_row, one)),
+        _table(DIFFERENCES, map(_rounded_row, one)),
         "",
         "One step changes some parameters so little that the last digit of float32 is several per "
-        "cent of the change: so it is with both.",
+        "cent of the change, in both.",
         "",
         f"## {STEPS} steps",
         "",
-        f"Parameters' changes after {EARLY} steps, and after all. The control is PyTorch in "
-        "float64 from weights that differ by 1e-7 of each, up or down: so far a training drifts "
-        "from itself, by chaos alone, that starts as near as float32 can tell. It ends where the "
-        "difference is as large as the change.",
+        "Relative differences of the parameters' changes. The control is PyTorch in float64 from "
+        "weights that differ by 1e-7 of each, up or down: how far two runs diverge that start as "
+        "near as float32 can tell. A value near 1 means that the difference is as large as the "
+        "change itself, so that nothing can be concluded.",
         "",
-        _table(("loss", *_columns()), map(_long_row, more)),
-        "",
+        *(
+            line
+            for place, steps in enumerate((EARLY, STEPS))
+            for line in (
+                f"After {steps} steps:",
+                "",
+                _table(COLUMNS, (_long_row(each, place) for each in more)),
+                "",
+            )
+        ),
         *_ends(ordered),
     ]
     return "\n".join(lines)
@@ -88,7 +117,7 @@ def _ends(ordered: list[Outcome]) -> list[str]:
     ]
     done = {each.name for each in ordered}
     if missing := [name for name in _ordered() if name not in done]:
-        lines += [f"Not measured yet: {len(missing)} of {len(_ordered())}.", ""]
+        lines += [f"Not measured yet: {len(missing)} of {len(_ordered())} comparisons.", ""]
     for key in dict.fromkeys((each.machine, each.day) for each in ordered):
         own = [each for each in ordered if (each.machine, each.day) == key]
         versions = {name: number for each in own for name, number in each.versions.items()}
@@ -96,11 +125,6 @@ def _ends(ordered: list[Outcome]) -> list[str]:
         hours = sum(each.seconds for each in own) / 3600
         lines += [f"{key[1]}, {key[0]}, {hours:.1f} hours, with other work beside: {used}.", ""]
     return lines
-
-
-def _columns() -> list[str]:
-    kinds = ("ours, float64", "control", "ours, float32", "PyTorch, float32")
-    return [f"{kind}, {steps}" for steps in (EARLY, STEPS) for kind in kinds]
 
 
 def _ordered() -> list[str]:
@@ -113,12 +137,12 @@ def _ordered() -> list[str]:
 
 
 def _table(columns: tuple[str, ...], rows: Iterable[tuple]) -> str:
-    first = ("network", "beside", "images")
+    first = ("network", "compared with", "batch of images")
     return written("markdown", (*first, *columns), rows, left=first)
 
 
 def _first_cells(outcome: Outcome) -> tuple[str, str, str]:
-    images = f"{outcome.batch} of {outcome.side}"
+    images = f"{outcome.batch} of {outcome.side} x {outcome.side}"
     return f"`{outcome.network}`", outcome.project, images
 
 
@@ -135,7 +159,8 @@ def _rounded_row(outcome: Outcome) -> tuple:
     return *_first_cells(outcome), *cells
 
 
-def _long_row(outcome: Outcome) -> tuple:
+def _long_row(outcome: Outcome, place: int) -> tuple:
+    """After the early steps, place 0, or after all, place 1."""
     trainings = (
         outcome.ours_float64,
         outcome.nearby,
@@ -143,11 +168,8 @@ def _long_row(outcome: Outcome) -> tuple:
         outcome.theirs_float32,
     )
     losses = " to ".join(f"{loss:.3g}" for loss in outcome.losses)
-    early, last = (
-        [_number(differences.parameters) for differences in of]
-        for of in zip(*((each.early, each.last) for each in trainings), strict=True)
-    )
-    return *_first_cells(outcome), losses, *early, *last
+    found = [_number((each.early, each.last)[place].parameters) for each in trainings]
+    return *_first_cells(outcome), losses, *found
 
 
 def _numbers(of: Differences) -> tuple[float | None, ...]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PICTURE = "results.png"
-HEADER = ("target", "paper, %", "here, mean, %", "deviation", "seeds", "epochs", "minutes each")
+HEADING = "## Results"
+HEADER = ("target", "paper, %", "here, mean, %", "std", "seeds", "epochs", "minutes")
 
 
 def page() -> str:
@@ -27,12 +28,12 @@ def page() -> str:
     lines = [
         "# Results",
         "",
-        "Papers' numbers and ours: top-1 accuracy on the held-out images, of the network as it is "
-        "after the last epoch. Written by `make docs` from the files in "
+        "Papers' numbers and ours: top-1 accuracy on the test images after the last epoch. Written "
+        "by `make docs` from the files in "
         "[benchmarks/reproduce/results](../benchmarks/reproduce/results); "
-        "`make reproduce TARGET=NAME` adds to them, and goes on where it was stopped. `deviation` "
-        "is the standard deviation over the seeds; `minutes each` were measured while the machine "
-        "often did other work too, so they say how long it took and not how fast it is.",
+        "`make reproduce TARGET=NAME` adds to them, and goes on where it was stopped. `std` is "
+        "the standard deviation over the seeds; `minutes` is the median over them, on a machine "
+        "that often did other work too.",
         "",
         written("markdown", HEADER, [_row(*each) for each in found.items()], left=("target",)),
         "",
@@ -44,6 +45,35 @@ def page() -> str:
     if left := [f"`{name}`" for name in TARGETS if name not in found]:
         lines += [f"Not run yet: {', '.join(left)}.", ""]
     return "\n".join(lines)
+
+
+def section() -> str:
+    """README's section: what was trained to its end, and the papers' numbers."""
+    done = {
+        name: [each.accuracy for each in known(name) if each.accuracy is not None]
+        for name in TARGETS
+    }
+    rows = [
+        (
+            f"`{TARGETS[name].model}`",
+            TARGETS[name].called,
+            f"{paper:.2f}" if (paper := TARGETS[name].paper) else "–",
+            f"{statistics.fmean(found):.2f}"
+            + (f" ± {statistics.stdev(found):.2f}" if len(found) > 1 else ""),
+            len(found),
+            f"`make reproduce TARGET={name}`",
+        )
+        for name, found in done.items()
+        if found
+    ]
+    header = ("network", "trained on", "paper, %", "here, %", "seeds", "command")
+    return (
+        f"{HEADING}\n\nTest accuracy on two cores without a GPU, mean ± standard deviation over "
+        "the seeds. [docs/results.md](docs/results.md) has every seed, the curves and what "
+        "explains a gap.\n\n"
+        + written("markdown", header, rows, left=("network", "trained on", "command"))
+        + "\n\n"
+    )
 
 
 def figure() -> Figure:
@@ -75,7 +105,7 @@ def _row(name: str, outcomes: Sequence[Outcome]) -> tuple[str | int | None, ...]
         f"{statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else None,
         len(accuracies),
         reached if accuracies else f"{reached} of {_epochs(name)}",
-        f"{statistics.fmean(each.seconds for each in outcomes) / 60:.1f}",
+        f"{statistics.median(each.seconds for each in outcomes) / 60:.1f}",
     )
 
 

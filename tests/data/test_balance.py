@@ -22,6 +22,10 @@ def test_balanced_weights_are_those_of_scikit_learn(unequal):
     from sklearn.utils.class_weight import compute_class_weight
 
     expected = compute_class_weight("balanced", classes=np.arange(3), y=unequal.labels)
+    several = np.array([[1, 0], [1, 1], [1, 0], [0, 0]], np.float32)
+    weights = balanced_weights(several, ("a", "b"))
+    # As many as there are without, for each with.
+    assert weights == pytest.approx({"a": 1 / 3, "b": 3.0})
     found = balanced_weights(unequal.labels, ("a", "b", "c"))
     assert list(found) == ["a", "b", "c"]
     np.testing.assert_allclose(list(found.values()), expected)

@@ -286,6 +286,15 @@ def test_mixed_labels_are_soft(numbered):
         training_batches(numbered, SMALL, 1, batch_size=8, augment=augment)
 
 
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_a_mixed_run_goes_on_from_any_step(numbered, mix):
+    options = {"augment": augmentation("none", mix=mix), "classes": 50}
+    whole, rest = batches(numbered, 6, **options), batches(numbered, 4, first_step=2, **options)
+    for (images, labels), (more, others) in zip(whole[2:], rest, strict=True):
+        np.testing.assert_array_equal(labels, others)
+        np.testing.assert_array_equal(images, more)
+
+
 def test_unknown_names_are_told(numbered):
     with pytest.raises(UserError, match="Unknown augmentation 'incepton'. The closest: inception"):
         training_batches(numbered, SMALL, 1, batch_size=8, augment="incepton")

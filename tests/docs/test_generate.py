@@ -48,6 +48,7 @@ def test_claims_that_did_not_hold_are_among_the_errata():
 
 
 def test_the_page_on_results_is_up_to_date():
+    assert generate.README.read_text(encoding="utf-8") == generate.readme(), "run make docs"
     path = generate.DOCS / "results.md"
     assert path.read_text(encoding="utf-8") == generate.report.page(), "run make docs"
 

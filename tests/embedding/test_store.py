@@ -151,3 +151,34 @@ def test_a_probe_needs_splits_and_classes(rng):
     alone = Embeddings(**{**vars(embeddings), "labels": np.zeros(60, np.int32)})
     with pytest.raises(UserError, match="images of two classes"):
         parts(alone)
+
+
+def test_pairs_across_blocks_are_found(rng, monkeypatch):
+    monkeypatch.setattr("kerasnets.embedding.duplicates.BLOCK", 16)
+    embeddings = made(rng)
+    own = embeddings.vectors
+    own[50], own[9], own[35] = own[2] * 2, own[7], own[33]
+    pairs = semantic_duplicates(embeddings, 0.9999)
+    found = {(pair.first.name, pair.second.name) for pair in pairs}
+    expected = ((2, 50), (7, 9), (33, 35))
+    assert found == {(f"photos/{one}.jpg", f"photos/{other}.jpg") for one, other in expected}
+
+
+def test_nearer_neighbours_count_more():
+    """One at 5 degrees against two at 75."""
+    angles = np.radians([5, 75, -75])
+    train = Embeddings(
+        vectors=np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32),
+        names=("a", "b", "c"),
+        labels=np.array([0, 1, 1], np.int32),
+        splits=("train",) * 3,
+        class_names=("x", "y"),
+    )
+    test = Embeddings(
+        vectors=np.array([[1, 0]], np.float32),
+        names=("d",),
+        labels=np.array([0], np.int32),
+        splits=("test",),
+        class_names=("x", "y"),
+    )
+    assert knn(train, test, 3) == 1

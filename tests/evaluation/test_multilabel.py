@@ -25,3 +25,14 @@ def test_thresholds_are_those_of_the_highest_f1():
     # Half-way between the lowest score that is answered and the next.
     assert found == pytest.approx((0.3, 0.75))
     assert multilabel.measure("test", LOGITS, LABELS, thresholds=found).macro_f1 == 1
+
+
+def test_a_class_without_images_counts_in_no_mean():
+    logits = np.hstack([LOGITS, [[3.0], [-1.0], [-2.0]]])  # answered once, and never there
+    labels = np.hstack([LABELS, np.zeros((3, 1), int)])
+    plain, found = (
+        multilabel.measure("test", *each) for each in ((LOGITS, LABELS), (logits, labels))
+    )
+    assert found.mean_average_precision == plain.mean_average_precision
+    assert found.macro_f1 == plain.macro_f1
+    assert multilabel.best_thresholds(logits, labels)[2] == 0.5

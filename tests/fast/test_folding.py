@@ -4,6 +4,7 @@ import pytest
 
 import kerasnets
 from kerasnets.fast.folding import ChannelAffine, folded
+from kerasnets.layers import StochasticDepth
 
 
 def randomize(network, rng):
@@ -104,3 +105,23 @@ def test_a_batch_norm_that_stays_may_lack_its_scale_or_shift_or_stand_behind_a_d
     for norm in norms(network):
         norm.set_weights([rng.uniform(0.5, 2, weight.shape) for weight in norm.get_weights()])
     agree(network, folded(network), rng)
+
+
+def test_a_batch_norm_of_another_axis_stays(rng):
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(6, 3)(images)  # 6 rows, and 6 channels
+    network = keras.Model(images, keras.layers.BatchNormalization(axis=1)(x))
+    randomize(network, rng)
+    agree(network, folded(network), rng)
+
+
+@pytest.mark.parametrize("rescale", ["inference", "training"])
+def test_stochastic_depth_goes_where_it_does_nothing(rescale, rng):
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3)(images)
+    y = StochasticDepth(0.5, rescale=rescale)(keras.layers.Conv2D(4, 3, padding="same")(x))
+    network = keras.Model(images, keras.layers.Add()([x, y]))
+    small = folded(network)
+    agree(network, small, rng)
+    left = [layer for layer in small.layers if isinstance(layer, StochasticDepth)]
+    assert bool(left) == (rescale == "inference")

@@ -107,3 +107,18 @@ def test_onednn_has_no_such_convolutions():
     convolutions = [line for line in shown.splitlines() if ",convolution," in line]
     assert convolutions
     assert not any("wino" in line for line in convolutions)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"padding": "valid", "activation": "relu"}, {"use_bias": False}], ids=str
+)
+def test_a_layer_in_tiles_gives_what_the_layer_gives(options, rng):
+    images = keras.Input((16, 16, 128))
+    layer = keras.layers.Conv2D(128, 3, bias_initializer="ones", **{"padding": "same", **options})
+    plain = keras.Model(images, layer(images))
+    fast = with_training_kernels(plain, {"winograd"})
+    assert fast is not plain
+    x = rng.normal(size=(4, 16, 16, 128)).astype("float32")
+    expected = np.asarray(plain(x))
+    most = np.abs(expected).max()
+    np.testing.assert_allclose(fast(x, training=True), expected, atol=1e-4 * most)

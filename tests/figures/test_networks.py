@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import kerasnets
 from kerasnets import UserError, figures
+from kerasnets.layers import scaled_tanh
 from tests.models.test_registered import images, small
 
 
@@ -62,6 +63,27 @@ def test_maps_are_what_the_layer_gives(rng):
     found = figures.maps(model, image, "two").arrays["maps"]
     inner = keras.Model(model.input, model.get_layer("two").output)
     np.testing.assert_allclose(found, inner(image[None])[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("function", "bias", "share"),
+    [
+        ("sigmoid", 50.0, 1),
+        ("sigmoid", -50.0, 1),
+        ("sigmoid", 0.0, 0),
+        ("tanh", -9.0, 1),
+        (scaled_tanh, -9.0, 1),
+        ("relu6", 50.0, 1),
+        ("relu6", -50.0, 0),
+        ("relu", 50.0, 0),
+    ],
+)
+def test_units_near_a_bound_are_saturated(function, bias, share):
+    biases = keras.initializers.Constant(bias)
+    dense = keras.layers.Dense(2, function, kernel_initializer="zeros", bias_initializer=biases)
+    model = network(keras.layers.Flatten(), dense, size=(2, 2, 1))
+    found = figures.activations(model, [np.ones((7, 2, 2, 1))]).arrays
+    assert found["saturated"].tolist() == [share]
 
 
 def test_maps_are_of_the_first_stage_that_the_model_has():

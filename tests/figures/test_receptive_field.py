@@ -49,6 +49,14 @@ def _network(*layers, size=(33, 29)) -> keras.Model:
     return keras.Model(inputs, x)
 
 
+def test_strides_are_the_products_of_those_before():
+    model = kerasnets.build("vgg16", width=0.02, kernel_initializer="zeros")
+    field = theoretical_field(model, named(model, "block5_pool"), (224, 224))
+    assert field.stride == (32, 32)
+    model = _network(keras.layers.Conv2D(2, 3, (2, 3), name="uneven"))
+    assert theoretical_field(model, named(model, "uneven"), (33, 29)).stride == (2, 3)
+
+
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("unit_of", ["conv", "pool", "branches", "uneven", "adaptive"])
 def test_the_box_is_where_gradients_are_not_zero(padding, unit_of):

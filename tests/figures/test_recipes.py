@@ -10,8 +10,10 @@ import pytest
 from kerasnets import Preprocessing, UserError, figures
 from kerasnets.config import recipe
 from kerasnets.data import augmentation, training_batches
+from kerasnets.data.augment import Augment
 from kerasnets.data.records import Paths
 from kerasnets.data.sources.base import Split
+from kerasnets.data.transforms import Flip, ScaleJitterCrop
 from kerasnets.training.schedules import RecipeSchedule
 
 
@@ -68,6 +70,15 @@ def test_the_last_stage_is_what_training_sees(name, photo):
     assert found["stages"].shape[1] == 1 + len(augmentation(name).transforms)
     assert found["original"].shape == (50, 70, 3)
     assert ("windows" in found) == (augmentation(name).crop is not None)
+
+
+def test_windows_are_where_was_cropped(photo):
+    crop = ScaleJitterCrop(shortest=50, longest=50, crop=32)
+    chosen = Augment(crop=crop, transforms=(Flip(),))
+    found = figures.augment(photo, chosen, Preprocessing(size=(32, 32)), draws=3, seed=5).arrays
+    for (top, left, height, width), stages in zip(found["windows"], found["stages"], strict=True):
+        part = found["original"][top : top + height, left : left + width]
+        np.testing.assert_allclose(stages[0].astype(int), part, atol=1)
 
 
 @pytest.mark.parametrize(

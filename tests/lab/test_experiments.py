@@ -41,14 +41,23 @@ def eagerly(name):
     tf.config.run_functions_eagerly(False)
 
 
+def cases():
+    """Each experiment with each variant that its claims compare; `make test` takes one."""
+    for name in TRAINED:
+        claims = experiment(name).claims
+        compared = [each for claim in claims for each in (claim.minus, claim.of) if each]
+        for variant in dict.fromkeys(compared):
+            marks = [] if variant == compared[0] else [pytest.mark.slow]
+            yield pytest.param(name, variant, marks=marks)
+
+
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config")
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize("name", TRAINED)
-def test_measures_what_its_claims_and_its_figure_name(name, few, tmp_path):
+@pytest.mark.parametrize(("name", "variant"), cases())
+def test_measures_what_its_claims_and_its_figure_name(name, variant, few, tmp_path):
     own = experiment(name)
     settings = {**own.small.recipe, "epochs": 1}
     scale = dataclasses.replace(own.small, data=few, recipe=settings)
-    variant = own.claims[0].minus or own.claims[0].of
     found = own.measure(Trial(own.variants[variant], scale, 0, tmp_path / "run"))
     asked = {claim.measure for claim in own.claims if variant in (claim.of, claim.minus)}
     if isinstance(own.plot, Bars):

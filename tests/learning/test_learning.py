@@ -120,16 +120,21 @@ def test_the_page_and_the_errata_are_what_was_found(results):
     adam = dataclasses.replace(FOUND, changes="--optimizer adam --learning-rate 0.001", last=1.3)
     adam.append()
     dataclasses.replace(adam, network="resnet18", apart=0.5).append()
+    dataclasses.replace(FOUND, network="plain20_cifar", apart=0.5).append()
+    helped = dataclasses.replace(FOUND, network="plain20_cifar", apart=0.5, last=1.2)
+    dataclasses.replace(helped, changes="--learning-rate 0.01").append()
     page = report.page()
     assert (
         "| `vgg16` | 32 | 0.000625 | 200 | 7.8e-05 | 1.609 | 1.610 | 1.609 | **no** | 90 |" in page
     )
     assert "| `vgg16` | `kernel_initializer he_2015` | 32 |" in page
-    assert "less than 0.01 apart 1 of 2 learn, of the others 1 of 1." in page
+    assert "less than 0.01 apart 1 of 2 learn, of the others 1 of 2." in page
+    assert "Not explained by that: `plain20_cifar` start further apart" in page
+    assert "with a change: `plain20_cifar` by `--learning-rate 0.01`." in page
     assert "from the same starts 2 of 2 learn by it, `lenet5`, `vgg16`." in page
     assert "`vgg19`" in page.partition("Not run yet")[2]
     assert "`resnet18`" not in page.partition("Not run yet")[2]
-    (row,) = [line for line in report.errata().splitlines() if line.startswith("| `")]
+    _, row = [line for line in report.errata().splitlines() if line.startswith("| `")]
     assert row.startswith("| `vgg16` learns in 200 steps of `vgg2014`. | The loss is 1.609 at ")
     assert "different images start 7.8e-05 apart" in row
     assert "With `kernel_initializer he_2015` the loss is 1.200" in row

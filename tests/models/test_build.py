@@ -4,6 +4,7 @@ import pytest
 
 import kerasnets
 from kerasnets import UserError, build
+from kerasnets.models.blocks import Style
 from kerasnets.models.build import check_options, options, unweighted
 
 
@@ -194,3 +195,17 @@ def test_lazy_subpackages():
 def test_an_error_in_an_option_of_the_head_names_the_network():
     with pytest.raises(UserError, match=r"^lenet5_modern: dropout must be in \[0, 1\)"):
         unweighted("lenet5_modern", dropout=1.0)
+
+
+@pytest.mark.parametrize(("kind", "groups"), [("layer", 1), ("instance", 48), ("group", 24)])
+def test_groups_of_a_normalization(kind, groups):
+    x = keras.Input((4, 4, 48))
+    layer = keras.Model(x, Style(normalization=kind).normalize(x, name="x")).layers[-1]
+    assert layer.groups == groups
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("batch", False), ("sync_batch", True)])
+def test_only_sync_batch_is_synchronized(kind, expected):
+    x = keras.Input((4, 4, 3))
+    layer = keras.Model(x, Style(normalization=kind).normalize(x, name="x")).layers[-1]
+    assert layer.synchronized is expected

@@ -106,10 +106,11 @@ def test_the_page_shows_what_was_found(outcome):
     outcome.append()
     dataclasses.replace(outcome, project="torchvision", steps=20).append()
     page = report.page()
-    assert "| `resnet18` | timm | 16 of 64 | 1.0e-14 | 2.0e-14 | 3.0e-14 |  |" in page
+    assert "| `resnet18` | timm | 16 of 64 x 64 | 1.0e-14 | 2.0e-14 | 3.0e-14 |  |" in page
     assert "| 1.0e-07 / 1.0e-06 | 2.0e-07 / 2.0e-06 | 3.0e-07 / 3.0e-06 |  |" in page
-    early, last = "4.0e-14 | 4.0e-05 | 4.0e-07 | 4.0e-06", "5.0e-14 | 5.0e-05 | 5.0e-07 | 5.0e-06"
-    assert f"| 2.5 to 1.25 | {early} | {last} |" in page
-    assert page.count("| `resnet18` | torchvision |") == 1
+    early, last = page.partition("After 5 steps:")[2].split("After 20 steps:")
+    assert "| 2.5 to 1.25 | 4.0e-14 | 4.0e-05 | 4.0e-07 | 4.0e-06 |" in early
+    assert "| 2.5 to 1.25 | 5.0e-14 | 5.0e-05 | 5.0e-07 | 5.0e-06 |" in last
+    assert page.count("| `resnet18` | torchvision |") == 2
     assert "2026-11-30, a machine, 1.0 hours, with other work beside: torch 2.14.1." in page
-    assert f"Not measured yet: {len(cases()) - 2} of {len(cases())}." in page
+    assert f"Not measured yet: {len(cases()) - 2} of {len(cases())} comparisons." in page

@@ -52,7 +52,21 @@ def test_keras_rows_agree_with_keras_applications():
     assert len(rows) == 14
     for row in rows:
         for checksum in (row.checksum, row.checksum_without_top):
+            # Keras has none of MobileNet's.
+            assert checksum.startswith("md5:") or "mobilenet" in row.location
             assert not checksum or checksum.removeprefix("md5:") in text
+
+
+def test_without_the_top_the_smaller_file_is_downloaded(monkeypatch):
+    asked = []
+    monkeypatch.setattr("kerasnets.pretrained.sources.download", lambda *row: asked.append(row))
+    row = find("vgg16", "keras")
+    for include_top in (True, False):
+        resolve("vgg16", "keras", include_top=include_top)
+    assert asked == [
+        (row.location, row.checksum),
+        (row.location_without_top, row.checksum_without_top),
+    ]
 
 
 @pytest.mark.parametrize(

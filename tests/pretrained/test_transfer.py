@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -233,3 +235,12 @@ def test_features_end_in_what_is_computed_twice():
         "inception4e_remat",
         "inception5b_remat",
     }
+
+
+def test_options_of_a_classifier_are_left_out_with_it(tmp_path):
+    own = {"width": 0.25, "dropout": 0.5}
+    trained = kerasnets.build("resnet20_cifar", **own)
+    trained.origin = dataclasses.replace(trained.origin, options=own)
+    save_weights(trained, tmp_path / "own.safetensors")
+    model = kerasnets.features("resnet20_cifar", weights=tmp_path / "own.safetensors")
+    assert model.get_layer("stem_conv").filters == 4

@@ -1,4 +1,5 @@
 import re
+import types
 
 import keras
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 
 from kerasnets import TrainConfig, UserError, recipe, train
 from kerasnets.cli.main import parse
-from kerasnets.search.learning_rate import RangeTest, find_learning_rate
+from kerasnets.search.learning_rate import RangeTest, _RisingRate, find_learning_rate
 
 CONFIG = TrainConfig(model="lenet5_modern", recipe=recipe("digits", epochs=2))
 
@@ -69,3 +70,15 @@ def test_the_command_draws_and_writes_no_run(tmp_path, monkeypatch, caplog):
     (rate,) = re.findall(r"--learning-rate (\S+)", caplog.text)
     assert 1e-4 < float(rate) < 1e-1
     assert [path.name for path in tmp_path.iterdir()] == ["rates.png"]
+
+
+def test_it_ends_where_the_loss_has_left_its_lowest_far_behind():
+    rising = _RisingRate(np.ones(40))
+    model = types.SimpleNamespace(stop_training=False)
+    rising.set_model(model)
+    # Single steps jump.
+    for batch, loss in enumerate([2.0] * 12 + [8.1] * 2):
+        rising.on_train_batch_end(batch, {"loss": loss})
+        assert not model.stop_training
+    rising.on_train_batch_end(14, {"loss": 8.1})
+    assert model.stop_training

@@ -141,6 +141,26 @@ def test_without_optuna_the_extra_is_named(tmp_path, monkeypatch):
         Study.open(tmp_path / "study", CONFIG, RATES)
 
 
+def test_what_is_behind_the_median_is_pruned_from_the_fifth_trial_on(tmp_path):
+    config = TrainConfig(model="lenet5_modern", recipe=recipe("digits", epochs=20))
+    found = Study.open(tmp_path / "study", config, RATES).optuna
+
+    def pruned(accuracy: float) -> list[int]:
+        """The epochs at which a trial of this accuracy would be ended."""
+        trial, epochs = found.ask(RATES.distributions()), []
+        for epoch in range(1, 21):
+            trial.report(accuracy, epoch)
+            epochs += [epoch] if trial.should_prune() else []
+        found.tell(trial, accuracy)
+        return epochs
+
+    assert [pruned(accuracy) for accuracy in (0.9, 0.1, 0.9, 0.9)] == [[]] * 4
+    assert pruned(0.95) == []
+    # Not in the first fifth of the epochs.
+    assert pruned(0.5)[0] in (4, 5)
+    assert found.best_value == 0.95
+
+
 def test_trials_that_are_behind_are_pruned(tmp_path, monkeypatch):
     monkeypatch.setattr(
         study_module, "_pruner", lambda _: optuna.pruners.ThresholdPruner(lower=0.99)

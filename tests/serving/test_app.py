@@ -61,6 +61,45 @@ def test_what_no_one_expected_is_answered_and_counted(caplog, monkeypatch):
     assert "for a batch of 2" in caplog.text
 
 
+def test_an_answer_that_takes_too_long_is_504(monkeypatch):
+    async def answer(*asked):
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr(RestApi, "answer", answer)
+    app, sent = create_app(stand_in(), ServerConfig(timeout_s=0.05)), []
+    body = [{"type": "http.request", "body": b'{"inputs": [1]}'}]
+
+    async def receive():
+        if not body:
+            await asyncio.sleep(30)
+        return body.pop()
+
+    async def send(message):
+        sent.append(message)
+
+    path = "/v1/models/half:predict"
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode()}
+    asyncio.run(app({**scope, "headers": [], "query_string": b""}, receive, send))
+    assert sent[0]["status"] == 504
+
+
+def test_a_request_of_too_many_arrays_is_refused(monkeypatch):
+    monkeypatch.setattr("kerasnets.serving.rest.MAX_ARRAYS", 3)
+    app = create_app(stand_in(), ServerConfig())
+    body = {"type": "http.request", "body": b'{"instances": [[[]]]}'}
+    code, answer = asyncio.run(ask(app, "POST", "/v1/models/half:predict", body))
+    assert code == 400
+    assert b"A request has at most 3 arrays and objects." in answer
+
+
+def test_a_model_without_a_version_is_not_ready():
+    repository = stand_in()
+    for ready, expected in ((True, 200), (False, 503)):
+        repository.ready = ready
+        app = create_app(repository, ServerConfig())
+        assert asyncio.run(ask(app, "GET", "/readyz"))[0] == expected
+
+
 def test_every_line_of_a_log_in_json_is_one(models_folder):
     """What uvicorn says of a connection, too."""
     with serving(models_folder / "half", "--log-format", "json") as server:

@@ -236,6 +236,45 @@ def test_what_a_folder_holds_is_told_when_the_server_starts(make, served, root) 
     repository.stop()
 
 
+def test_a_model_without_a_version_is_not_ready(root):
+    (root / "half" / "1" / "saved_model.pb").write_bytes(b"broken")
+    repository = Repository(ServerConfig(), root)
+    repository.start()
+    assert not repository.ready
+    repository.stop()
+
+
+@pytest.mark.parametrize(
+    ("policy", "served"),
+    [
+        ("latest { num_versions: 2 }", [2, 3]),
+        ("all {}", [1, 2, 3]),
+        ("specific { versions: 1 }", [1]),
+    ],
+)
+def test_versions_are_those_of_the_policy(root, saved, tmp_path, policy, served):
+    for number in ("2", "3"):
+        shutil.copytree(saved, root / "half" / number)
+    path = tmp_path / "models.config"
+    path.write_text(
+        'model_config_list { config { name: "half" base_path: "models/half" '
+        f"model_version_policy {{ {policy} }} }} }}"
+    )
+    repository = Repository(ServerConfig(config=path), None)
+    repository.start()
+    assert versions(repository) == {"half": served}
+    repository.stop()
+
+
+def test_as_many_versions_of_a_folder_are_served_as_the_flag_says(root, saved):
+    for number in ("2", "3"):
+        shutil.copytree(saved, root / "half" / number)
+    repository = Repository(ServerConfig(versions=2), root)
+    repository.start()
+    assert versions(repository) == {"half": [2, 3]}
+    repository.stop()
+
+
 def test_a_folder_that_is_a_link_to_itself_is_told(tmp_path) -> None:
     (tmp_path / "models").symlink_to("models")
     with pytest.raises(UserError, match="There is no folder '.*models'"):

@@ -295,7 +295,8 @@ def test_preflight(server):
 
 def test_what_is_no_http(server):
     for request in (b"\0" * 100, b"GET\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"):
-        assert raw(server, request).startswith((b"HTTP/1.1 400", b""))
+        answer = raw(server, request)
+        assert not answer or answer.startswith(b"HTTP/1.1 400")
     assert server.ask("GET", HALF)[0] == 200
 
 

@@ -1,4 +1,5 @@
 import concurrent.futures
+import contextlib
 import signal
 import types
 
@@ -7,7 +8,13 @@ import pytest
 
 from kerasnets import UserError
 from kerasnets.training import callbacks
-from kerasnets.training.callbacks import FiniteLoss, History, Interrupted, SaveCheckpoints
+from kerasnets.training.callbacks import (
+    FiniteLoss,
+    History,
+    Interrupted,
+    KeepBest,
+    SaveCheckpoints,
+)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -88,3 +95,38 @@ def test_a_damaged_history_is_told(tmp_path, text, message):
         History(path, 2)
     path.write_text(ROW + "2,0.4,0.9,0.1\n3,0.3,0.9,0.1\n")
     assert [row["epoch"] for row in History(path, 2).rows] == [1, 2]
+
+
+def test_the_best_epochs_weights_are_kept_and_the_first_of_equal_ones(tmp_path, monkeypatch):
+    kept, network = [], types.SimpleNamespace(epoch=0)
+    monkeypatch.setattr(callbacks, "save_weights", lambda network, path: kept.append(network.epoch))
+    keep = KeepBest(tmp_path / "best.safetensors", 0.5)
+    keep.set_model(
+        types.SimpleNamespace(
+            network=network,
+            averaged=contextlib.nullcontext,
+            measure=types.SimpleNamespace(name="accuracy"),
+        )
+    )
+    for epoch, found in enumerate((0.4, 0.6, 0.6, 0.55, 0.7, 0.65)):
+        network.epoch = epoch
+        keep.on_epoch_end(epoch, {"val_accuracy": found})
+    assert kept == [1, 4]
+
+
+def test_checkpoints_come_every_so_many_steps_and_minutes(tmp_path, monkeypatch):
+    saved, now = [], [0.0]
+    monkeypatch.setattr(callbacks, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(callbacks.checkpoints, "state", lambda model: {})
+    monkeypatch.setattr(callbacks.checkpoints, "save", lambda *values: saved.append(values[-1]))
+    loss = FiniteLoss(tmp_path / "checkpoints", 0)
+    guard = SaveCheckpoints(loss, minutes=10, steps=3)
+    guard.set_model(
+        types.SimpleNamespace(steps=100, steps_after=lambda batch: batch + 1, metrics_variables=[])
+    )
+    guard.on_train_begin()
+    guard.close()
+    for step in range(1, 9):
+        loss.step, now[0] = step, 601.0 if step == 8 else 0.0
+        guard.on_train_batch_end(step - 1)
+    assert saved == [3, 6, 8]

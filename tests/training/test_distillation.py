@@ -1,11 +1,15 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kerasnets import TrainConfig, UserError, recipe, train
 from kerasnets.cli.main import main
+from kerasnets.data import evaluation_batches
+from kerasnets.evaluation.evaluator import logits_of_split
 from kerasnets.inputs import Preprocessing
-from kerasnets.training.distillation import Distillation, check_teacher, divergence
+from kerasnets.runs.run import load_data
+from kerasnets.training.distillation import Distillation, check_teacher, distillation, divergence
 from kerasnets.training.model import TrainingModel
 from kerasnets.weights import read_tensors
 
@@ -65,6 +69,24 @@ def test_a_run_learns_from_a_run(short_run, tmp_path):
     sizes = [sum(each.size for each in read_tensors(path).values()) for path in kept]
     assert sizes[0] == sizes[1]
     assert taught.metrics()["top1"] > 0.5
+
+
+def test_a_teacher_says_what_its_evaluation_says(short_run):
+    chosen = TrainConfig(
+        model="lenet5_modern", recipe=SHORT, teacher=str(short_run.folder)
+    ).resolved()
+    found = distillation(chosen)
+    assert (found.weight, found.temperature) == (
+        chosen.teacher_weight,
+        chosen.teacher_temperature,
+    )
+    split = load_data(short_run.config).split("test").take(np.arange(8))
+    ((images, _),) = evaluation_batches(split, short_run.preprocessing, 1, batch_size=8)
+    expected = logits_of_split(short_run.network(), split, short_run.preprocessing)
+    np.testing.assert_allclose(found.teach(images), expected, atol=1e-3)
+    # Images of another size are resized: twice as large they are, halved again, the same.
+    twice = tf.repeat(tf.repeat(images, 2, 1), 2, 2)
+    np.testing.assert_allclose(found.teach(twice), expected, atol=1e-3)
 
 
 def test_teachers_that_cannot_teach_are_refused(short_run, tmp_path, capsys):

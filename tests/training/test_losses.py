@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kerasnets.config import recipe
-from kerasnets.training.losses import CrossEntropy, MAPCriterion, build_loss
+from kerasnets.training.losses import R2, BinaryCrossEntropy, CrossEntropy, MAPCriterion, build_loss
 
 
 def log_softmax(logits):
@@ -66,3 +66,24 @@ def test_measuring_weighs_all_classes_alike():
     assert (
         build_loss(recipe("digits"), training=False, class_weights=(1.0, 9.0)).class_weights == ()
     )
+
+
+def test_a_yes_counts_by_the_weight_of_its_class(rng):
+    logits = rng.standard_normal((6, 3)).astype("f")
+    labels = (rng.random((6, 3)) < 0.4).astype("f")
+    smoothed = 0.9 * labels + 0.05
+    yes, no = np.logaddexp(0, -logits), np.logaddexp(0, logits)
+    expected = (smoothed * yes * (1.0, 2.0, 5.0) + (1 - smoothed) * no).mean()
+    found = BinaryCrossEntropy(0.1, (1.0, 2.0, 5.0))(labels, logits)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_r2_over_batches_is_that_of_scikit_learn(rng):
+    from sklearn.metrics import r2_score
+
+    true = rng.normal(3, 1, (40, 2)).astype("f")
+    said = true + rng.normal(0, 0.5, (40, 2)).astype("f")
+    metric = R2(2, "r2")
+    for part in (slice(0, 25), slice(25, None)):
+        metric.update_state(true[part], said[part])
+    assert float(metric.result()) == pytest.approx(r2_score(true, said), abs=1e-4)

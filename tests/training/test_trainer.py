@@ -27,7 +27,9 @@ from kerasnets.runs.environment import read_environment
 from kerasnets.runs.folder import LOCK, in_use
 from kerasnets.runs.history import read_history
 from kerasnets.runs.run import CONFIG, IDENTITY, load_data
+from kerasnets.training.batches import batches_from
 from kerasnets.training.callbacks import Interrupted, SaveCheckpoints
+from kerasnets.training.distribution import Placement
 from kerasnets.training.networks import starting_network
 from kerasnets.training.process import seeded
 from kerasnets.weights import read_tensors
@@ -54,6 +56,26 @@ def test_a_run_leaves_everything_behind(short_run):
     assert loaded.class_names == tuple("0123456789")
     log = (short_run.folder / "train.log").read_text()
     assert re.search(r"epoch 3/3  accuracy .* rate \S+  [\d,]+ images/s", log)
+
+
+class Start(keras.callbacks.Callback):
+    """Keeps what a training starts from."""
+
+    def on_train_begin(self, logs=None):
+        self.weights = self.model.network.get_weights()
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_another_seed_is_another_start_and_another_order(tmp_path):
+    starts, orders = [], []
+    for seed in (0, 1):
+        start, folder = Start(), tmp_path / str(seed)
+        run = train(config(folder, recipe=recipe("digits", epochs=1), seed=seed), callbacks=[start])
+        batches = batches_from(run, load_data(run.config).split("train"), Placement(), 0)
+        starts.append(start.weights[0])
+        orders.append(next(iter(batches))[1].numpy())
+    assert not np.array_equal(*starts)
+    assert not np.array_equal(*orders)
 
 
 def test_the_readme_tells_the_result_and_the_next_commands(short_run):

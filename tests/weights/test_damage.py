@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pathlib
 import pickle
 import re
 import shutil
@@ -176,7 +177,22 @@ def without(path, name):
         del file[name]
 
 
+def unpacking_to(size: int):
+    """An archive that says little of what comes out of it."""
+
+    def damage(path: pathlib.Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("model.weights.h5", bytes(size))
+
+    return damage
+
+
 DAMAGE = {
+    "an archive that unpacks to far more": (
+        "keras.keras",
+        unpacking_to(10 << 20),
+        "is damaged: its model.weights.h5 unpacks to 10,485,760 bytes",
+    ),
     "missing": ("ours.safetensors", lambda path: path.unlink(), "There is no weight file"),
     "empty": ("ours.safetensors", lambda path: path.write_bytes(b""), "Found an empty file"),
     "web page": (

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from kerasnets.data.transforms import Affine, PadCropFlip
+from kerasnets.data.transforms import Affine, Flip, PadCropFlip
 
 
 def test_crop_and_flip_follow_their_numbers(rng):
@@ -15,6 +15,17 @@ def test_crop_and_flip_follow_their_numbers(rng):
     np.testing.assert_array_equal(out[2, 2:, 2:], images[2, :4, :3])
     assert out[2, :2].sum() == out[2, :, :2].sum() == 0
     np.testing.assert_array_equal(out[3, :4, :3], images[3, 2:, 2:])
+
+
+def test_flip_mirrors_left_and_right_by_its_number(rng):
+    images = tf.constant(rng.integers(0, 256, (3, 4, 6, 3), dtype=np.uint8))
+    random = tf.constant([[0.1], [0.9], [0.49]])
+    expected = [images[0][:, ::-1], images[1], images[2][:, ::-1]]
+    np.testing.assert_array_equal(Flip()(images, random), expected)
+    # One image takes another way.
+    for at in range(3):
+        (alone,) = Flip()(images[at : at + 1], random[at : at + 1])
+        np.testing.assert_array_equal(alone, expected[at])
 
 
 def test_every_offset_comes_as_often(rng):

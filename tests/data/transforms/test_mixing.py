@@ -35,6 +35,7 @@ def test_mixup_blends_images_as_labels():
         mixed, soft = Mixup(alpha=1.0)(images, labels, key(step))
         assert mixed.dtype == tf.uint8
         np.testing.assert_allclose(soft.numpy().sum(axis=1), 1, rtol=1e-6)
+        assert (np.count_nonzero(soft, axis=1) == 2).any()
         brightness = soft.numpy() @ (20.0 * np.arange(8))
         np.testing.assert_allclose(mixed.numpy().mean(axis=(1, 2, 3)), brightness, atol=0.51)
 
