@@ -1,6 +1,7 @@
 """Each task from a manifest that a user types to a network that answers: nothing between is left out."""
 
 import csv
+import dataclasses
 import json
 import pathlib
 import re
@@ -109,6 +110,34 @@ def exported_of(tmp_path_factory):
         return made[name]
 
     return exported
+
+
+def test_a_run_of_numbers_goes_on_from_the_weights_of_another(regression_run, numbered, tmp_path):
+    """These answer in the units of the numbers; training has standardized ones."""
+    config = regression_run.config
+    plan = dataclasses.replace(config.recipe, epochs=1, learning_rate=1e-9, warmup_epochs=0)
+    again = train(
+        dataclasses.replace(
+            config, weights=str(regression_run.folder), recipe=plan, out=tmp_path / "again"
+        )
+    )
+    one, other = (list(run.history()["val_r2"])[-1] for run in (regression_run, again))
+    assert other == pytest.approx(one, abs=0.01)
+    # The same columns with other names are other numbers: their head starts anew.
+    path = pathlib.Path(numbered.partition(":")[2])
+    renamed = path.with_name("renamed.csv")
+    renamed.write_text(path.read_text().replace("path,parts,weight", "path,price,age"))
+    fresh = train(
+        dataclasses.replace(
+            config,
+            data=f"manifest:{renamed}",
+            weights=str(regression_run.folder),
+            recipe=plan,
+            out=tmp_path / "fresh",
+            seed=3,  # by the same seed it would be drawn as the first one was
+        )
+    )
+    assert list(fresh.history()["val_r2"])[-1] < one - 0.2
 
 
 def test_several_labels_are_learned_from_a_manifest(multilabel_run):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias, cast
 
 import numpy as np
@@ -37,9 +37,12 @@ class Records:
         hold_pixels: Whether `reader` gives images, (H, W, C) uint8; otherwise it gives the bytes
             of image files.
         sequential: Whether images are stored in files that are read from their beginnings.
+        numbers: (N,), by which images without names of their own are called: their indices before
+            any were taken. ``None`` where none were.
     """
 
     values: Any
+    numbers: np.ndarray | None = field(default=None, kw_only=True)
 
     hold_pixels: ClassVar[bool] = False
     sequential: ClassVar[bool] = False
@@ -49,7 +52,12 @@ class Records:
 
     def take(self, indices: np.ndarray) -> Records:
         """The records of these images alone, in this order."""
-        return dataclasses.replace(self, values=self.values[indices])
+        numbers = self.numbers_of(indices)
+        return dataclasses.replace(self, values=self.values[indices], numbers=numbers)
+
+    def numbers_of(self, indices: np.ndarray) -> np.ndarray:
+        """The `numbers` of these images."""
+        return indices if self.numbers is None else self.numbers[indices]
 
     def reader(self) -> Reader:
         """The function that reads an image inside a graph; made outside of it."""
@@ -61,7 +69,7 @@ class Records:
 
     def name(self, index: int) -> str:
         """What an image is called in messages."""
-        return f"image {index}"
+        return f"image {index if self.numbers is None else self.numbers[index]}"
 
     def identity(self) -> bytes:
         """What tells these images from others of the same labels, as far as that is cheap."""

@@ -97,6 +97,12 @@ class Space:
             option = name.removeprefix(_OPTION)
             if option == name and name not in _varying():
                 raise unknown("value of a recipe to vary", name, _varying())
+            step = parameter.step
+            if step is not None and _whole(name, parameter) and step != int(step):
+                raise UserError(
+                    f"{name}: step must be a whole number. Received: {step}. A range of an option "
+                    "is one of fractions where an end is written so, 0.0 for 0."
+                )
             for value in parameter.extremes:
                 if option != name:
                     check_options(config.model, {**given, option: value})

@@ -243,6 +243,7 @@ class SaveCheckpoints(Callback):
         loss: Checked before each checkpoint; it comes before this among the callbacks.
         minutes: Minutes between checkpoints.
         steps: Steps between checkpoints; ``None`` leaves it to the minutes.
+        per_epoch: Steps of an epoch.
         write: Whether this worker writes them.
         shared: Whether the model's wishes go to other workers.
     """
@@ -253,6 +254,7 @@ class SaveCheckpoints(Callback):
         *,
         minutes: float,
         steps: int | None = None,
+        per_epoch: int = 0,
         write: bool = True,
         shared: bool = False,
     ) -> None:
@@ -261,6 +263,7 @@ class SaveCheckpoints(Callback):
         self.folder = loss.folder
         self.minutes = minutes
         self.steps = steps
+        self.per_epoch = per_epoch
         self.write = write
         self.shared = shared
         self.stop_asked = False
@@ -319,7 +322,7 @@ class SaveCheckpoints(Callback):
         self.loss.check()
         values = checkpoints.state(self.model)
         if self.write:
-            checkpoints.save(self.folder, values, self.loss.step)
+            checkpoints.save(self.folder, values, self.loss.step, per_epoch=self.per_epoch)
         self.saved_at = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

@@ -22,6 +22,8 @@ from kerasnets.weights.tensors import check_finite
 log = logging.getLogger("kerasnets")
 
 KEEP = 3
+# How many steps an epoch has: TFRecord files that workers share out make it depend on these.
+EPOCH = "steps_per_epoch"
 # How the names of the network's own variables begin.
 WEIGHTS = ("trainable", "non_trainable")
 
@@ -35,8 +37,16 @@ def state(model: keras.Model) -> dict[str, np.ndarray]:
     return {name: variable.value.numpy() for name, variable in _variables(model).items()}
 
 
-def save(folder: pathlib.Path, values: Mapping[str, np.ndarray], step: int) -> pathlib.Path:
+def save(
+    folder: pathlib.Path, values: Mapping[str, np.ndarray], step: int, *, per_epoch: int = 0
+) -> pathlib.Path:
     """Writes ``step_XXXXXXXX.safetensors`` and removes others but the last `KEEP` up to it.
+
+    Args:
+        folder: Folder of the checkpoints.
+        values: What `state` gives.
+        step: The steps so far.
+        per_epoch: Steps of an epoch, on which it depends what comes next; 0 if not known.
 
     Raises:
         UserError: When it cannot be written, or a weight is no number; the older ones are kept.
@@ -49,7 +59,8 @@ def save(folder: pathlib.Path, values: Mapping[str, np.ndarray], step: int) -> p
             )
     path = folder / _name(step)
     run = identity(folder.parent)
-    save_tensors(path, values, {"step": str(step), **({"run": run} if run else {})})
+    facts = {"step": str(step)} | ({"run": run} if run else {})
+    save_tensors(path, values, facts | ({EPOCH: str(per_epoch)} if per_epoch else {}))
     others = _by_step(folder)
     # Later ones were damaged, or the run would have gone on from them.
     later = [other for other in others if other > step]
@@ -108,15 +119,20 @@ def check_run(folder: pathlib.Path) -> None:
                 )
 
 
-def restore(folder: pathlib.Path, model: keras.Model) -> int:
+def restore(folder: pathlib.Path, model: keras.Model, *, per_epoch: int = 0) -> int:
     """Puts a compiled model into the state of the newest checkpoint that can be read.
+
+    Args:
+        folder: Folder of the checkpoints.
+        model: The model.
+        per_epoch: Steps that an epoch has now; 0 if not known.
 
     Returns:
         The steps it had made; 0 where there is no checkpoint.
 
     Raises:
         UserError: When there are checkpoints, but all are damaged or another network's, or one is
-            another run's.
+            another run's, or of epochs of other lengths.
     """
     check_run(folder)
     model.optimizer.build(model.trainable_variables)
@@ -124,11 +140,17 @@ def restore(folder: pathlib.Path, model: keras.Model) -> int:
     failures = []
     for step, path in reversed(_by_step(folder).items()):
         try:
-            values = _read(path, variables)
+            values, facts = _read(path, variables)
         except UserError as error:
             log.warning("%s It is left out.", error)
             failures.append(path.name)
             continue
+        earlier = int(facts.get(EPOCH, per_epoch))
+        if per_epoch and earlier != per_epoch:
+            raise UserError(
+                f"{str(path)!r} is of epochs of {earlier} steps; with these workers they have "
+                f"{per_epoch}. Go on with as many workers as before."
+            )
         for name, variable in variables.items():
             variable.assign(values[name])
         return step
@@ -140,10 +162,12 @@ def restore(folder: pathlib.Path, model: keras.Model) -> int:
     return 0
 
 
-def _read(path: pathlib.Path, variables: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint, if it is whole and fits."""
+def _read(
+    path: pathlib.Path, variables: Mapping[str, keras.Variable]
+) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
+    """The tensors of a checkpoint and what else it says, if it is whole and fits."""
     with open_weights(path) as file:
-        values = file.read()
+        values, facts = file.read(), dict(file.metadata)
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     different = shapes.items() ^ {name: array.shape for name, array in values.items()}.items()
     if different:
@@ -152,7 +176,7 @@ def _read(path: pathlib.Path, variables: Mapping[str, keras.Variable]) -> dict[s
     for name, variable in variables.items():
         if name.startswith(WEIGHTS):
             check_finite(path, f"{name} (for {variable.path})", values[name])
-    return values
+    return values, facts
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:

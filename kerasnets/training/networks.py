@@ -11,7 +11,7 @@ from typing import Any
 from kerasnets.config.options import parse_options
 from kerasnets.config.recipe_fields import Recipe
 from kerasnets.config.recipes import RECIPES
-from kerasnets.config.training import TrainConfig
+from kerasnets.config.training import TrainConfig, default_recipe
 from kerasnets.errors import UserError
 from kerasnets.lazy import keras
 from kerasnets.models.build import AuxiliaryHeadsError
@@ -85,7 +85,8 @@ def _built(
             raise UserError(
                 f"{error} Leave out the option auxiliary_heads, and give --auxiliary-loss 0."
             ) from None
-        if recipe.auxiliary_loss != RECIPES.get(recipe.name, recipe).auxiliary_loss:
+        usual = default_recipe(config.model, config.data, config.task)
+        if recipe.auxiliary_loss != RECIPES.get(recipe.name, usual).auxiliary_loss:
             raise UserError(f"{error} Train without them: --auxiliary-loss 0.") from None
         log.info("%s It is trained without them.", error)
         return make(options)

@@ -10,8 +10,10 @@ whose gradient is ``2 * x * w``: half the papers' number gives the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from kerasnets import private
@@ -146,8 +148,23 @@ def build_optimizer(
     if isinstance(optimizer, (SGD, Adam)):
         optimizer.fused = fused
     if recipe.precision == "mixed_float16":
-        return keras.optimizers.LossScaleOptimizer(optimizer)
+        return LossScale(optimizer)
     return optimizer
+
+
+class LossScale(keras.optimizers.LossScaleOptimizer):
+    """Scales the loss, and skips a step in which the gradients of any device overflow.
+
+    Keras asks the first device alone, as if gradients were summed before; they are summed after.
+    """
+
+    def check_finite(self, grads: list) -> Any:
+        finite = super().check_finite(grads)
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return finite
+        fine = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(finite, tf.float32))
+        return fine >= context.num_replicas_in_sync
 
 
 def decayed_weights(network: keras.Model, on: str) -> tuple[str, ...]:

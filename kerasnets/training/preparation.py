@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import keras
+import numpy as np
 
 from kerasnets.config.class_weights import by_label
 from kerasnets.config.training import TrainConfig
@@ -10,10 +13,12 @@ from kerasnets.data.bad_images import BAD_IMAGES, BadImage, read_list, without_b
 from kerasnets.data.balance import balanced_weights, oversampled
 from kerasnets.data.pipeline import read, steps_per_epoch
 from kerasnets.data.sources import Dataset, Split
-from kerasnets.runs.run import Run
+from kerasnets.fast.rewriting import classifying_layer
+from kerasnets.runs.run import CONFIG, Run
 from kerasnets.training.distillation import distillation
 from kerasnets.training.distribution import Placement
 from kerasnets.training.model import TrainingModel
+from kerasnets.training.targets import Units, from_units
 
 
 def read_splits(
@@ -69,6 +74,26 @@ def class_weights(
     if config.class_weights == "balanced":
         return by_label(balanced_weights(split.labels, class_names), class_names)
     return by_label(config.class_weights, class_names)
+
+
+def start_standardized(run: Run, network: keras.Model, units: Units) -> None:
+    """Fits the head that an earlier run of numbers gave the network to standardized ones.
+
+    That run's weights answer in its units. A head for other numbers starts anew.
+    """
+    source = run.config.weights or run.config.init_from
+    if source is None or str(source).startswith("hf:"):
+        return
+    folder = pathlib.Path(source)
+    folder = folder if folder.is_dir() else folder.parent
+    if not (folder / CONFIG).is_file() or (earlier := Run.load(folder)).task != run.task:
+        return
+    if earlier.class_names == run.class_names:
+        from_units(network, units)
+    else:
+        head = classifying_layer(network)
+        kernel, bias = head.get_weights()
+        head.set_weights([head.kernel_initializer(kernel.shape), np.zeros_like(bias)])
 
 
 def training_model(

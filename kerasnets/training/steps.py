@@ -17,7 +17,12 @@ from kerasnets.training.batches import batches_from
 from kerasnets.training.callbacks import Callback, Logs
 from kerasnets.training.distribution import check, placement
 from kerasnets.training.networks import starting_network
-from kerasnets.training.preparation import read_splits, steps_of, training_model
+from kerasnets.training.preparation import (
+    read_splits,
+    start_standardized,
+    steps_of,
+    training_model,
+)
 from kerasnets.training.process import repeatable, seeded
 from kerasnets.training.targets import Units
 
@@ -73,6 +78,7 @@ def train_steps(config: TrainConfig, steps: int, watch: StepLosses) -> None:
         split, units = splits["train"], Units.of(run.task, splits["train"])
         if units is not None:
             split = units.standardized(split)
+            start_standardized(run, network, units)
         steps_of(run, split, where)
         model = training_model(run, network, split, where, steps)
         with naming_bad_images([split], network.input_shape[-1]), repeatable():

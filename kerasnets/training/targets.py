@@ -73,6 +73,13 @@ def in_units(network: keras.Model, units: Units | None) -> Iterator[None]:
         layer.set_weights(own)
 
 
+def from_units(network: keras.Model, units: Units) -> None:
+    """Turns weights that answer in these units into those that training has: `in_units`, back."""
+    layer = classifying_layer(network)
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel / units.deviation, (bias - units.mean) / units.deviation])
+
+
 def check_head(network: keras.Model, task: Task) -> None:
     """Raises a `UserError` where a network cannot give what the task needs.
 

@@ -49,6 +49,7 @@ from kerasnets.training.networks import starting_network
 from kerasnets.training.preparation import (
     class_weights,
     read_splits,
+    start_standardized,
     steps_of,
     training_model,
 )
@@ -215,9 +216,10 @@ def _fit(
     units = Units.of(run.task, splits["train"])
     if units is not None:
         splits = {name: units.standardized(split) for name, split in splits.items()}
+        start_standardized(run, network, units)
     steps = steps_of(run, splits["train"], where)
     model = training_model(run, network, splits["train"], where, steps)
-    step = checkpoints.restore(run.folder / "checkpoints", model)
+    step = checkpoints.restore(run.folder / "checkpoints", model, per_epoch=steps)
     where.agree(step, f"the step to go on from; all must share {str(run.folder)!r}")
     if step:
         log.info("going on from step %d", step)
@@ -298,6 +300,7 @@ def _callbacks(
         loss,
         minutes=config.save_minutes,
         steps=config.save_steps,
+        per_epoch=steps,
         write=where.chief,
         shared=where.workers > 1,
     )

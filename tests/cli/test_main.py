@@ -77,6 +77,8 @@ MODERN = ("train", "--model", "lenet5_modern")
             ["serve", "--config", "m", "--versions", "2"],
             "--versions is for a folder of SavedModels",
         ),
+        (["tune", "--folds", "5"], "Unrecognized options: --folds"),
+        (["train", "--folds", "5", "--find-learning-rate", "a.png"], "for one training, not for"),
         (["merge", "none/a.csv"], "There is no folder 'none'"),
         (["evaluate", "none.tflite"], "There is no SavedModel or run folder 'none.tflite'"),
         (["list", "vit*"], "No network's name matches 'vit"),

@@ -99,6 +99,7 @@ def test_the_rates_of_the_preset_lie_around_that_of_the_recipe():
         ("learning_rate = {low = 'a', high = 1}", "learning_rate: low must be a number or None"),
         ("batch_size = {low = 1.5, high = 4}", "batch_size must be a whole number. Received: 1.5"),
         ("batch_size = {low = 1, high = 4, step = 9}", "step must be within the range"),
+        ("batch_size = {low = 16, high = 64, step = 0.5}", "step must be a whole number"),
         ("optimizer = {choices = ['adamm']}", "optimizer must be 'sgd', .* Received: 'adamm'"),
         ("optimizer = {low = 1, high = 2}", "optimizer must be 'sgd'"),
         ("seed = {low = 1, high = 2}", "Unknown value of a recipe to vary 'seed'"),

@@ -22,7 +22,9 @@ def test_a_stop_at_an_epochs_last_step_waits_for_the_validation(tmp_path, monkey
     """Asked of this process, or of another worker of several; saved once, and behind it."""
     saved = []
     monkeypatch.setattr(callbacks.checkpoints, "state", lambda model: {})
-    monkeypatch.setattr(callbacks.checkpoints, "save", lambda *values: saved.append(values[-1]))
+    monkeypatch.setattr(
+        callbacks.checkpoints, "save", lambda *values, **_: saved.append(values[-1])
+    )
     loss = FiniteLoss(tmp_path / "checkpoints", 8)
     guard = SaveCheckpoints(loss, minutes=1e9, shared=shared)
     guard.set_model(
@@ -118,7 +120,9 @@ def test_checkpoints_come_every_so_many_steps_and_minutes(tmp_path, monkeypatch)
     saved, now = [], [0.0]
     monkeypatch.setattr(callbacks, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(callbacks.checkpoints, "state", lambda model: {})
-    monkeypatch.setattr(callbacks.checkpoints, "save", lambda *values: saved.append(values[-1]))
+    monkeypatch.setattr(
+        callbacks.checkpoints, "save", lambda *values, **_: saved.append(values[-1])
+    )
     loss = FiniteLoss(tmp_path / "checkpoints", 0)
     guard = SaveCheckpoints(loss, minutes=10, steps=3)
     guard.set_model(

@@ -222,3 +222,15 @@ def test_a_checkpoint_that_is_not_the_runs_own_is_refused(kind, tmp_path, caplog
 def test_a_run_of_an_earlier_version_goes_on(tmp_path):
     folder = run_folder(tmp_path / "old", None)
     assert checkpoints.restore(folder, model()) == 3
+
+
+def test_epochs_of_another_length_are_told(tmp_path, rng):
+    """Workers that share out files of unequal sizes make an epoch as long as the smallest part."""
+    one = model()
+    train(one, rng, 1)
+    path = checkpoints.save(tmp_path, checkpoints.state(one), 90, per_epoch=90)
+    assert checkpoints.restore(tmp_path, model(), per_epoch=90) == 90
+    assert checkpoints.restore(tmp_path, model()) == 90
+    message = f"{path.name}' is of epochs of 90 steps; with these workers they have 89. Go on with"
+    with pytest.raises(UserError, match=message):
+        checkpoints.restore(tmp_path, model(), per_epoch=89)

@@ -82,6 +82,8 @@ def test_a_cross_validation_leaves_runs_figures_and_answers(whole):
     assert figures["top1"]["deviation"] == pytest.approx(np.std(values, ddof=1))
     assert f"top1 {np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}" in str(whole)
     rows = table(whole.folder)
+    # An image has one name, whichever fold left it out.
+    assert len({row["image"] for row in rows}) == len(rows)
     assert len(rows) == load("digits").split("train").size
     for fold, accuracy in enumerate(values, start=1):
         own = [row for row in rows if row["fold"] == str(fold)]

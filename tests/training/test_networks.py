@@ -102,10 +102,12 @@ SMALL = {"input_shape": "[64,64,3]", "width": "0.1"}
     ],
 )
 def test_auxiliary_classifiers_that_were_asked_for_must_fit(options, loss, message):
-    plan = recipe("googlenet2014", auxiliary_loss=loss)
-    config = TrainConfig(model="googlenet", recipe=plan, options={**SMALL, **options})
-    with pytest.raises(UserError, match=message):
-        starting_network(config, 3)
+    # A recipe's name is its own where it comes from a file.
+    for name in ("googlenet2014", "mine"):
+        plan = recipe("googlenet2014", auxiliary_loss=loss, name=name)
+        config = TrainConfig(model="googlenet", recipe=plan, options={**SMALL, **options})
+        with pytest.raises(UserError, match=message):
+            starting_network(config, 3)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,33 @@ for fast in (("auto",), ("none",)):
     found.append([each.numpy() for each in model.network.weights])
 for one, two in zip(*found, strict=True):
     np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-4)
+
+# In half precision a step is skipped where one device's gradients overflow, whichever it is.
+from kerasnets.config import recipe
+from kerasnets.training.optimization import build_optimizer
+
+half = recipe("cosine", optimizer="sgd", momentum=0, precision="mixed_float16", weight_decay=0)
+for bad in (0, 1):
+    with strategy.scope():
+        layer = network()
+        optimizer = build_optimizer(half, 10, layer)
+        optimizer.build(layer.trainable_variables)
+    before = [each.numpy() for each in layer.trainable_variables]
+
+    @tf.function
+    def step():
+        def of_device():
+            number = tf.distribute.get_replica_context().replica_id_in_sync_group
+            value = tf.where(number == bad, np.float32(np.inf), np.float32(1))
+            gradients = [tf.fill(each.shape, value) for each in layer.trainable_variables]
+            optimizer.apply(gradients, layer.trainable_variables)
+
+        strategy.run(of_device)
+
+    step()
+    for variable, value in zip(layer.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    assert float(optimizer.dynamic_scale.numpy()) == 2.0**14
 print("the same")
 """
 

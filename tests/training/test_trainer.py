@@ -65,6 +65,15 @@ class Start(keras.callbacks.Callback):
         self.weights = self.model.network.get_weights()
 
 
+def test_a_run_that_was_copied_goes_on_where_it_is(short_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    copied = shutil.copytree(short_run.folder, tmp_path / "runs" / "lenet5_modern-digits-4")
+    words = ["train", "--model", "lenet5_modern", "--data", "digits", "--resume"]
+    found = parse([*words, "--epochs", "5"]).config
+    assert found.out.absolute() == copied
+    assert found.recipe.epochs == 5
+
+
 @pytest.mark.usefixtures("without_pictures")
 def test_another_seed_is_another_start_and_another_order(tmp_path):
     starts, orders = [], []

@@ -18,6 +18,7 @@ from kerasnets.cli.loading import load_tensorflow
 from kerasnets.config.options import parse_options
 from kerasnets.config.recipe_fields import Recipe
 from kerasnets.config.training import TrainConfig, default_recipe, for_task
+from kerasnets.errors import UserError
 from kerasnets.files import check_writable
 from kerasnets.plotting import check_picture
 from kerasnets.registry import info
@@ -164,6 +165,8 @@ class Train:
 def _find_learning_rate(config: TrainConfig, picture: pathlib.Path) -> None:
     """The test of learning rates in the place of a training."""
     check_picture(picture, "--find-learning-rate")
+    if config.folds is not None:
+        raise UserError("--find-learning-rate is for one training, not for --folds.")
     load_tensorflow(keras="tensorflow")
     from kerasnets.search.learning_rate import find_learning_rate
 
@@ -181,9 +184,10 @@ def _resumed(config: TrainConfig, epochs: int | None) -> TrainConfig:
     from kerasnets.runs.run import Run
 
     folder = run_folder(config, resume=True)
+    # The folder may have been moved or copied since it was written.
     if whole := cross_validation(folder):
-        return whole
+        return dataclasses.replace(whole, out=folder)
     earlier = Run.load(folder)
     if epochs is not None and earlier.finished:
         check_epochs(earlier, epochs)
-    return earlier.config
+    return dataclasses.replace(earlier.config, out=folder)

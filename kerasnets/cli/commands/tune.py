@@ -21,7 +21,10 @@ from kerasnets.runs.folder import model_and_data
 log = logging.getLogger("kerasnets")
 
 # Flags of `train` for what a trial has of the study, or no place for.
-_NOT_HERE = ("resume", "export", "savedmodels", "find_learning_rate", "out", "cluster", "worker")
+_NOT_HERE = (
+    *("resume", "export", "savedmodels", "find_learning_rate", "out", "cluster", "worker"),
+    *("folds", "fold"),
+)
 
 
 @dataclass(frozen=True)

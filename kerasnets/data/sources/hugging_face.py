@@ -33,7 +33,8 @@ class Rows(Fetched):
     column: str
 
     def take(self, indices: np.ndarray) -> Rows:
-        return Rows(self.values.select(indices), self.column)
+        numbers = self.numbers_of(indices)
+        return Rows(self.values.select(indices), self.column, numbers=numbers)
 
     def fetch(self, index: int) -> bytes:
         image = self.values[index][self.column]
