@@ -80,14 +80,19 @@ def test_subclasses_compute_what_they_compute(rng):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_global_policy_of_the_moment_does_not_count(rng, monkeypatch):
-    network = kerasnets.build("resnet50", input_shape=(64, 64, 3), width=0.5)
+@pytest.mark.parametrize("in_tiles", [True, False])
+def test_the_global_policy_of_the_moment_does_not_count(in_tiles):
+    images = keras.Input((32, 32, 128))
+    network = keras.Model(images, keras.layers.Conv2D(256, 3, padding="same")(images))
+    if not in_tiles:
+        network = kerasnets.build("resnet50", input_shape=(64, 64, 3), width=0.5)
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy("mixed_bfloat16")
         found = kerasnets.for_inference(network, device="cpu")
     finally:
         keras.config.set_dtype_policy(before)
+    assert (WinogradConv2D in kinds(found)) == in_tiles
     assert {layer.compute_dtype for layer in found.layers} == {"float32"}
 
 
