@@ -198,7 +198,7 @@ def test_the_next_export_clears_what_a_killed_one_left(tmp_path):
         (tmp_path / name).mkdir()
     code = (
         "import sys, time; from kerasnets.export.versions import write_version\n"
-        "def write(partial): (partial / 'half').touch(); print('here', flush=True); time.sleep(600)\n"
+        "def write(partial): (partial / 'half').touch(); print('here', flush=True); time.sleep(60)\n"
         "write_version(sys.argv[1], 'savedmodel', write)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
