@@ -154,9 +154,7 @@ def checked_images(classifier: Classifier, images: Any) -> np.ndarray:
     """
     images, expected = np.asarray(images), classifier.model.input_shape[1:]
     fits = images.ndim == 4 and all(
-        # A model of several inputs has several shapes.
-        side in (None, given)
-        for side, given in zip(expected, images.shape[1:], strict=False)
+        side in (None, given) for side, given in zip(expected, images.shape[1:], strict=True)
     )
     if not fits or not np.issubdtype(images.dtype, np.number):
         shape = ", ".join("any" if side is None else str(side) for side in expected)

@@ -238,7 +238,7 @@ def test_features_end_in_what_is_computed_twice():
 
 
 def test_options_of_a_classifier_are_left_out_with_it(tmp_path):
-    own = {"width": 0.25, "dropout": 0.5}
+    own = {"width": 0.25, "logits_bias": False}
     trained = kerasnets.build("resnet20_cifar", **own)
     trained.origin = dataclasses.replace(trained.origin, options=own)
     save_weights(trained, tmp_path / "own.safetensors")
