@@ -96,7 +96,8 @@ TARGETS = {
         source=f"{RESNET}: 8.75 % error",
         seeds=1,
         note="Computed in bfloat16, with weights in float32; the paper says nothing of precision. "
-        "A processor with AVX512-BF16 trains 1.35 times as many images a second so.",
+        "A processor with AVX512-BF16 trains 1.35 times as many images a second so. The gap of one "
+        "run is less than the standard error of an accuracy of 91 % on 10,000 images, 0.29 points.",
     ),
     "resnet20-one-cycle": Target(
         model="resnet20_cifar",
