@@ -197,11 +197,10 @@ class Style:
         # One group is layer normalisation over (H, W, C); a group for each channel is instance's.
         channels = x.shape[-1]
         groups = {"layer": 1, "instance": channels, "group": _groups(channels)}[self.normalization]
-        if groups == channels and x.shape[1:3] == (1, 1):
+        if self.normalization == "instance" and x.shape[1:3] == (1, 1):
             raise UserError(
-                f"normalization={self.normalization!r} would make zeros of all that {name} gives: "
-                "maps of one pixel, each by itself. A larger input or another normalization does "
-                "not."
+                f"normalization='instance' would make zeros of all that {name} gives, maps of one "
+                "pixel. A larger input or another normalization does not."
             )
         return keras.layers.GroupNormalization(groups, name=f"{name}_norm", **options)(x)
 

@@ -172,7 +172,7 @@ def test_the_papers_values():
     assert recipe("mobilenet2017").decay_on == "not_depthwise"
     assert recipe("densenet2016").decay_on == recipe("stochastic_depth").decay_on == "all"
     steps = {"resnet_cifar": (45_000, 64_000), "shufflenet2017": (1_281_167, 300_000),
-             "vgg2014": (1_281_167, 370_000), "nin2013": (50_000, 120_000),
+             "vgg2014": (1_281_167, 370_000), "nin2013": (45_000, 120_000),
              "googlenet_quick2014": (1_281_167, 2_400_000)}  # fmt: skip
     for name, (images, expected) in steps.items():
         chosen = recipe(name)

@@ -53,7 +53,7 @@ def cases():
 
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config")
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize(("name", "variant"), cases())
+@pytest.mark.parametrize(("name", "variant"), list(cases()))
 def test_measures_what_its_claims_and_its_figure_name(name, variant, few, tmp_path):
     own = experiment(name)
     settings = {**own.small.recipe, "epochs": 1}
