@@ -159,7 +159,7 @@ class LossScale(keras.optimizers.LossScaleOptimizer):
     """
 
     def check_finite(self, grads: list) -> Any:
-        finite = super().check_finite(grads)
+        finite: Any = super().check_finite(grads)
         context = tf.distribute.get_replica_context()
         if context is None or context.num_replicas_in_sync == 1:
             return finite
