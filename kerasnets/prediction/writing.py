@@ -256,7 +256,8 @@ class _Writer(contextlib.AbstractContextManager):
     def __init__(self, model: ImageModel, out: Out, columns: Columns) -> None:
         self.model, self.out = model, out
         self.table: Table = TABLES[out.path.suffix.lower()](columns)
-        self.progress, self.whole = self._progress(), Whole(model.identity())
+        self.progress = self._progress()
+        self.whole = Whole(self.progress.settings["model"])
         self.rows = self._cut("partial", self.progress.bytes)
         self.bad = self._cut("bad.csv", self.progress.bad_bytes)
         self.recorded, self.changed = time.monotonic(), False
@@ -300,7 +301,7 @@ class _Writer(contextlib.AbstractContextManager):
             names.update(_line(item))
             if self.out.shard.takes(count - 1):
                 yield item
-        self.whole = Whole(self.model.identity(), count, names.hexdigest())
+        self.whole = Whole(self.whole.model, count, names.hexdigest())
 
     def _answers(self, images: Sequence[bytes]) -> list[Answer | Unreadable]:
         """The answers, which must be of the kind that the columns are for."""

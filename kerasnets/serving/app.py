@@ -126,7 +126,7 @@ class RestFirst:
         # A SavedModel of others can make TensorFlow, and what takes its answers apart, raise
         # anything.
         except Exception as error:
-            log.exception("%s failed", path)
+            log.exception("%a failed", path)
             status, response = "INTERNAL", await _unexpected(Request(scope), error)
         elapsed = 1e6 * (time.perf_counter() - start)
         model, version, method = self._api.route(path)
