@@ -60,14 +60,14 @@ class Model:
         policy = self.source.model_version_policy
         kind = policy.WhichOneof("policy_choice") or "latest"
         newest = (policy.latest.num_versions or 1) if kind == "latest" else float("inf")
-        wanted: dict[int, Servable] = {}
+        before, wanted = self.loaded, dict[int, Servable]()
         for number, folder in sorted(numbered(self.source.base_path).items(), reverse=True):
             counts = kind != "specific" or number in policy.specific.versions
             if counts and len(wanted) < newest:
                 servable = self._current(number, folder)
                 if servable:
                     wanted[number] = servable
-        before, self.loaded = self.loaded, wanted
+        self.loaded = wanted
         for number in before.keys() - wanted.keys():
             self._set_status(number, "END")
             log.info("%s: version %d is gone", self.source.name, number)

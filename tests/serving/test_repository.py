@@ -164,13 +164,15 @@ def test_what_is_served_stays_served(change, root, repository, saved, caplog) ->
 
 def test_a_version_that_another_takes_the_place_of_is_loaded_anew(root, repository, tmp_path):
     """Answers are the old one's until the new one is there, and while it is broken."""
-    half = root / "half"
+    half, first = root / "half", weakref.ref(repository.find("half", 1, None))
     assert answer_of(repository) == 1
     shutil.copytree(half_plus(2.0, tmp_path / "1"), half / ".next")
     (half / "1").rename(half / ".before")
     (half / ".next").rename(half / "1")
     look_again(repository)
     assert answer_of(repository) == 2
+    look_again(repository)
+    assert first() is None
     (half / "1" / "saved_model.pb").write_bytes(b"broken")
     look_again(repository)
     assert answer_of(repository) == 2
