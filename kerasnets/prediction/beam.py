@@ -18,8 +18,9 @@ from kerasnets.prediction.config import ClientConfig, RunnerConfig
 from kerasnets.prediction.merging import divisions, merge
 from kerasnets.prediction.models import open_model
 from kerasnets.prediction.prediction import ImageModel
+from kerasnets.prediction.shards import Shard
 from kerasnets.prediction.sources import STANDARD_INPUT, items
-from kerasnets.prediction.writing import Out, Shard, write_answers
+from kerasnets.prediction.writing import Out, write_answers
 
 
 @dataclass(frozen=True)

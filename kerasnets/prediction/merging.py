@@ -12,8 +12,9 @@ from typing import Any
 
 from kerasnets.errors import UserError
 from kerasnets.files import read_json
+from kerasnets.prediction.shards import Shard, Whole
 from kerasnets.prediction.tables import TABLES, Row, Table, check_table, csv_lines
-from kerasnets.prediction.writing import BAD_COLUMNS, Shard, Whole, beside
+from kerasnets.prediction.writing import BAD_COLUMNS, beside
 
 # Rows that are written together.
 TOGETHER = 1000

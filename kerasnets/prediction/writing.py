@@ -24,6 +24,7 @@ from kerasnets.files import locked, read_json, write_text
 from kerasnets.prediction.columns import Best, Columns, Given, Numbers, Probabilities, Vectors
 from kerasnets.prediction.prediction import Answer, ImageModel, Unreadable
 from kerasnets.prediction.predictor import said
+from kerasnets.prediction.shards import Shard, Whole
 from kerasnets.prediction.sources import Item
 from kerasnets.prediction.tables import TABLES, Table, check_table, csv_lines
 
@@ -32,42 +33,6 @@ log = logging.getLogger("kerasnets")
 RECORD_EVERY_S = 1.0
 BAD_COLUMNS = ("number", "name", "reason")
 BadFiles = Literal["skip", "fail"]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """The part of the images that one machine answers on.
-
-    Attributes:
-        index: From 1.
-        count: Number of machines.
-    """
-
-    index: int = 1
-    count: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> Shard:
-        """The shard of ``I/N``.
-
-        Raises:
-            UserError: When it is none.
-        """
-        index, _, count = text.partition("/")
-        found = cls(int(index), int(count)) if index.isdecimal() and count.isdecimal() else None
-        if found is None or not 1 <= found.index <= found.count:
-            raise UserError(f"--shard must be I/N, such as 1/4 to 4/4. Received: {text}.")
-        return found
-
-    def of(self, path: pathlib.Path) -> pathlib.Path:
-        """The file of the shard: ``answers-2-of-4.csv``; the file itself where there is but one."""
-        if self.count == 1:
-            return path
-        return path.with_name(f"{path.stem}-{self.index}-of-{self.count}{path.suffix}")
-
-    def takes(self, number: int) -> bool:
-        """Whether the image of this number, from 0, is one of the part."""
-        return number % self.count == self.index - 1
 
 
 @dataclass(frozen=True)
@@ -89,7 +54,7 @@ class Out:
     all: bool = False
     embeddings: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
-    shard: Shard = Shard()
+    shard: Shard = field(default_factory=Shard)
     bad_files: BadFiles = "skip"
 
     @property
@@ -192,21 +157,6 @@ class Progress:
     names: str = hashlib.sha256().hexdigest()
     bytes: int = 0
     bad_bytes: int = 0
-
-
-@dataclass(frozen=True)
-class Whole:
-    """What a shard is a shard of.
-
-    Attributes:
-        model: Identity of the model.
-        images: Number of all images.
-        names: SHA-256 of their names.
-    """
-
-    model: str
-    images: int = 0
-    names: str = hashlib.sha256().hexdigest()
 
 
 def write_answers(

@@ -28,7 +28,7 @@ STUDY = "study.json"
 JOURNAL = "journal.log"
 LOCKS = ".locks"
 # What a study that is being begun, or was killed then, may have in its folder.
-BEGUN = {LOCKS, STUDY, f".partial-{STUDY}"}
+BEGUN = {LOCKS, f".partial-{STUDY}"}
 # Facts of a trial: its run's folder, why it failed, and how often its run was begun so far.
 RUN, REASON, ATTEMPT = "run", "reason", "attempt"
 # A run whose process is killed this often, by a lack of memory perhaps, is given up.

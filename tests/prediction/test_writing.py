@@ -14,9 +14,10 @@ from kerasnets.embedding.store import UNKNOWN
 from kerasnets.prediction import ImageModel, predict, predict_each
 from kerasnets.prediction.merging import merge
 from kerasnets.prediction.predictor import IN_FLIGHT, answers
+from kerasnets.prediction.shards import Shard
 from kerasnets.prediction.sources import items
 from kerasnets.prediction.tables import csv_lines
-from kerasnets.prediction.writing import Out, Shard, write_answers
+from kerasnets.prediction.writing import Out, write_answers
 from tests.prediction.made import Brightness, Lightness, photographs
 
 ENDINGS = ("csv", "jsonl", "parquet")

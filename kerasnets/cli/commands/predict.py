@@ -112,7 +112,8 @@ class Predict:
             raise UserError(
                 "--shard is for one of N machines; --runner beam has --runner-shards N."
             )
-        from kerasnets.prediction.writing import Out, Shard
+        from kerasnets.prediction.shards import Shard
+        from kerasnets.prediction.writing import Out
 
         shard = Shard.parse(self.shard)
         return Out(
