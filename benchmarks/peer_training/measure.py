@@ -131,8 +131,11 @@ def _compared(found: Training, reference: Training, start: Tensors) -> Compared:
             statistics=changes(statistics, *both) if statistics else None,
         )
 
+    first = after(1, found.first, reference.first)
+    if len(losses) == 1:
+        return Compared(first=first, early=first, last=first)
     return Compared(
-        first=after(1, found.first, reference.first),
+        first=first,
         early=after(EARLY, found.early, reference.early),
         last=after(len(losses), found.last, reference.last),
     )

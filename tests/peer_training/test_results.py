@@ -10,7 +10,13 @@ import pytest
 import kerasnets
 from benchmarks.peer_training import report, results
 from benchmarks.peer_training.cases import STEPS, cases, left_out
-from benchmarks.peer_training.results import Compared, Differences, Outcome, largest_difference
+from benchmarks.peer_training.results import (
+    BLOCK,
+    Compared,
+    Differences,
+    Outcome,
+    largest_difference,
+)
 from kerasnets.models.build import unweighted
 from kerasnets.registry import registration
 from tests.slow import slow_except
@@ -93,6 +99,17 @@ def test_a_difference_is_relative_to_its_layer():
     del found["b.bias"]
     with pytest.raises(ValueError, match=r"b\.bias"):
         largest_difference(found, expected)
+
+
+@pytest.mark.parametrize("place", [0, BLOCK - 1, BLOCK, 2 * BLOCK + 4])
+def test_a_difference_is_seen_wherever_it_is_and_nan_is_one(place):
+    expected = {"a.weight": np.ones(2 * BLOCK + 5), "b.weight": np.ones(1)}
+    found = {name: values.copy() for name, values in expected.items()}
+    found["a.weight"][place] = 1.5
+    assert largest_difference(found, expected) == pytest.approx(0.5)
+    for start in (None, expected | {"a.weight": np.zeros(2 * BLOCK + 5)}):
+        found["a.weight"][place] = np.nan
+        assert np.isnan(largest_difference(found, expected, start))
 
 
 def test_what_was_found_is_read_again(outcome):
