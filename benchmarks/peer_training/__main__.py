@@ -9,27 +9,26 @@ It needs torch, torchvision and timm. What is found is a line of `results.jsonl`
 from __future__ import annotations
 
 import argparse
-import contextlib
-
-# LLVM of Triton, which PyTorch's builds for CUDA bring, crashes where TensorFlow's came first.
-with contextlib.suppress(ImportError):
-    import triton  # noqa: F401
 
 from benchmarks.peer_training.cases import cases
 from benchmarks.peer_training.results import known
+from kerasnets.benchmark.measure import alone
 
 
 def main() -> None:
     """Measures what has not been measured."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("networks", nargs="*", help="all if not given")
-    chosen = parser.parse_args().networks
+    chosen = set(parser.parse_args().networks)
+    names = {name: {name, case.network} for name, case in cases().items()}
+    if unknown := chosen.difference(*names.values()):
+        parser.error(f"no peer has {', '.join(sorted(unknown))}; known are {', '.join(names)}")
     from benchmarks.peer_training.measure import measure
 
     for name, case in cases().items():
-        if name in known() or (chosen and not {name, case.network} & set(chosen)):
+        if name in known() or (chosen and not names[name] & chosen):
             continue
-        found = measure(case)
+        found = alone(measure, case)
         found.append()
         print(name, found.seconds, "s", flush=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import pathlib
 import tempfile
@@ -9,6 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+
+# LLVM of Triton, which PyTorch's builds for CUDA bring, crashes where TensorFlow's came first.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
 
 import keras
 import numpy as np

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.peer_training.cases import cases
 from kerasnets import info
+from kerasnets.benchmark.measure import alone
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,7 +35,7 @@ POOLED, MOVED = ("alexnet", "vgg"), 0.3
 def test_training_is_the_peers(name):
     from benchmarks.peer_training.measure import measure
 
-    found = measure(cases()[name])
+    found = alone(measure, cases()[name])
     ours, kernels, theirs = found.ours_float64, found.ours_float32, found.theirs_float32
     for what, value in dataclasses.asdict(ours.first).items():
         assert value is None or value < EXACT, what
