@@ -1,10 +1,10 @@
 """Trains what a target names, seed by seed, and keeps what was found.
 
-    python -m benchmarks.reproduce lenet5 [--seeds 5] [--minutes 60] [--data-dir FOLDER]
+    python -m benchmarks.reproduce lenet5 [--seeds 5] [--missing] [--minutes 60] [--data-dir FOLDER]
 
-A training that was stopped goes on. What is found is a line of `results/TARGET.jsonl`, from which
-`make docs` writes docs/results.md; a seed that was trained to the end is not trained again. How
-far a training came within `--minutes` is a line too, which that of a later sitting replaces.
+A training that was stopped goes on. Each result is a line of `results/TARGET.jsonl`, from which
+`make docs` writes docs/results.md: of each seed the last line counts, which may also say how far
+a training came within `--minutes`.
 """
 
 from __future__ import annotations
@@ -24,26 +24,30 @@ STOPPED = 130
 
 
 def main() -> None:
-    """Trains the seeds of a target that are missing."""
+    """Trains the seeds of a target."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("target", choices=TARGETS, help="what is to be reproduced")
     parser.add_argument("--seeds", type=int, help="seeds 0 to N - 1; the target's own number")
+    parser.add_argument("--missing", action="store_true", help="none that has a result already")
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/reproduce"))
     parser.add_argument("--minutes", type=float, help="when a training is stopped, to go on later")
     parser.add_argument("--data-dir", help="where TFDS keeps its data sets")
     given = parser.parse_args()
     target = TARGETS[given.target]
-    done = {each.seed for each in known(given.target) if each.accuracy is not None}
+    kept = {each.seed: each for each in known(given.target) if each.accuracy is not None}
     if target.weights:
         subprocess.run([sys.executable, "-m", *shlex.split(target.weights)], check=True)
     for seed in range(given.seeds or target.seeds):
-        if seed not in done:
-            folder = given.runs / f"{given.target}-{seed}"
-            _train(target.words(seed), folder, given.data_dir, given.minutes)
-            found = outcome(folder, seed)
-            if found.epochs:
-                found.append(given.target)
-            print(f"{given.target}, seed {seed}: {found}", flush=True)
+        name, before = f"{given.target}, seed {seed}", kept.get(seed)
+        if given.missing and before:
+            print(f"{name}: {before} on {before.day}, not trained again", flush=True)
+            continue
+        folder, words = given.runs / f"{given.target}-{seed}", target.words(seed)
+        _train(words, folder, given.data_dir, given.minutes)
+        found = outcome(folder, seed, words)
+        if found.epochs:
+            found.append(given.target)
+        print(f"{name}: {found}" + (f"; before {before}" if before else ""), flush=True)
 
 
 def _train(

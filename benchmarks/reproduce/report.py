@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import shlex
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from benchmarks.reproduce.results import Outcome, known
+from benchmarks.reproduce.results import Outcome, earlier, known
 from benchmarks.reproduce.targets import TARGETS, Target
 from kerasnets.cli.main import parse
 from kerasnets.cli.tables import written
@@ -28,12 +28,12 @@ def page() -> str:
     lines = [
         "# Results",
         "",
-        "Papers' numbers and ours: top-1 accuracy on the test images after the last epoch. Written "
-        "by `make docs` from the files in "
-        "[benchmarks/reproduce/results](../benchmarks/reproduce/results); "
-        "`make reproduce TARGET=NAME` adds to them, and goes on where it was stopped. `std` is "
-        "the standard deviation over the seeds; `minutes` is the median over them, on a machine "
-        "that often did other work too.",
+        "Papers' numbers and ours: top-1 accuracy after the last epoch, on the test images (of "
+        "flowers: of `val`). `make reproduce TARGET=NAME` trains all seeds of a target again, goes "
+        "on where it was stopped, and adds what it finds to the files in "
+        "[benchmarks/reproduce/results](../benchmarks/reproduce/results), from which `make docs` "
+        "writes this page. `std` is the standard deviation over the seeds; `minutes` is the median "
+        "over them, on a machine that often did other work too.",
         "",
         written("markdown", HEADER, [_row(*each) for each in found.items()], left=("target",)),
         "",
@@ -68,9 +68,9 @@ def section() -> str:
     ]
     header = ("network", "trained on", "paper, %", "here, %", "seeds", "command")
     return (
-        f"{HEADING}\n\nTest accuracy on two cores without a GPU, mean ± standard deviation over "
-        "the seeds. [docs/results.md](docs/results.md) has every seed, the curves and what "
-        "explains a gap.\n\n"
+        f"{HEADING}\n\nTest accuracy (of flowers: on `val`), mean ± standard deviation over the "
+        "seeds, trained on two cores without a GPU. [docs/results.md](docs/results.md) has every "
+        "seed, the curves and what explains a gap.\n\n"
         + written("markdown", header, rows, left=("network", "trained on", "command"))
         + "\n\n"
     )
@@ -97,6 +97,7 @@ def figure() -> Figure:
 
 def _row(name: str, outcomes: Sequence[Outcome]) -> tuple[str | int | None, ...]:
     accuracies = [each.accuracy for each in outcomes if each.accuracy is not None]
+    counted = [each for each in outcomes if each.accuracy is not None] or outcomes
     paper, reached = TARGETS[name].paper, max(each.epochs for each in outcomes)
     return (
         f"`{name}`",
@@ -105,7 +106,7 @@ def _row(name: str, outcomes: Sequence[Outcome]) -> tuple[str | int | None, ...]
         f"{statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else None,
         len(accuracies),
         reached if accuracies else f"{reached} of {_epochs(name)}",
-        f"{statistics.median(each.seconds for each in outcomes) / 60:.1f}",
+        f"{statistics.median(each.seconds for each in counted) / 60:.1f}",
     )
 
 
@@ -115,23 +116,39 @@ def _epochs(name: str) -> int:
 
 
 def _section(name: str, target: Target, outcomes: Sequence[Outcome]) -> list[str]:
-    first = outcomes[0]
-    versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
-    machines = "; ".join(dict.fromkeys(each.machine for each in outcomes))
-    commits = ", ".join(dict.fromkeys(each.commit for each in outcomes))
-    days = " and ".join(dict.fromkeys(each.day for each in outcomes))
     return [
         f"## {name}",
         "",
         "```sh",
         *([f"python -m {target.weights}"] if target.weights else []),
-        f"kerasnets {shlex.join(target.words(first.seed))}",
+        f"kerasnets {shlex.join(target.words(outcomes[0].seed))}",
         "```",
         "",
         f"{target.source}. {target.note}".rstrip(),
         "",
-        f"{_seeds(name, outcomes)} {versions}, commit {commits}, {days}; {machines}.",
+        f"{_seeds(name, outcomes)} {_made(outcomes)}",
+        *(line for each in earlier(name) for line in ("", _earlier(each))),
     ]
+
+
+def _made(outcomes: Sequence[Outcome]) -> str:
+    """With what, when and where."""
+
+    def of(facts: Iterable[str], between: str = ", ") -> str:
+        return between.join(dict.fromkeys(facts))
+
+    versions = of(f"{name} {one}" for each in outcomes for name, one in each.versions.items())
+    commits = of(each.commit for each in outcomes)
+    days = of((each.day for each in outcomes), " and ")
+    return f"{versions}, commit {commits}, {days}; {of(each.machine for each in outcomes)}."
+
+
+def _earlier(outcome: Outcome) -> str:
+    """What another command found that was this target's before."""
+    return (
+        f"Before, by `kerasnets {shlex.join(outcome.words)}`: {outcome}, training error "
+        f"{outcome.curve[-1]:.2f} %; commit {outcome.commit}."
+    )
 
 
 def _seeds(name: str, outcomes: Sequence[Outcome]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.records import append, commit, read, today
+from benchmarks.reproduce.targets import TARGETS
 from kerasnets.runs import Run
 from kerasnets.runs.environment import machine, read_environment
 
@@ -18,6 +20,7 @@ class Outcome:
 
     Attributes:
         seed: The seed.
+        words: What `kerasnets` was told.
         accuracy: Top-1 accuracy of the last epoch's network on the test images, in %; ``None`` of
             a training that was stopped before.
         best_validation: Highest accuracy of an epoch on held-out training images, in %, and which
@@ -32,6 +35,7 @@ class Outcome:
     """
 
     seed: int
+    words: tuple[str, ...]
     accuracy: float | None
     best_validation: tuple[float, int] | None
     epochs: int
@@ -53,13 +57,31 @@ class Outcome:
 
 
 def known(target: str) -> tuple[Outcome, ...]:
-    """What was found of a target, by seed: of each the last."""
-    found = {each.seed: each for each in read(FOLDER / f"{target}.jsonl", Outcome)}
-    return tuple(found[seed] for seed in sorted(found))
+    """What a target's command found, by seed: of each the last."""
+    words = TARGETS[target].words
+    return tuple(each for each in _last(target) if each.words == tuple(words(each.seed)))
 
 
-def outcome(folder: pathlib.Path, seed: int) -> Outcome:
-    """What a run found, to the end or until now."""
+def earlier(target: str) -> tuple[Outcome, ...]:
+    """What other commands found that were a target's before, by seed."""
+    words = TARGETS[target].words
+    return tuple(each for each in _last(target) if each.words != tuple(words(each.seed)))
+
+
+def _last(target: str) -> list[Outcome]:
+    """The last of each command, by seed."""
+    found = {each.words: each for each in read(FOLDER / f"{target}.jsonl", Outcome)}
+    return sorted(found.values(), key=lambda each: each.seed)
+
+
+def outcome(folder: pathlib.Path, seed: int, words: Sequence[str]) -> Outcome:
+    """What a run found, to the end or until now.
+
+    Args:
+        folder: Of the run.
+        seed: Its seed.
+        words: What `kerasnets` was told.
+    """
     run = Run.load(folder)
     history, figures = run.history(), run.metrics()
     last = read_environment(folder)[-1]
@@ -67,6 +89,7 @@ def outcome(folder: pathlib.Path, seed: int) -> Outcome:
     best = max(range(len(validation)), key=validation.__getitem__) if validation else None
     return Outcome(
         seed=seed,
+        words=tuple(words),
         accuracy=round(100 * float(figures["top1"]), 2) if figures else None,  # pyright: ignore[reportArgumentType]
         best_validation=None if best is None else (round(validation[best], 2), best + 1),
         epochs=len(history.get("epoch", ())),
