@@ -27,10 +27,18 @@ def read(path: pathlib.Path, kind: type[T]) -> list[T]:
 
 
 def commit() -> str:
-    """The commit of kerasnets, in short."""
-    words = ["git", "rev-parse", "--short", "HEAD"]
-    folder = pathlib.Path(__file__).parent
-    return subprocess.run(words, capture_output=True, text=True, cwd=folder).stdout.strip()
+    """The commit of kerasnets, in short, and whether its code was changed since."""
+    if not (found := _git("rev-parse", "--short", "HEAD")):
+        return "unknown"
+    return f"{found} with changes" if _git("status", "--porcelain", "--", "kerasnets") else found
+
+
+def _git(*words: str) -> str:
+    """What git says of this checkout; nothing where it is none."""
+    folder = pathlib.Path(__file__).parents[1]
+    return subprocess.run(
+        ["git", *words], capture_output=True, text=True, cwd=folder
+    ).stdout.strip()
 
 
 def today() -> str:

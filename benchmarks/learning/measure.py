@@ -17,7 +17,9 @@ import numpy as np
 from benchmarks.records import append, commit, read, today
 from kerasnets.cli.main import parse
 from kerasnets.config.training import TrainConfig
+from kerasnets.data import Dataset
 from kerasnets.data.pipeline import evaluation_batches
+from kerasnets.errors import UserError
 from kerasnets.inputs import with_preprocessing
 from kerasnets.registry import info
 from kerasnets.runs.environment import machine
@@ -39,6 +41,9 @@ FIRST, LAST = 5, 20
 # loss and on average. Over 20 batches of 16 that average strays by some 0.02, where its answers
 # favour some classes by a third: so far below, several times that, it has told images apart.
 BELOW_CHANCE = 0.1
+
+# Training images and classes.
+PHOTOGRAPHS = 1200, 5
 
 # Side of the images of networks for ImageNet, where 64 will not do: the smallest that works, and
 # 32 for VGG, which starts with stride 1 and costs as much there as others at 64.
@@ -108,8 +113,9 @@ class Outcome:
 
 
 def known() -> tuple[Outcome, ...]:
-    """What was found, by network, each one's own recipe first."""
-    return tuple(sorted(read(RESULTS, Outcome), key=lambda each: (each.network, each.changes)))
+    """What was found, by network, each one's own recipe first: of each training the last."""
+    found = {(each.network, each.changes): each for each in read(RESULTS, Outcome)}
+    return tuple(found[key] for key in sorted(found))
 
 
 def side(network: str) -> int:
@@ -150,8 +156,10 @@ def words(network: str, flowers: str, changes: str = "") -> list[str]:
 def measure(network: str, flowers: str, changes: str = "") -> Outcome:
     """Trains the first steps of a network; see `words`."""
     config = parse(words(network, flowers, changes)).config.resolved()
-    recipe, began = chosen_recipe(config), time.process_time()
-    chance = math.log(len(load_data(config).class_names))
+    recipe, began, made_of = chosen_recipe(config), time.process_time(), commit()
+    dataset = load_data(config)
+    _check(dataset)
+    chance = math.log(len(dataset.class_names))
     watch = _Watch(chance - BELOW_CHANCE)
     train_steps(config, STEPS[1], watch)
     losses = watch.losses
@@ -164,7 +172,7 @@ def measure(network: str, flowers: str, changes: str = "") -> Outcome:
         batch_size=recipe.batch_size,
         rate=recipe.peak_learning_rate,
         steps=len(losses),
-        finite=len(losses) in STEPS,
+        finite=watch.finite,
         chance=round(chance, 3),
         apart=float(f"{apart(config):.2g}"),
         first=round(statistics.fmean(losses[:FIRST]), 3) if losses else None,
@@ -172,9 +180,23 @@ def measure(network: str, flowers: str, changes: str = "") -> Outcome:
         seconds=round(time.process_time() - began),
         machine=machine(),
         versions={name: metadata.version(name) for name in PACKAGES},
-        commit=commit(),
+        commit=made_of,
         day=today(),
     )
+
+
+def _check(dataset: Dataset) -> None:
+    """Losses are compared, so all are of the same photographs, or of the digits.
+
+    Raises:
+        UserError: When these are others.
+    """
+    images, classes = dataset.splits["train"].size, len(dataset.class_names)
+    if dataset.name != "digits" and (images, classes) != PHOTOGRAPHS:
+        raise UserError(
+            f"{dataset.name} has {images} training images of {classes} classes; the results are of "
+            f"{PHOTOGRAPHS[0]} photographs of {PHOTOGRAPHS[1]} flowers."
+        )
 
 
 def apart(config: TrainConfig) -> float:

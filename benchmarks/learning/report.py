@@ -35,7 +35,7 @@ def page() -> str:
     changed = [each for each in found if each.changes]
     left = sorted({*kerasnets.list_models()} - {each.network for each in own})
     lines = [
-        f"# The first {STEPS[1]} steps of each network",
+        f"# The first {STEPS[0]} or {STEPS[1]} steps of each network",
         "",
         "Does the training loss of each network fall, from its initial weights and by its own "
         f"recipe? Measured so far: {len(own)} of {len(own) + len(left)} networks.",
@@ -60,7 +60,8 @@ def page() -> str:
         "are of processor time, with the building of the network.",
         "",
         "Written by `make docs` from [results.jsonl](../benchmarks/learning/results.jsonl), to "
-        "which `python -m benchmarks.learning [NETWORK ...]` adds what is missing.",
+        "which `python -m benchmarks.learning [NETWORK ...]` adds what is missing. The "
+        "photographs, `flowers/train/CLASS/*`, are not distributed.",
         "",
         written("markdown", HEADER, [_row(each) for each in own], left=("network",)),
         "",
@@ -104,9 +105,10 @@ def _near_and_far(own: Sequence[Outcome], changed: Sequence[Outcome]) -> str:
     lines = [
         f"Of the networks whose logits start less than {NEAR} apart {count(near)} learn, of the "
         f"others {count(far)}. Those that start so near have no batch norm, and the initial "
-        "weights of their papers: from layer to layer the difference between two images shrinks, "
-        "and with it the gradient, so SGD hardly moves away from there in so few steps. Adam "
-        f"divides by the size of the gradient: from the same starts {count(by_adam)} learn by it"
+        "weights of their papers. The likely reason, not measured: from layer to layer the "
+        "difference between two images shrinks, and with it the gradient, so SGD hardly moves away "
+        "from there in so few steps. Adam divides by the size of the gradient: by Adam, at its own "
+        f"rate, {count(by_adam)} learn from the same starts"
         f"{f', {learned}' if learned else ''}."
     ]
     if odd := [each.network for each in far if not each.learns]:
@@ -118,7 +120,7 @@ def _near_and_far(own: Sequence[Outcome], changed: Sequence[Outcome]) -> str:
         names = ", ".join(f"`{name}`" for name in odd)
         lines += [
             "",
-            f"Not explained by that: {names} start further apart and are not below chance either. "
+            f"Not explained by that: {names} start further apart and do not learn either. "
             f"Of these learn with a change: {helped or 'none'}.",
         ]
     return "\n".join(lines)
@@ -152,10 +154,10 @@ def errata() -> str:
 def _sentence(each: Outcome) -> str:
     given = f"With `{each.changes}` the loss" if each.changes else "The loss"
     if not each.finite:
-        return f"{given} is no number any more after {each.steps} steps."
+        return f"{given} became NaN or infinite after {each.steps} steps."
     return (
-        f"{given} is {each.last:.3f} at the end, and {each.chance:.3f} by chance; the logits of "
-        f"different images start {each.apart:.2g} apart."
+        f"{given} ends at {each.last:.3f}, chance is {each.chance:.3f}; the logits' initial "
+        f"standard deviation is {each.apart:.2g}."
     )
 
 

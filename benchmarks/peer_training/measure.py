@@ -130,7 +130,7 @@ def _compared(found: Training, reference: Training, start: Tensors) -> Compared:
 
     def after(steps: int, *both: Tensors) -> Differences:
         return Differences(
-            loss=max(losses[:steps]),
+            loss=float(np.max(losses[:steps])),
             gradients=gradients,
             parameters=changes(parameters, *both),
             statistics=changes(statistics, *both) if statistics else None,

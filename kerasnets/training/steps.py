@@ -34,11 +34,13 @@ class StepLosses(Callback):
 
     Attributes:
         losses: Of the steps that were made.
+        finite: Whether each step had a finite one.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.losses: list[float] = []
+        self.finite = True
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         # The loss is an average from the last reset on.
@@ -46,10 +48,11 @@ class StepLosses(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         loss = float(keras.ops.convert_to_numpy(logs["loss"]))
-        if not math.isfinite(loss):
+        self.finite = math.isfinite(loss)
+        if self.finite:
+            self.losses.append(loss)
+        else:
             self.model.stop_training = True
-            return
-        self.losses.append(loss)
 
 
 def train_steps(config: TrainConfig, steps: int, watch: StepLosses) -> None:

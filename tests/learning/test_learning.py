@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 
+import keras
 import pytest
 
 import kerasnets
@@ -12,8 +13,9 @@ from benchmarks.learning import __main__ as runner
 from benchmarks.learning import measure, report
 from benchmarks.learning.measure import Outcome, cost, known, side, words
 from kerasnets.cli.main import parse
-from kerasnets.config import recipe
 from kerasnets.config.options import parse_options
+from kerasnets.config.training import default_recipe
+from kerasnets.errors import UserError
 from kerasnets.models.build import unweighted
 
 FOUND = Outcome(
@@ -61,7 +63,8 @@ def test_a_network_learns_where_its_loss_is_clearly_below_chance(last, finite, l
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_told_its_own_recipe_at_the_rate_of_its_batch(name):
     told = parse(words(name, "folder:flowers")).config.resolved()
-    own = recipe(told.recipe.name)
+    own = default_recipe(name, told.data)
+    assert told.recipe.name == own.name
     assert told.recipe.peak_learning_rate == pytest.approx(
         own.learning_rate * 16 / (own.base_batch_size or 16)
     )
@@ -106,10 +109,33 @@ def test_the_first_answers_are_apart_by_their_images_alone():
     assert apart("kernel_initializer zeros") == 0
 
 
-def test_a_loss_that_is_no_number_is_said(results):
+def test_a_loss_that_is_no_number_is_said(results, monkeypatch):
     found = measure.measure("lenet5_modern", "digits", "--learning-rate 1e30")
     assert (found.finite, found.learns) == (False, False)
     assert found.steps < 25
+    # Where it is so after a number of steps at which trainings end.
+    monkeypatch.setattr(measure, "STEPS", (found.steps, 30))
+    again = measure.measure("lenet5_modern", "digits", "--learning-rate 1e30")
+    assert (again.steps, again.finite) == (found.steps, False)
+
+
+def test_photographs_are_those_of_the_results(image_folder):
+    with pytest.raises(UserError, match=r"has 21 training images of 2 classes; .*of 1200 photo"):
+        measure.measure("resnet20_cifar", f"folder:{image_folder}")
+
+
+def test_of_a_network_that_was_trained_twice_the_last_counts(results):
+    FOUND.append()
+    dataclasses.replace(FOUND, last=1.2).append()
+    assert [each.last for each in known()] == [1.2]
+
+
+def test_networks_whose_answers_start_near_have_no_batch_norm():
+    near = [each.network for each in known() if not each.changes and each.apart < report.NEAR]
+    assert len(near) >= 10
+    for name in near:
+        layers = unweighted(name).layers
+        assert not any(isinstance(each, keras.layers.BatchNormalization) for each in layers), name
 
 
 def test_the_page_and_the_errata_are_what_was_found(results):
@@ -129,12 +155,12 @@ def test_the_page_and_the_errata_are_what_was_found(results):
     )
     assert "| `vgg16` | `kernel_initializer he_2015` | 32 |" in page
     assert "less than 0.01 apart 1 of 2 learn, of the others 1 of 2." in page
-    assert "Not explained by that: `plain20_cifar` start further apart" in page
+    assert "Not explained by that: `plain20_cifar` start further apart and do not learn" in page
     assert "with a change: `plain20_cifar` by `--learning-rate 0.01`." in page
-    assert "from the same starts 2 of 2 learn by it, `lenet5`, `vgg16`." in page
+    assert "2 of 2 learn from the same starts, `lenet5`, `vgg16`." in page
     assert "`vgg19`" in page.partition("Not run yet")[2]
     assert "`resnet18`" not in page.partition("Not run yet")[2]
     _, row = [line for line in report.errata().splitlines() if line.startswith("| `")]
-    assert row.startswith("| `vgg16` learns in 200 steps of `vgg2014`. | The loss is 1.609 at ")
-    assert "different images start 7.8e-05 apart" in row
-    assert "With `kernel_initializer he_2015` the loss is 1.200" in row
+    assert row.startswith("| `vgg16` learns in 200 steps of `vgg2014`. | The loss ends at 1.609, ")
+    assert "initial standard deviation is 7.8e-05" in row
+    assert "With `kernel_initializer he_2015` the loss ends at 1.200" in row

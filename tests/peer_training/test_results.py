@@ -10,6 +10,7 @@ import pytest
 import kerasnets
 from benchmarks.peer_training import report, results
 from benchmarks.peer_training.cases import STEPS, cases, left_out
+from benchmarks.peer_training.limits import exceeded
 from benchmarks.peer_training.results import (
     BLOCK,
     Compared,
@@ -130,4 +131,58 @@ def test_the_page_shows_what_was_found(outcome):
     assert "| 2.5 to 1.25 | 5.0e-14 | 5.0e-05 | 5.0e-07 | 5.0e-06 |" in last
     assert page.count("| `resnet18` | torchvision |") == 2
     assert "2026-11-30, a machine, 1.0 hours, with other work beside: torch 2.14.1." in page
-    assert f"Not measured yet: {len(cases()) - 2} of {len(cases())} comparisons." in page
+    assert f"Measured so far: 2 of {len(cases())} comparisons." in page
+    assert "All comparisons below are within them." in page
+    far = outcome.ours_float64
+    far = dataclasses.replace(far, first=dataclasses.replace(far.first, loss=2e-9))
+    dataclasses.replace(outcome, ours_float64=far).append()
+    page = report.page()
+    assert "- `timm:resnet18:1`: loss of the first step, float64: 2e-09, limit 1e-09" in page
+    assert page.count("of the first step, float64") == 1
+
+
+@pytest.mark.parametrize(
+    ("whose", "when", "what", "value", "steps", "beyond"),
+    [
+        ("ours_float64", "first", "gradients", 0.9e-9, 1, False),
+        ("ours_float64", "first", "gradients", 1.1e-9, 20, True),
+        ("ours_float64", "first", "loss", np.nan, 1, True),
+        ("ours_float32", "first", "parameters", 4.7e-5, 1, False),
+        ("ours_float32", "first", "parameters", 4.9e-5, 1, True),
+        ("ours_float32", "first", "parameters", 4.9e-5, 20, False),
+        ("ours_float32", "first", "loss", np.nan, 1, True),
+        ("ours_float64", "early", "parameters", 3.9e-8, 20, False),
+        ("ours_float64", "early", "parameters", 4.1e-8, 20, True),
+        ("ours_float32", "early", "parameters", 6.3e-4, 20, False),
+        ("ours_float32", "early", "parameters", 6.5e-4, 20, True),
+        ("ours_float32", "early", "parameters", np.nan, 20, True),
+    ],
+)
+def test_a_difference_is_beyond_its_limit(outcome, whose, when, what, value, steps, beyond):
+    compared = getattr(outcome, whose)
+    one = dataclasses.replace(getattr(compared, when), **{what: value})
+    changed = {whose: dataclasses.replace(compared, **{when: one}), "steps": steps}
+    found = exceeded(dataclasses.replace(outcome, **changed))
+    assert len(found) == beyond
+    assert all(what in each and whose.removeprefix("ours_") in each for each in found)
+
+
+def test_float32_is_not_judged_where_parameters_that_never_move_would_pass(outcome):
+    def after(drift, found):
+        nearby, ours = (
+            dataclasses.replace(each, early=dataclasses.replace(each.early, parameters=size))
+            for each, size in ((outcome.nearby, drift), (outcome.ours_float32, found))
+        )
+        return exceeded(dataclasses.replace(outcome, nearby=nearby, ours_float32=ours, steps=20))
+
+    assert len(after(0.06, 0.97)) == 1
+    assert after(0.0626, 1.1) == []
+
+
+def test_families_with_a_reason_have_a_wider_limit_of_gradients(outcome):
+    compared = outcome.ours_float32
+    for network, size in (("vgg11", 0.29), ("densenet161", 9e-4), ("vgg11", 0.31)):
+        one = dataclasses.replace(compared.first, gradients=size)
+        ours = dataclasses.replace(compared, first=one)
+        found = exceeded(dataclasses.replace(outcome, network=network, ours_float32=ours))
+        assert len(found) == (size == 0.31), network
