@@ -318,6 +318,13 @@ def info(name: str) -> ModelInfo:
     return registration(name).info
 
 
+def network_of(model: object) -> str | None:
+    """The network that a model is: of its origin, or by its name; ``None`` for others' models."""
+    origin = getattr(model, "origin", None)
+    name = origin.network if isinstance(origin, WeightsOrigin) else getattr(model, "name", None)
+    return name if name in _REGISTRATIONS else None
+
+
 def list_models(pattern: str = "*", family: str | None = None) -> list[str]:
     """Names of the networks that match, sorted, numbers by their value.
 

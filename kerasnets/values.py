@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import pathlib
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeGuard, TypeVar
 
 from kerasnets.errors import UserError, shown, unknown
 
@@ -61,6 +62,11 @@ def check(value: Any, annotation: Any, name: str) -> Any:
         if isinstance(limit, Range) and value is not None and value not in limit:
             raise UserError(f"{name} must be {limit}. Received: {value}.")
     return value
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number, one of NumPy's too; a bool is none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def check_fields(instance: Any, *names: str) -> None:
@@ -117,8 +123,11 @@ def words(annotation: Any) -> str:
         return _either(repr(choice) for choice in typing.get_args(annotation))
     if len(_choices(annotation)) > 1:
         return _either(words(choice) for choice in _choices(annotation))
-    if dataclasses.is_dataclass(annotation) or annotation == dict[str, Any]:
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if dataclasses.is_dataclass(annotation) or origin in (dict, Mapping):
         return "an object"
+    if origin is tuple and inner[1:] == (...,):
+        return f"a tuple of {words(inner[0])}"
     names = {
         int: "a whole number",
         float: "a number",

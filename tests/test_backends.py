@@ -25,14 +25,15 @@ OTHER = """
 import json, pathlib, sys
 import numpy as np
 import kerasnets
-from kerasnets.weights import load_weights
+from kerasnets.pretrained import load_weights
+
 assert "tensorflow" not in sys.modules
 folder = pathlib.Path(sys.argv[1])
 answers = []
 for path in sorted(folder.glob("*.json")):
     name, arguments = json.loads(path.read_text())
     model = kerasnets.build(name, **arguments)
-    load_weights(model, path.with_suffix(".safetensors"), network=name)
+    load_weights(model, path.with_suffix(".safetensors"))
     images = np.load(path.with_suffix(".npy"))
     result = model.predict(images, verbose=0)
     np.save(path.with_suffix(".out.npy"), result)

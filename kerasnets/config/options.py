@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -25,6 +26,18 @@ def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> di
                 f"--options takes no {name!r}; the command sets it, or has another flag for it."
             )
     return {name: _literal(value) for name, value in options.items()}
+
+
+def as_word(value: Any) -> str:
+    """An option's value as a command line has it: what `parse_options` reads as that value."""
+    if isinstance(value, str):
+        return value
+    try:
+        return str(value) if value in (True, False, None) else json.dumps(value)
+    except TypeError:
+        raise UserError(
+            f"An option's value must be a word, a number, a list or an object. Received: {value!r}."
+        ) from None
 
 
 # As Python, `kerasnets info` and the errors write them; JSON has true, false and null.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from kerasnets.config.class_weights import check_class_weights
+from kerasnets.config.options import as_word
 from kerasnets.config.recipe_fields import Fraction, Recipe
 from kerasnets.errors import UserError
 from kerasnets.fast.tricks import TrainingTrick, check
@@ -98,14 +100,34 @@ class TrainConfig:
     """How the run was extended, in order; `train` records it."""
 
     def __post_init__(self) -> None:
-        names = ("task", "test_fraction", "class_weights", "folds", "fold", "seed")
-        names = (*names, "save_minutes", "save_steps", "teacher_weight", "teacher_temperature")
-        check_fields(self, *names)
+        self._convert()
+        check_fields(self)
         if self.fold is not None and self.fold > (self.folds or 0):
             raise UserError(f"fold must be at most folds. Received: {self.fold} of {self.folds}.")
         if isinstance(self.class_weights, Mapping):
             check_class_weights(self.class_weights)
         check(self.fast, "training")
+
+    def _convert(self) -> None:
+        """What Python has in the place of a command line's words: names, paths, numbers, lists."""
+        changed: dict[str, Any] = {
+            name: pathlib.Path(value)
+            for name in ("data_dir", "init_from", "out")
+            if isinstance(value := getattr(self, name), str)
+        }
+        for name in ("weights", "teacher"):
+            if isinstance(value := getattr(self, name), os.PathLike):
+                changed[name] = os.fspath(value)
+        if isinstance(self.recipe, str):
+            from kerasnets.config.recipes import recipe
+
+            changed["recipe"] = recipe(self.recipe)
+        if isinstance(self.options, Mapping):
+            changed["options"] = {name: as_word(value) for name, value in self.options.items()}
+        lists = ("fast", "log_to", "extensions")
+        changed |= {n: tuple(each) for n in lists if isinstance(each := getattr(self, n), list)}
+        for name, value in changed.items():
+            object.__setattr__(self, name, value)
 
     @property
     def extended_after(self) -> int:

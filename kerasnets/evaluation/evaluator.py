@@ -17,9 +17,9 @@ from kerasnets.data.sources import Split
 from kerasnets.errors import UserError
 from kerasnets.evaluation.metrics import Metrics, measure
 from kerasnets.evaluation.results import softmax
+from kerasnets.fast.rewriting import with_logits
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.inspection.memory import batch_within
-from kerasnets.models.network import rebuilt_like
 from kerasnets.registry import registration
 
 # Number of crops of an image.
@@ -40,7 +40,8 @@ def evaluate(
     """The figures of a network on a split.
 
     Args:
-        network: Network of logits, (N, classes); auxiliary classifiers are left out.
+        network: Network of logits, (N, classes), or of their softmax or sigmoid; auxiliary
+            classifiers are left out.
         split: Split of a `kerasnets.data.Dataset`.
         preprocessing: Preprocessing of the network.
         name: Name of the split.
@@ -72,12 +73,13 @@ def logits_of_split(
     crops: str = "centre",
     scales: Sequence[int] = (),
 ) -> np.ndarray:
-    """What a network says of each image of a split, in its order: (N, outputs).
+    """The logits of each image of a split, in its order: (N, outputs).
 
     Of several crops it is the logarithms of their average probabilities.
 
     Args:
-        network: Network of logits; auxiliary classifiers are left out.
+        network: Network of logits, or of their softmax or sigmoid; auxiliary classifiers are left
+            out.
         split: Split of a `kerasnets.data.Dataset`.
         preprocessing: Preprocessing of the network.
         name: Name of the split, for messages.
@@ -88,7 +90,7 @@ def logits_of_split(
     Raises:
         UserError: As `evaluate`.
     """
-    network = without_auxiliary_classifiers(network)
+    network = with_logits(network)
     _check(split, name, network.output_shape[-1])
     model = with_preprocessing(network, preprocessing)
     with naming_bad_images([split], model.input_shape[-1]):
@@ -100,13 +102,6 @@ def logits_of_split(
         # Every device gets an image at least.
         at_once = max(1, batch_size // replicas) * replicas
         return _in_crops(model, split, preprocessing, crops, at_once, replicas)
-
-
-def without_auxiliary_classifiers(network: keras.Model) -> keras.Model:
-    """The network with its predictions as its one output; it shares the weights."""
-    if not isinstance(network.output, dict):
-        return network
-    return rebuilt_like(network, network.inputs, network.output["predictions"])
 
 
 def any_size(name: str) -> dict[str, object]:

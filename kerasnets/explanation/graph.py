@@ -12,7 +12,7 @@ import keras
 
 from kerasnets.errors import UserError, unknown
 from kerasnets.private import run_through
-from kerasnets.registry import list_models, registration
+from kerasnets.registry import network_of, registration
 
 Layer = keras.layers.Layer
 
@@ -99,9 +99,9 @@ def stages_of(model: Any) -> dict[str, str]:
     """
     inside = [each for each in model.operations if is_graph(each)]
     for each in (model, *inside):
-        if each.name in list_models():
+        if name := network_of(each):
             built = {operation.name for operation in each.operations}
-            stages = registration(each.name).stages
+            stages = registration(name).stages
             return {stage: end for stage, end in stages.items() if end in built}
     return {}
 

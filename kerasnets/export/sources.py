@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import pathlib
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from kerasnets.export.form import Form
 from kerasnets.export.writer import export
 from kerasnets.fast.rewriting import logits_of
 from kerasnets.pretrained.build import build
+from kerasnets.pretrained.classes import class_names
 from kerasnets.pretrained.sources import preprocessing
 from kerasnets.runs.run import load_data, on_data, splitting
 
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
     from kerasnets.config.training import TrainConfig
     from kerasnets.data import Split
     from kerasnets.inputs import Preprocessing
+    from kerasnets.models.network import Network
     from kerasnets.runs.run import Run
 
+log = logging.getLogger("kerasnets")
 
 # Images of the training split that give int8 its scales.
 CALIBRATION_IMAGES = 200
@@ -106,7 +110,8 @@ def export_network(
         name: Name of the network.
         weights: Weights as `kerasnets.build` takes them.
         folder: Folder of the versions.
-        labels: A file with a class name on each line; the classes' indices by default.
+        labels: A file with a class name on each line; by default ImageNet's names for published
+            weights, else the classes' indices.
         form: Format, precision and the like; an optimised SavedModel by default.
         calibration: Data whose training images give int8 its scales.
         data_dir: Where TFDS keeps its data.
@@ -119,16 +124,30 @@ def export_network(
         UserError: When something does not fit, or the folder cannot be written.
     """
     network = build(name, weights=weights, classifier_activation=None, **options)
-    class_names = tuple(str(label) for label in range(logits_of(network).shape[-1]))
-    if labels is not None:
-        try:
-            class_names = tuple(pathlib.Path(labels).read_text(encoding="utf-8").splitlines())
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{str(labels)!r} is no readable file of labels: {error}") from error
+    names = _class_names(network) if labels is None else _read_labels(labels)
     before = preprocessing(network)
     images = (lambda: load(calibration, data_dir=data_dir).split("train")) if calibration else None
     pixels = calibration_pixels(form, images, network, before)
-    return export(network, before, class_names, folder, form=form, calibration=pixels)
+    return export(network, before, names, folder, form=form, calibration=pixels)
+
+
+def _read_labels(path: str | os.PathLike) -> tuple[str, ...]:
+    """The names of a file with one on each line."""
+    try:
+        return tuple(pathlib.Path(path).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{str(path)!r} is no readable file of labels: {error}") from error
+
+
+def _class_names(network: Network) -> tuple[str, ...]:
+    """ImageNet's names for published weights, where they can be had; else the indices."""
+    classes = logits_of(network).shape[-1]
+    try:
+        names = class_names(network.origin, classes)
+    except UserError as error:
+        log.warning("Classes are called by their indices; --labels FILE has names. %s", error)
+        names = None
+    return names or tuple(str(label) for label in range(classes))
 
 
 def calibration_pixels(

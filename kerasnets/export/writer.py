@@ -19,10 +19,9 @@ from kerasnets.export.form import Form, Job, exporters
 from kerasnets.export.names import FACTS, LABELS
 from kerasnets.export.versions import prune, write_version
 from kerasnets.fast.faster import for_inference
-from kerasnets.fast.rewriting import classifying_layer, copied, logits_of, rebuilt
+from kerasnets.fast.rewriting import classifying_layer, copied, rebuilt, with_logits
 from kerasnets.inputs import Preprocessing
 from kerasnets.lazy import check_backend
-from kerasnets.models.network import rebuilt_like
 from kerasnets.tasks import TASKS, Task
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
@@ -68,7 +67,7 @@ def export(
     """
     check_backend("tensorflow")
     form = form or Form()
-    network = rebuilt_like(network, network.input, logits_of(network))
+    network = with_logits(network)
     classes = network.output_shape[-1]
     if len(class_names) != classes:
         raise UserError(

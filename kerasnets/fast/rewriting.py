@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 import keras
 import numpy as np
 
+from kerasnets.errors import UserError
 from kerasnets.layers.rematerialize import Rematerialize
 from kerasnets.layers.stochastic_depth import StochasticDepth
 from kerasnets.models.network import rebuilt_like
@@ -89,9 +90,36 @@ def classifying_layer(network: keras.Model) -> Layer:
 
 
 def logits_of(network: keras.Model) -> keras.KerasTensor:
-    """The network's answer, (N, classes), without those of its auxiliary classifiers."""
+    """What the network makes its answer of, (N, classes): before softmax or a sigmoid.
+
+    Those of its auxiliary classifiers are left out.
+
+    Raises:
+        UserError: When softmax or a sigmoid is inside the last layer.
+    """
     output: Any = network.output
-    return output["predictions"] if isinstance(output, dict) else output
+    output = output["predictions"] if isinstance(output, dict) else output
+    layer: Any = maker_of(output)
+    while isinstance(layer, keras.layers.Softmax) or _gives_probabilities(layer):
+        if layer.weights:
+            raise UserError(
+                f"{network.name} gives no logits: {layer.activation.__name__} is inside its last "
+                f"layer, {layer.name}. Give it a layer of its own."
+            )
+        output = layer.input
+        layer = maker_of(output)
+    return output
+
+
+def _gives_probabilities(layer: Any) -> bool:
+    activation = getattr(layer, "activation", None)
+    return activation in (keras.activations.softmax, keras.activations.sigmoid)
+
+
+def with_logits(network: keras.Model) -> keras.Model:
+    """The network with its logits as its one output; it shares the weights."""
+    logits = logits_of(network)
+    return network if logits is network.output else rebuilt_like(network, network.input, logits)
 
 
 def does_nothing(layer: Layer) -> bool:

@@ -92,7 +92,7 @@ class Style:
         if name == "lecun_1998":
             chosen = layers.FanInUniform()
         else:
-            chosen = layers.FanInNormal() if name == "he_2015" else keras.initializers.get(name)
+            chosen = layers.FanInNormal() if name == "he_2015" else _initializer(name)
         scaling = keras.initializers.VarianceScaling
         if depthwise and isinstance(chosen, scaling) and chosen.mode == "fan_in":
             # Of a kernel (H, W, C, 1) Keras takes H * W * C for a filter's inputs, H * W for
@@ -302,6 +302,17 @@ def _padded(
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
+
+
+def _initializer(name: str | dict) -> Initializer:
+    """Keras' initializer of a name, or of a configuration."""
+    try:
+        return keras.initializers.get(name)
+    except (TypeError, ValueError):
+        raise UserError(
+            "kernel_initializer must be 'he_2015', 'lecun_1998', or an initializer of Keras: its "
+            f"name or its configuration. Received: {name!r}."
+        ) from None
 
 
 def _groups(channels: int, most: int = 32) -> int:

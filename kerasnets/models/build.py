@@ -13,7 +13,7 @@ from kerasnets.lazy import keras
 from kerasnets.models.blocks import Initializer, Style, output_of
 from kerasnets.private import variables_without_values
 from kerasnets.registry import Registration, WeightsOrigin, info, registration
-from kerasnets.values import check, words
+from kerasnets.values import check, is_whole, words
 
 if typing.TYPE_CHECKING:
     from kerasnets.models.network import Network
@@ -88,6 +88,23 @@ def unweighted(network: str, /, **options: Any) -> Network:
     """
     with variables_without_values():
         return assemble(network, **options)
+
+
+# Arguments of `kerasnets.build` that every network takes.
+ARGUMENTS = (
+    *("include_top", "weights", "input_shape", "pooling", "classes", "classifier_activation"),
+    "name",
+)
+# What other libraries call them.
+ELSEWHERE = {
+    "num_classes": "It is called classes here.",
+    "pretrained": "It is weights here: weights='imagenet'.",
+    "in_chans": "It is the last number of input_shape here.",
+    "input_tensor": "Call the model on the tensor: build(...)(x).",
+    "drop_rate": "It is called dropout here, in networks that have it.",
+}
+# Options that are no object of Keras.
+PLAIN = (str, int, float, list, tuple, dict, type(None))
 
 
 class AuxiliaryHeadsError(UserError):
@@ -266,21 +283,21 @@ def checked_input_shape(network: str, shape: object) -> Any:
         allowed = "a positive integer" if side == "channels" else "a positive integer or None"
         if value is None and side != "channels":
             continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not is_whole(value) or value < 1:
             raise UserError(
                 f"{name}: {side} of input_shape must be {allowed}. Received: {shown(shape)}."
             )
-    return tuple(shape)
+    return tuple(None if value is None else int(value) for value in shape)
 
 
 def _checked_classes(entry: Registration, classes: object) -> int:
     if classes is None:
         return entry.info.classes
-    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
+    if not is_whole(classes) or classes < 1:
         raise UserError(
             f"{entry.info.name}: classes must be a positive integer. Received: {classes!r}."
         )
-    return classes
+    return int(classes)
 
 
 def _check_top(
@@ -327,6 +344,9 @@ def _split_overrides(
         part = next(part for part in types if key in types[part])
         if part == "head" and not include_top:
             raise UserError(f"{name}: {key} belongs to the classifier; include_top=False has none.")
+        if not isinstance(value, PLAIN) and isinstance(value, keras.initializers.Initializer):
+            # Each layer makes its own of the configuration, or all would start from the same.
+            value = keras.initializers.serialize(value)
         check(value, types[part][key], f"{name}: {key}")
         values[part][key] = value
     try:
@@ -350,10 +370,14 @@ def _check_normalization(name: str, style: Style, given: Iterable[str]) -> None:
 def _unknown_option(network: str, key: str) -> UserError:
     """The error for an option that a network does not take; it tells those that it takes."""
     known = options(network)
-    closest = str(unknown("option", key, known)).partition(". ")[2]
+    closest = str(unknown("option", key, [*ARGUMENTS, *known])).partition(". ")[2]
     hint = f"{closest} " if closest.startswith("The closest") else ""
+    hint = f"{ELSEWHERE[key]} " if key in ELSEWHERE else hint
     values = ", ".join(f"{name} ({values})" for name, (values, _) in known.items())
-    return UserError(f"{network} takes no option {key!r}. {hint}It takes: {values}.")
+    return UserError(
+        f"{network} takes no option {key!r}. {hint}It takes: {values}. Every network takes "
+        f"{', '.join(ARGUMENTS)}."
+    )
 
 
 def options(network: str) -> dict[str, tuple[str, object]]:

@@ -13,6 +13,7 @@ from kerasnets.errors import UserError
 from kerasnets.export.versions import versions
 from kerasnets.prediction.config import ClientConfig
 from kerasnets.prediction.prediction import ImageModel
+from kerasnets.registry import list_models
 from kerasnets.runs.run import Run
 
 Kind = Literal["savedmodel", "run", "litert", "onnx", "server"]
@@ -57,7 +58,13 @@ def find_model(source: str | os.PathLike) -> Found:
             raise UserError(f"A model's file ends in .tflite or .onnx. Received: {str(path)!r}.")
         return Found(ENDINGS[path.suffix.lower()], str(path))
     if not path.is_dir():
-        raise UserError(f"There is no SavedModel or run folder {str(path)!r}.")
+        hint = ""
+        if str(source) in list_models():
+            hint = (
+                " It is a network's name: `kerasnets export` writes a SavedModel of the network "
+                "with weights."
+            )
+        raise UserError(f"There is no SavedModel or run folder {str(path)!r}.{hint}")
     if versions(path) or (path / "saved_model.pb").is_file():
         return Found("savedmodel", str(path))
     for ending, kind in ENDINGS.items():
@@ -72,6 +79,23 @@ def find_model(source: str | os.PathLike) -> Found:
         f"{str(path)!r} is neither a SavedModel (no saved_model.pb, no numbered versions) nor a "
         "run folder (no config.json), and holds no model.tflite and no model.onnx."
     )
+
+
+def opened(model: str | os.PathLike | ImageModel) -> ImageModel:
+    """The model of a word, or the model itself.
+
+    Raises:
+        UserError: When there is no such model, or it takes no image files.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        return open_model(model)
+    if not hasattr(model, "answer"):
+        raise UserError(
+            "A model is a SavedModel, a run, a LiteRT or ONNX file or a server, or what open_model "
+            f"gives. Received: {type(model).__name__} {getattr(model, 'name', '')!r}; "
+            "kerasnets.export.export writes a SavedModel of a network."
+        )
+    return model
 
 
 def open_model(source: str | os.PathLike, client: ClientConfig | None = None) -> ImageModel:

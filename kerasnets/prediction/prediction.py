@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -165,13 +165,18 @@ class Prediction:
         return cls(image, *Answer.named(found))
 
 
+def each_of(given: str | os.PathLike | Iterable[str | os.PathLike]) -> list[str | os.PathLike]:
+    """Paths, or the one path: a string is no sequence of paths of a letter each."""
+    return [given] if isinstance(given, (str, os.PathLike)) else list(given)
+
+
 def image_files(images: Sequence[str | os.PathLike]) -> list[pathlib.Path]:
     """The paths of image files.
 
     Raises:
         UserError: When there is no such file.
     """
-    paths = [pathlib.Path(image) for image in images]
+    paths = [pathlib.Path(image) for image in each_of(images)]
     for path in paths:
         if path.is_dir():
             raise UserError(f"{str(path)!r} is a folder; give the image files in it.")

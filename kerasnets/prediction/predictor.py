@@ -12,13 +12,14 @@ from typing import TypeVar
 
 from kerasnets.data.marks import START, format_of, refusal
 from kerasnets.data.sources.paths import is_remote
-from kerasnets.prediction.models import open_model
+from kerasnets.prediction.models import opened
 from kerasnets.prediction.prediction import (
     Answer,
     ImageModel,
     Prediction,
     Unreadable,
     check_images,
+    each_of,
     image_files,
     read_file,
 )
@@ -45,8 +46,8 @@ def predict(
     """
     paths = image_files(images)
     check_images(paths)
-    opened = open_model(model) if isinstance(model, (str, os.PathLike)) else model
-    found = zip(paths, _one_by_one(opened, (Item(str(path)) for path in paths)), strict=True)
+    model = opened(model)
+    found = zip(paths, _one_by_one(model, (Item(str(path)) for path in paths)), strict=True)
     return [Prediction(path, *_given(path, answer)) for path, answer in found]
 
 
@@ -68,8 +69,8 @@ def predict_each(
     Raises:
         UserError: When there is no such model, or an image cannot be read.
     """
-    opened = open_model(model) if isinstance(model, (str, os.PathLike)) else model
-    for batch in answers(opened, items([os.fspath(source) for source in sources])):
+    model = opened(model)
+    for batch in answers(model, items([os.fspath(source) for source in each_of(sources)])):
         for item, answer in batch:
             if isinstance(answer, Unreadable) and on_bad:
                 on_bad(item.name, answer.reason)

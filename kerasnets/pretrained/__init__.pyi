@@ -1,3 +1,4 @@
+from .build import load_weights as load_weights
 from .convert import convert_weights as convert_weights
 from .sources import (
     preprocessing as preprocessing,

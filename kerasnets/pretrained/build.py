@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from kerasnets.errors import UserError
 from kerasnets.models.build import assemble, check_arguments, head_options
 from kerasnets.pretrained.sources import opened
-from kerasnets.registry import registration
+from kerasnets.registry import network_of, registration
 
 if TYPE_CHECKING:
+    from kerasnets.models.names import NetworkName
     from kerasnets.models.network import Network
 
 
 def build(
-    network: str,
+    network: NetworkName | str,
     /,
     *,
     include_top: bool = True,
     weights: str | os.PathLike | None = None,
     input_shape: tuple[int | None, int | None, int] | None = None,
-    pooling: str | None = None,
+    pooling: Literal["avg", "max"] | None = None,
     classes: int | None = None,
     classifier_activation: str | None = "softmax",
     name: str | None = None,
@@ -90,3 +92,36 @@ def build(
     chosen = {key: value for key, value in overrides.items() if key in origin.options}
     model.origin = dataclasses.replace(origin, options={**origin.options, **chosen})
     return model
+
+
+def load_weights(
+    model: Network, weights: str | os.PathLike, *, fresh_head: bool = False
+) -> str | None:
+    """Gives a network that is there already other weights, and lets it know what they need.
+
+    ``model.origin`` then tells their preprocessing, and the options of `build` that they need;
+    ``build(weights=...)`` sets those too.
+
+    Args:
+        model: A network that `build` returned.
+        weights: As `build` takes them.
+        fresh_head: Whether the last layer may start anew where the weights are for other classes.
+
+    Returns:
+        The project whose layout the file has; ``None`` for ours.
+
+    Raises:
+        UserError: When `model` is none of ours, there are no such weights, or they are not for
+            this network; the model is unchanged then.
+    """
+    from kerasnets.weights.load import load
+
+    name = network_of(model)
+    if name is None:
+        raise UserError(f"{model.name!r} is no network that kerasnets.build returned.")
+    entry = registration(name)
+    built = {layer.name for layer in model.layers}
+    with opened(name, weights, include_top=entry.head_layers[-1] in built) as (file, origin):
+        project = load(model, file, entry, fresh_head=fresh_head)
+    model.origin = origin
+    return project

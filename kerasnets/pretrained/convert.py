@@ -33,7 +33,7 @@ def convert_weights(
     """Reads a weight file of any known layout and writes it in another format.
 
     Args:
-        source: See `load_weights`.
+        source: As ``weights=`` of `kerasnets.build`.
         target: The file to write; its ending says the format: ``.weights.h5``, ``.keras``,
             ``.safetensors``, or ``.pth``, ``.pt`` and ``.th`` for PyTorch.
         network: What the weights are for; found by the tensors if not given.

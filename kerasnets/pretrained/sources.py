@@ -50,6 +50,13 @@ def preprocessing(
         return describe(network, source).preprocessing
     origin = getattr(network, "origin", None)
     if not isinstance(origin, WeightsOrigin):
+        for layer in getattr(network, "layers", ()):
+            if isinstance(getattr(layer, "origin", None), WeightsOrigin):
+                raise UserError(
+                    f"The model {network.name!r} has a network inside, {layer.name!r}, and may "
+                    "have its preprocessing too. Give the network: "
+                    f"preprocessing(model.get_layer({layer.name!r}))."
+                )
         raise UserError(
             f"The model {getattr(network, 'name', network)!r} does not tell where its weights are "
             "from: kerasnets did not build it. Give the network's name and the source."
@@ -111,6 +118,11 @@ def known(network: str, weights: str | os.PathLike | None) -> WeightsOrigin:
     facts = info(network)
     if weights is None:
         return WeightsOrigin(network=facts.name, preprocessing=facts.preprocessing)
+    if not isinstance(weights, (str, os.PathLike)):
+        raise UserError(
+            "weights must name a source, a file or a run, such as 'imagenet'. "
+            f"Received: {weights!r}."
+        )
     if _is_folder(weights):
         path = pathlib.Path(weights, RUN_FACTS)
         if path.is_file():
@@ -172,7 +184,9 @@ def resolve(network: str, weights: str | os.PathLike, *, include_top: bool = Tru
         return path
     if path.name == str(weights) and not path.suffix:
         raise unknown(f"weights of {network}", str(weights), _names(network))
-    raise UserError(f"There is no weight file {str(path)!r}.")
+    like_hub = str(weights).count("/") == 1
+    hub = f" A repository of the Hugging Face hub is 'hf:{weights}'." if like_hub else ""
+    raise UserError(f"There is no weight file {str(path)!r}.{hub}")
 
 
 def find(network: str, weights: str | os.PathLike) -> WeightSource | None:
@@ -193,6 +207,12 @@ def find(network: str, weights: str | os.PathLike) -> WeightSource | None:
     if not found:
         raise _none_for(network, str(weights))
     return found[0]
+
+
+def is_of_imagenet(origin: WeightsOrigin) -> bool:
+    """Whether weights are published ones for ImageNet's 1,000 classes."""
+    rows = info(origin.network).weights
+    return any(row.tag == origin.source and _is_of_imagenet(row) for row in rows)
 
 
 def _is_name(weights: str | os.PathLike) -> bool:

@@ -12,7 +12,11 @@ from kerasnets.models.blocks import output_of
 from kerasnets.models.lenet import digit_codes
 from kerasnets.pretrained.build import build
 from kerasnets.private import maker_of
-from kerasnets.registry import registration
+from kerasnets.registry import network_of, registration
+from kerasnets.values import is_whole
+
+# Arguments of `build` that are the classifier's.
+OF_CLASSIFIER = {"include_top", "pooling", "classes", "classifier_activation"}
 
 
 def features(
@@ -38,7 +42,10 @@ def features(
     """
     from kerasnets.models.network import rebuilt_like
 
+    for name in build_arguments.keys() & OF_CLASSIFIER:
+        raise UserError(f"features has no classifier, and takes no {name}.")
     known = registration(network).stages
+    stages = [stages] if isinstance(stages, str) else stages
     chosen = set(known if stages is None else stages)
     _check_stages(network, chosen, known)
     model = build(network, include_top=False, **build_arguments)
@@ -118,11 +125,9 @@ def _last_layer(model: keras.Model, part: str) -> keras.layers.Layer | None:
 
 
 def _stages(model: keras.Model) -> dict[str, str]:
-    """The last layer of each stage, where the model bears the name of its network."""
-    try:
-        return dict(registration(model.name).stages)
-    except UserError:
-        return {}
+    """The last layer of each stage, where the model is a network of ours."""
+    name = network_of(model)
+    return dict(registration(name).stages) if name else {}
 
 
 def replace_head(model: keras.Model, *, classes: int) -> keras.Model:
@@ -141,8 +146,9 @@ def replace_head(model: keras.Model, *, classes: int) -> keras.Model:
     """
     from kerasnets.models.network import rebuilt_like
 
-    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
+    if not is_whole(classes) or classes < 1:
         raise UserError(f"classes must be a positive integer. Received: {classes!r}.")
+    classes = int(classes)
     if not any(layer.name == "logits" for layer in model.layers):
         raise UserError(
             f"{model.name} has no layer called 'logits'; it was built without a classifier, or "
@@ -157,7 +163,9 @@ def _reclassified(x: Any, classes: int) -> keras.KerasTensor:
     layer = maker_of(x)
     size = _size(layer, classes)
     before = layer.input if size else _reclassified(layer.input, classes)
-    return layer.__class__.from_config({**layer.get_config(), **size})(before)
+    # Of a frozen network too, what starts anew is to be trained.
+    config = {**layer.get_config(), **size, **({"trainable": True} if size else {})}
+    return layer.__class__.from_config(config)(before)
 
 
 def _size(layer: keras.layers.Layer, classes: int) -> dict[str, object]:

@@ -1,5 +1,4 @@
 from .files import read_tensors as read_tensors
-from .load import load_weights as load_weights
 from .save import (
     save_tensors as save_tensors,
 )

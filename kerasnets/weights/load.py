@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 
 import keras
 import numpy as np
 
-from kerasnets.registry import Registration, registration
+from kerasnets.registry import Registration
 from kerasnets.weights import memory
-from kerasnets.weights.files import open_weights
 from kerasnets.weights.layouts import Tensor
 from kerasnets.weights.plan import plan_loading
 from kerasnets.weights.tensors import WeightFile, check_finite, crc32
@@ -21,14 +19,10 @@ log = logging.getLogger("kerasnets")
 PIECE = 16 << 20
 
 
-def load_weights(
-    model: keras.Model,
-    path: str | os.PathLike,
-    *,
-    network: str,
-    fresh_head: bool = False,
+def load(
+    model: keras.Model, file: WeightFile, entry: Registration, *, fresh_head: bool = False
 ) -> str | None:
-    """Gives `model` the weights of a file.
+    """Gives `model` the weights of an open file.
 
     The file's kind and layout are told by its content: safetensors, PyTorch pickles,
     ``.weights.h5``, ``.h5`` and ``.keras``, of ours, of keras.applications or of the projects in
@@ -37,25 +31,17 @@ def load_weights(
 
     Args:
         model: A model that `kerasnets.build` returned.
-        path: The weight file.
-        network: The name that the model was built by.
+        file: The open file.
+        entry: The registration of the network.
         fresh_head: Whether the last layer may start anew where the file's is for other classes.
 
     Returns:
         The project whose layout the file has; ``None`` for ours.
 
     Raises:
-        UserError: When the file is missing or damaged, or its tensors are not those of the
-            network; the model is unchanged then.
+        UserError: When the file is damaged, or its tensors are not those of the network; the model
+            is unchanged then.
     """
-    with open_weights(path) as file:
-        return load(model, file, registration(network), fresh_head=fresh_head)
-
-
-def load(
-    model: keras.Model, file: WeightFile, entry: Registration, *, fresh_head: bool = False
-) -> str | None:
-    """Gives `model` the weights of an open file; see `load_weights`."""
     plan = plan_loading(model, file, entry, fresh_head=fresh_head)
     # All are read before the first is assigned.
     for variable, array in _read(file, plan.tensors):

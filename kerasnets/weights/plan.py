@@ -12,7 +12,7 @@ import keras
 from kerasnets.errors import UserError
 from kerasnets.registry import Registration
 from kerasnets.weights.layouts import Tensor, flattened_shape, layout_tensors, own_tensors
-from kerasnets.weights.recognition import FORMS, OWN, prefix_of, project_of
+from kerasnets.weights.recognition import FORMS, OWN, classes_of, prefix_of, project_of
 from kerasnets.weights.tensors import Stored, WeightFile
 
 
@@ -56,7 +56,7 @@ def plan_loading(
         names = ", ".join(layer.name for layer in fresh)
         notes.append(f"{str(file.path)!r} is for other classes; {names} starts anew")
     if faults := _faults(tensors, found):
-        reason = _reason(tensors, found, entry)
+        reason = _reason(tensors, found, entry, classes_of(file, entry))
         raise MisfitError(f"{str(file.path)!r} does not fit {entry.info.name}: {faults}{reason}.")
     return Plan(project, tensors, fresh, notes)
 
@@ -197,7 +197,18 @@ def _first(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
-def _reason(tensors: list[Tensor], found: Mapping[str, Stored], entry: Registration) -> str:
+def _other_classes(classes: int | None) -> str:
+    if classes is None:
+        return "Its classifier is for other classes; "
+    return f"Its classifier is for {classes} classes: classes={classes} takes it, any other "
+
+
+def _reason(
+    tensors: list[Tensor],
+    found: Mapping[str, Stored],
+    entry: Registration,
+    classes: int | None,
+) -> str:
     """What the user can do about shapes that come from the arguments of `build`."""
     classifiers = _classifiers(entry)
     wrong = _misshapen(tensors, found)
@@ -206,7 +217,7 @@ def _reason(tensors: list[Tensor], found: Mapping[str, Stored], entry: Registrat
         return ". It has no classifier: include_top=False builds none, classes=N starts a new one"
     for tensor in wrong:
         if tensor.layer.name in classifiers:
-            return ". Its classifier is for other classes; classes=N starts a new one"
+            return f". {_other_classes(classes)}classes=N starts a new one"
         if isinstance(tensor.layer, keras.layers.Dense) and (seen := flattened_shape(tensor.layer)):
             return (
                 f". The dense layer {tensor.layer.name} fits one input size, and sees "

@@ -7,6 +7,7 @@ import pytest
 
 from kerasnets import UserError
 from kerasnets.config import TrainConfig, recipe
+from kerasnets.config.options import parse_options
 from kerasnets.config.training import Extension, default_recipe, differences, from_json, to_json
 
 
@@ -21,6 +22,39 @@ def test_configuration_round_trips():
         extensions=(Extension(after=2, old_epochs=2, new_epochs=3),),
     )
     assert from_json(to_json(config), "config.json") == config
+
+
+def test_python_gives_names_paths_numbers_and_lists():
+    given = TrainConfig(
+        recipe="cosine",
+        out="runs/a",
+        weights=pathlib.Path("w.safetensors"),
+        options={"width": 0.5, "input_shape": (64, 64, 3), "bn_scale": False, "stem": "small"},
+        fast=["xla"],
+    )
+    assert given.recipe == recipe("cosine")
+    assert (given.out, given.weights) == (pathlib.Path("runs/a"), "w.safetensors")
+    assert parse_options(given.options) == {
+        **{"width": 0.5, "input_shape": [64, 64, 3], "bn_scale": False, "stem": "small"}
+    }
+    assert given.fast == ("xla",)
+    assert from_json(to_json(given), "config.json") == given
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": 3}, "data must be a string. Received: 3"),
+        ({"recipe": 3}, "recipe must be an object or None. Received: 3"),
+        ({"recipe": "cosin"}, "Unknown recipe 'cosin'. The closest: cosine"),
+        ({"options": 3}, "options must be an object. Received: 3"),
+        ({"options": {"a": {1}}}, "An option's value must be a word, .* Received: {1}"),
+        ({"log_to": "wandb"}, "log_to must be a tuple of 'tensorboard', 'wandb' or 'mlflow'. Rec"),
+    ],
+)
+def test_fields_of_another_type_are_told(changes, message):
+    with pytest.raises(UserError, match=message):
+        TrainConfig(**changes)
 
 
 def test_damaged_configurations_are_told():

@@ -91,6 +91,24 @@ def test_the_predictions_of_a_network_with_auxiliary_classifiers_are_measured(rn
     assert evaluate(both, images, PREPROCESSING).loss == evaluate(one, images, PREPROCESSING).loss
 
 
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_a_network_of_probabilities_is_measured_by_its_logits(rng, activation):
+    one, images = network(), split(rng)
+    expected = logits_of_split(one, images, PREPROCESSING)
+    layers = [keras.layers.Activation(activation)]
+    if activation == "softmax":
+        layers.append(keras.layers.Softmax())
+    for layer in layers:
+        found = keras.Model(one.input, layer(one.output))
+        np.testing.assert_array_equal(logits_of_split(found, images, PREPROCESSING), expected)
+    inside = keras.Model(one.input, keras.layers.Dense(7, activation, name="top")(one.output))
+    with pytest.raises(UserError, match=f"{activation} is inside its last layer, top"):
+        evaluate(inside, images, PREPROCESSING)
+    # ReLU is no answer's activation.
+    positive = keras.Model(one.input, keras.layers.Activation("relu")(one.output))
+    assert logits_of_split(positive, images, PREPROCESSING).min() == 0
+
+
 def test_dense_evaluation_takes_whole_images(rng):
     images = Split(
         Pixels(rng.integers(0, 256, (5, 12, 20, 1)).astype(np.uint8)),

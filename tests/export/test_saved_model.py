@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 import re
@@ -17,10 +18,11 @@ from kerasnets.cli.commands.export import Export
 from kerasnets.cli.main import parse
 from kerasnets.data.images import decode, fit
 from kerasnets.explanation import layer_maps
-from kerasnets.export import Form, classifier, export, export_network
+from kerasnets.export import Form, classifier, export, export_network, sources
 from kerasnets.export.versions import numbered, prune, versions, write_version
 from kerasnets.export.writer import in_form
 from kerasnets.inputs import with_preprocessing
+from kerasnets.registry import WeightsOrigin
 from kerasnets.weights import save_weights
 from tests.fast.test_folding import agree
 
@@ -261,6 +263,67 @@ def test_a_version_that_cannot_be_removed_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.rename", refuse)
     with pytest.raises(UserError, match="the old .*1' was not removed: Permission denied"):
         prune(tmp_path, "savedmodel", keep=1)
+
+
+def test_a_network_of_probabilities_answers_as_its_logits_do(small, tmp_path, digits):
+    network, preprocessing, names = small
+    ends = keras.layers.Activation("softmax")(network.output)
+    files = tf.constant([path.read_bytes() for path in digits])
+    answers = [
+        tf.saved_model.load(export(each, preprocessing, names, tmp_path)).signatures[
+            "serving_default"
+        ](image_bytes=files)["probabilities"]
+        for each in (network, keras.Model(network.input, ends))
+    ]
+    np.testing.assert_allclose(*answers, atol=1e-6)
+    assert np.abs(answers[0] - 0.5).max() > 0.01
+
+
+def imagenet(monkeypatch, rows):
+    """Gives the file of ImageNet's names, or an error in its place."""
+
+    def download(location, checksum):
+        assert location.endswith("imagenet_class_index.json")
+        assert checksum.startswith("md5:")
+        if isinstance(rows, UserError):
+            raise rows
+        return rows
+
+    monkeypatch.setattr("kerasnets.pretrained.classes.download", download)
+
+
+def test_classes_of_imagenet_have_names(tmp_path, monkeypatch, caplog):
+    entries = {str(label): [f"n{label:08}", f"name_of_{label}"] for label in range(1000)}
+    entries["134"] = [*entries["517"][:1], "crane"]
+    entries["517"] = ["n00000134", "crane"]
+    path = tmp_path / "names.json"
+    path.write_text(json.dumps(entries))
+    imagenet(monkeypatch, path)
+    facts = kerasnets.info("resnet18")
+    row = next(row for row in facts.weights if row.tag == "timm:resnet18.tv_in1k")
+    origin = WeightsOrigin(
+        network="resnet18", preprocessing=facts.preprocessing, source="timm:resnet18.tv_in1k"
+    )
+    assert row.data == "ImageNet-1k"
+    network = kerasnets.build("resnet18", width=0.0625, classifier_activation=None)
+    network.origin = origin
+    names = sources._class_names(network)
+    assert len(set(names)) == 1000
+    assert (names[3], names[134], names[517]) == (
+        *("name of 3", "crane (n00000517)"),
+        "crane (n00000134)",
+    )
+    assert caplog.messages == []
+    imagenet(monkeypatch, UserError("no network here"))
+    assert sources._class_names(network)[:3] == ("0", "1", "2")
+    assert "--labels FILE has names. no network here" in caplog.text
+    # Not asked for of other weights, or of other classes.
+    imagenet(monkeypatch, None)
+    network.origin = dataclasses.replace(origin, source=None)
+    assert sources._class_names(network)[-1] == "999"
+    fewer = kerasnets.replace_head(network, classes=5)
+    fewer.origin = origin
+    assert sources._class_names(fewer) == tuple("01234")
 
 
 def test_a_network_with_a_weight_file(tmp_path):

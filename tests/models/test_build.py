@@ -27,6 +27,8 @@ from kerasnets.models.build import check_options, options, unweighted
         ({"norm_momentum": 0.9, "normalization": "layer"}, "norm_momentum has no effect where normalization is 'layer'"),
         ({"normalization": "instance"}, "lenet5: normalization='instance' would make zeros of all that c5 gives"),
         ({"input_shape": (None, None, 1)}, "lenet5: dense layers need an input of known height"),
+        ({"kernel_initializer": "he_norml"}, "lenet5: kernel_initializer must be .* Received: 'he_norml'"),
+        ({"kernel_initializer": {"class_name": "HeNormal", "config": {"sed": 1}}}, "Received: {'class_name': 'HeNormal'"),
         ({"width": 0.5}, "lenet5 takes no option 'width'"),
         ({"depth": 20}, "lenet5 takes no option 'depth'"),
         ({"activatoin": "tanh"}, "lenet5 takes no option 'activatoin'. The closest: activation"),
@@ -58,15 +60,26 @@ def test_options_of_the_head_need_the_top():
 @pytest.mark.parametrize(
     ("network", "option", "message"),
     [
-        ("resnet20_cifar", "widht", r"\. The closest: width\. It takes: .*\bwidth \(a number\)"),
+        (
+            "resnet20_cifar",
+            "widht",
+            r"\. The closest: width, weights\. It takes: .*\bwidth \(a number\)",
+        ),
         ("resnet20_cifar", "xyz", r"'xyz'\. It takes: .*shortcut \('.*' or '.*'\), "),
-        ("googlenet", "auxilary", r"The closest: auxiliary_heads\. .*_heads \(True or False\)\.$"),
+        (
+            "googlenet",
+            "auxilary",
+            r"The closest: auxiliary_heads\. .*_heads \(True or False\)\. Every network takes include_top, ",
+        ),
+        ("resnet20_cifar", "include_tops", r"The closest: include_top\. It takes: "),
+        ("resnet20_cifar", "num_classes", r"'num_classes'\. It is called classes here\. It takes"),
+        ("resnet20_cifar", "input_tensor", r"Call the model on the tensor: build\(\.\.\.\)\(x\)\."),
     ],
 )
 def test_an_unknown_option_is_answered_by_the_known_with_their_values(network, option, message):
     with pytest.raises(UserError, match=message) as caught:
         check_options(network, {option: 1})
-    assert len(str(caught.value)) < 800
+    assert len(str(caught.value)) < 1000
     listed = str(caught.value).partition("It takes: ")[2]
     assert all(f"{name} ({values})" in listed for name, (values, _) in options(network).items())
 
@@ -151,6 +164,24 @@ def test_networks_differ_from_seed_to_seed():
     assert not np.array_equal(one[0], two[0])
     for a, b in zip(one, again, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_an_initializer_may_be_an_object_which_each_layer_has_its_own_of():
+    given = keras.initializers.RandomNormal(stddev=0.5, seed=None)
+    one, two = (
+        layer.kernel
+        for layer in build("resnet20_cifar", kernel_initializer=given).layers
+        if layer.name in ("stage1_block1_conv1", "stage1_block1_conv2")
+    )
+    assert float(keras.ops.std(one)) == pytest.approx(0.5, rel=0.05)
+    assert not np.array_equal(one, two)
+
+
+def test_whole_numbers_may_be_numpys():
+    shape = tuple(np.array([40, 40, 1]))
+    model = build("lenet5_modern", classes=np.int64(3), input_shape=shape)
+    assert (model.input_shape, model.output_shape) == ((None, 40, 40, 1), (None, 3))
+    assert {type(side) for side in model.input_shape[1:]} == {int}
 
 
 def test_initializers_of_kernels_can_be_replaced():

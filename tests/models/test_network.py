@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kerasnets
-from kerasnets.evaluation.evaluator import without_auxiliary_classifiers
+from kerasnets.fast.rewriting import with_logits
 from kerasnets.models.network import Network, rebuilt_like
 from kerasnets.registry import WeightsOrigin
 
@@ -75,7 +75,7 @@ def test_features_and_networks_without_auxiliary_classifiers_know_their_origin()
     assert kerasnets.features(NETWORK).origin.network == NETWORK
     small = {"width": 0.0625, "input_shape": (96, 96, 3)}
     trained = kerasnets.build("googlenet_bn", auxiliary_heads=True, **small)
-    alone = without_auxiliary_classifiers(trained)
+    alone = with_logits(trained)
     assert not isinstance(alone.output, dict)
     assert alone.origin == trained.origin
 

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import kerasnets
 from kerasnets import UserError
 from kerasnets.cli.main import parse
 from kerasnets.embedding import Embeddings
-from kerasnets.prediction import predict
+from kerasnets.prediction import predict, predict_each
 from tests.serving.saved_models import half_plus
 
 
@@ -57,6 +58,27 @@ def test_a_run_and_a_saved_model_give_the_vectors_that_embed_gives(
     line = capsys.readouterr().out.splitlines()[3]
     assert line.startswith(str(images[0]))
     assert line.endswith("1.0000")
+
+
+def test_one_image_is_given_by_its_path(short_run, exported, images):
+    expected = predict(exported, images[:1])[0]
+    for path in (images[0], str(images[0])):
+        (found,) = predict(exported, path)
+        assert found.classes == expected.classes
+        (found,) = predict_each(exported, path)
+        assert (found.image, found.classes) == (images[0], expected.classes)
+
+
+def test_what_is_no_model_is_told_with_what_makes_one(images):
+    with pytest.raises(
+        UserError, match="run folder 'resnet50'. It is a network's name: `kerasnets ex"
+    ):
+        predict("resnet50", images)
+    for ask in (predict, lambda *given: list(predict_each(*given))):
+        with pytest.raises(
+            UserError, match=r"Received: Functional 'lenet5_modern'; .*export\.export"
+        ):
+            ask(kerasnets.build("lenet5_modern"), images)
 
 
 def test_what_cannot_be_predicted_is_told(short_run, exported, images, tmp_path):

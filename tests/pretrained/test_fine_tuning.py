@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 
 from kerasnets import build
+from kerasnets.pretrained import load_weights
 from kerasnets.pretrained.convert import convert_weights, project_tensors
 from kerasnets.registry import registration
-from kerasnets.weights import load_weights, read_tensors, save_tensors, save_weights
+from kerasnets.weights import read_tensors, save_tensors, save_weights
 from tests.models.keras_applications import largest_difference, randomize
 
 # Epsilon and momentum of the publishers' batch norms, as their code has them; PyTorch's momentum
@@ -135,7 +136,7 @@ def test_what_we_write_remembers_the_epsilon(ending, epsilon, of_timm, tmp_path)
     if epsilon is None:
         # A network of the paper's epsilon takes them too, for inference.
         paper = build(NAME, activation="relu6", **SHAPE)
-        load_weights(paper, copy, network=NAME)
+        load_weights(paper, copy)
         assert {layer.epsilon for layer in norms(paper)} == {1e-3}
         assert largest_difference(paper, source, 32) < 1e-4
 

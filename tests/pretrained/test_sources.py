@@ -266,3 +266,23 @@ def test_a_run_keeps_what_its_first_weights_were_used_to(tmp_path):
         match=r"network.json' does not describe a network: an origin is incomplete: .*preprocessing",
     ):
         kerasnets.build("mobilenet_v1", classes=2, weights=run.folder)
+
+
+def test_habits_of_other_libraries_are_answered():
+    with pytest.raises(
+        UserError, match="weights must name a source, .* 'imagenet'. Received: True"
+    ):
+        kerasnets.build("resnet18", weights=True)
+    with pytest.raises(UserError, match="no weight file 'timm/resnet18.a1_in1k'"):
+        kerasnets.build("resnet18", weights="timm/resnet18.a1_in1k")
+    with pytest.raises(UserError, match="'me/flowers'. A repository .* is 'hf:me/flowers'"):
+        kerasnets.build("resnet18", weights="me/flowers")
+
+
+def test_a_model_with_a_network_inside_is_sent_to_it():
+    network = kerasnets.build("resnet20_cifar")
+    whole = kerasnets.with_preprocessing(network, kerasnets.preprocessing(network))
+    with pytest.raises(UserError, match=r"preprocessing\(model\.get_layer\('resnet20_cifar'\)\)"):
+        kerasnets.preprocessing(whole)
+    inside = whole.get_layer("resnet20_cifar")
+    assert kerasnets.preprocessing(inside) == kerasnets.preprocessing(network)

@@ -6,6 +6,7 @@ import pytest
 
 import kerasnets
 from kerasnets import UserError
+from kerasnets.explanation.graph import named
 from kerasnets.models.build import unweighted
 from kerasnets.weights import save_weights
 from tests.models.parts import all_params
@@ -98,6 +99,33 @@ def test_freeze_up_to_a_block_or_layer(resnet20, until, last, first):
     frozen = [layer.name for layer in resnet20.layers if layer.weights and not layer.trainable]
     assert frozen == names[: names.index(last) + 1]
     assert first is None or names[len(frozen)] == first
+
+
+def test_a_renamed_network_has_its_stages():
+    small = {"input_shape": (75, 75, 3), "width": 0.0625}
+    models = [kerasnets.build("inception_v3", name=name, **small) for name in ("mine", None)]
+    for model in models:
+        kerasnets.freeze(model, until="stage4")
+    frozen, own = ([layer.trainable for layer in model.layers] for model in models)
+    assert frozen == own
+    assert not all(frozen)
+    assert named(models[0], "stage4", maps=True).name == named(models[1], "stage4", maps=True).name
+
+
+def test_a_new_classifier_of_a_frozen_network_is_trained(resnet20):
+    resnet20.trainable = False
+    model = kerasnets.replace_head(resnet20, classes=5)
+    assert [each.path for each in model.trainable_variables] == ["logits/kernel", "logits/bias"]
+
+
+def test_one_stage_is_given_by_its_name():
+    assert list(kerasnets.features("resnet20_cifar", stages="stage2").output) == ["stage2"]
+
+
+@pytest.mark.parametrize("argument", ["include_top", "pooling", "classes"])
+def test_features_have_no_classifier(argument):
+    with pytest.raises(UserError, match=f"features has no classifier, and takes no {argument}"):
+        kerasnets.features("resnet20_cifar", **{argument: None})
 
 
 def test_freeze_goes_by_names_in_a_renamed_model():

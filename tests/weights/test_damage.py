@@ -17,7 +17,8 @@ import pytest
 import safetensors.numpy
 
 from kerasnets import UserError, build
-from kerasnets.weights import load_weights, save_tensors, save_weights
+from kerasnets.pretrained import load_weights
+from kerasnets.weights import save_tensors, save_weights
 from tests.models.keras_applications import randomize
 
 NAME = "lenet5_modern"
@@ -445,7 +446,7 @@ def test_damage_is_told_and_the_model_untouched(kind, good, tmp_path) -> None:
     model = build(NAME)
     before = model.get_weights()
     with pytest.raises(UserError, match=message) as caught:
-        load_weights(model, path, network=NAME)
+        load_weights(model, path)
     assert "\n" not in str(caught.value)
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -480,7 +481,7 @@ def test_fuzz(file, structure, good, network, tmp_path) -> None:
         path.write_bytes(broken)
         model.set_weights(zeros)
         try:
-            load_weights(model, path, network=NAME)
+            load_weights(model, path)
         except UserError:
             assert not any(array.any() for array in model.get_weights())
             continue

@@ -1,6 +1,8 @@
+import dataclasses
 import json
 import pickle
 
+import keras
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -8,9 +10,11 @@ import safetensors.numpy
 import kerasnets
 from kerasnets import UserError, build
 from kerasnets.models.resnet_cifar import pytorch_names
+from kerasnets.pretrained import load_weights
 from kerasnets.registry import Layout
 from kerasnets.weights import read_tensors, save_weights
 from kerasnets.weights.layouts import layout_tensors
+from tests.weights.test_formats import save
 
 PUBLISHED = Layout(names=pytorch_names)
 
@@ -161,9 +165,27 @@ def test_tensors_at_fault_are_named(published, tmp_path):
 
 def test_a_file_for_other_classes_is_told(tmp_path):
     save_weights(build("resnet20_cifar", classes=5), tmp_path / "five.safetensors")
-    message = r"logits/kernel has shape \(64, 5\), expected \(64, 10\).*classes=N starts a new one"
+    message = r"logits/kernel has shape \(64, 5\), expected \(64, 10\).*"
+    message += "is for 5 classes: classes=5 takes it, any other classes=N starts a new one"
     with pytest.raises(UserError, match=message):
         build("resnet20_cifar", weights=tmp_path / "five.safetensors")
+
+
+def test_a_network_knows_what_the_weights_that_it_was_given_need(tmp_path):
+    small = {"input_shape": (32, 32, 3), "include_top": False}
+    path = tmp_path / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    save(keras.applications.VGG16(weights=None, **small), path)
+    model = build("vgg16", **small)
+    assert kerasnets.preprocessing(model).channel_order == "rgb"
+    load_weights(model, path)
+    assert kerasnets.preprocessing(model).channel_order == "bgr"
+    assert model.origin == build("vgg16", weights=path, **small).origin
+    ours = build("resnet20_cifar", norm_momentum=0.5)
+    ours.origin = dataclasses.replace(ours.origin, options={"norm_momentum": 0.5})
+    save_weights(ours, tmp_path / "ours.safetensors")
+    fresh = build("resnet20_cifar")
+    assert load_weights(fresh, tmp_path / "ours.safetensors") is None
+    assert fresh.origin == ours.origin
 
 
 def test_other_classes_that_are_asked_for_start_anew(published, caplog):
@@ -231,7 +253,7 @@ def test_another_networks_weights_leave_the_model_untouched(published):
     model = build("resnet32_cifar")
     before = model.get_weights()
     with pytest.raises(UserError, match="does not fit resnet32_cifar: 60 tensors are missing"):
-        kerasnets.weights.load_weights(model, published, network="resnet32_cifar")
+        load_weights(model, published)
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 

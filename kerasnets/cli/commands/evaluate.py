@@ -75,12 +75,12 @@ class Evaluate:
         self._check()
         load_tensorflow()
         from kerasnets.data.pipeline import read
-        from kerasnets.evaluation.evaluator import without_auxiliary_classifiers
         from kerasnets.evaluation.labels import real_labels, relabelled
         from kerasnets.evaluation.tasks import evaluate_task, write_report
+        from kerasnets.fast.rewriting import with_logits
 
         network, preprocessing, dataset = self._subject()
-        network = without_auxiliary_classifiers(network)
+        network = with_logits(network)
         channels, classes = network.input_shape[-1], network.output_shape[-1]
         name = self.split or dataset.held_out
         split, names = dataset.split(name), dataset.class_names

@@ -44,7 +44,8 @@ class Export:
     weights: str | None = None
     """Weights of the network: a source of `kerasnets info NAME`, hf:OWNER/REPO, a file or a run."""
     labels: pathlib.Path | None = None
-    """File with a class name on each line; classes are named by their indices if not given."""
+    """File with a class name on each line; ImageNet's names for published weights, else the
+    classes' indices, if not given."""
     form: OmitArgPrefixes[Form] = field(default_factory=Form)
     calibration: str | None = None
     """Data set whose training images calibrate int8; a run's own if not given."""
