@@ -26,6 +26,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from multiprocessing.synchronize import Event
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
@@ -214,11 +215,11 @@ def png_of_chunks(port: int, model: str) -> str:
     return predict(port, model, whole[:33] + chunk(b"teXt") * 200_000 + whole[33:])
 
 
-def attacking(name: str, port: int, model: str, seconds: float) -> None:
-    """Repeats an attack, as fast as it is answered, until the time is over."""
-    end = time.perf_counter() + seconds
+def attacking(name: str, port: int, model: str, started: Event) -> None:
+    """Repeats an attack, as fast as it is answered, until it is terminated."""
     print(f"\n{name}: {ATTACKS[name](port, model)[:150]}", flush=True)
-    while time.perf_counter() < end:
+    started.set()
+    while True:
         ATTACKS[name](port, model)
 
 
@@ -287,11 +288,16 @@ def main() -> None:
             probe(port, options.model, 2)
             report("alone", *probe(port, options.model, options.seconds))
             for each in options.only:
-                arguments = (each, port, options.model, options.seconds + 1)
-                process = spawn.Process(target=attacking, args=arguments)
+                started = spawn.Event()
+                arguments = (each, port, options.model, started)
+                process = spawn.Process(target=attacking, args=arguments, daemon=True)
                 process.start()
-                time.sleep(5)  # it starts
-                report(each, *probe(port, options.model, options.seconds))
+                if not started.wait(120):
+                    sys.exit(f"{each} did not start")
+                found = probe(port, options.model, options.seconds)
+                if not process.is_alive():
+                    sys.exit(f"{each} ended before the server was measured")
+                report(each, *found)
                 process.terminate()
                 process.join()
             time.sleep(1)

@@ -21,6 +21,7 @@ import os
 import pathlib
 import platform
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -77,7 +78,12 @@ def _times(
         pipes[kind], other = spawn.Pipe()
         work = (kind, name, folder, arguments, other)
         spawn.Process(target=_work, args=work, daemon=True).start()
-        pipes[kind].recv()  # loaded
+        # Else its end would not be seen.
+        other.close()
+        try:
+            pipes[kind].recv()  # loaded
+        except EOFError:
+            sys.exit(f"the process of {kind} ended")
     times = {kind: [] for kind in kinds}
     for number in range(2 + arguments.rounds):
         for kind, pipe in pipes.items():

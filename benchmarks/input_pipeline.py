@@ -297,9 +297,7 @@ def main() -> None:
         print(peak_memory(*rest) if name == "memory" else speed(name, *rest))
         return
     if options.data is None:
-        # Without photographs there is nothing to measure; `make bench` goes on.
-        print("give --data FOLDER to measure on photographs")
-        return
+        parser.error("give --data FOLDER to measure on photographs")
     systems = list(options.only)
     if subprocess.run([sys.executable, "-c", "import torchvision"], capture_output=True).returncode:
         systems = [name for name in systems if name != "PyTorch"]

@@ -173,8 +173,8 @@ class _KerasWatch(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None = None,
         target: types.ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
-        if name in ("keras", "tensorflow") and self.depth:
-            # kerasnets is what imports it
+        if name in ("keras", "tensorflow") and getattr(self.thread, "ours", 0):
+            # kerasnets is what imports it, and not Keras of itself
             if name == "keras":
                 check_backend()
             prefer_onednn()
@@ -194,13 +194,16 @@ class _KerasWatch(importlib.abc.MetaPathFinder):
 
     @contextlib.contextmanager
     def importing(self, name: str) -> Iterator[None]:
+        ours = int(name != "keras")
         self.thread.depth = self.depth + 1
+        self.thread.ours = getattr(self.thread, "ours", 0) + ours
         self.importers.add(threading.get_ident())
         try:
             yield
             self.loaded |= name == "keras"
         finally:
             self.thread.depth -= 1
+            self.thread.ours -= ours
             if not self.depth:
                 self.importers.discard(threading.get_ident())
         # The last thread calls the action: it imports modules that another may be in the middle of.

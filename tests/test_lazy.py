@@ -265,6 +265,7 @@ SHOW = "import os; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))"
         pytest.param(
             *("import kerasnets; import tensorflow", None, "None"), marks=pytest.mark.slow
         ),
+        ("import kerasnets; import keras", None, "None"),
         ("import kerasnets; kerasnets.build('lenet5_modern')", None, "1"),
         ("import kerasnets; kerasnets.build('lenet5_modern')", "0", "0"),
         pytest.param("import kerasnets.data.images", None, "1", marks=pytest.mark.slow),

@@ -8,6 +8,7 @@ fetches; the class "background", which TF-slim counts first, is left out.
 
 from __future__ import annotations
 
+import argparse
 import pathlib
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import zipfile
 import keras
 import numpy as np
 import tensorflow as tf
+
+from kerasnets.files import whole
 
 
 def write(path: pathlib.Path) -> None:
@@ -42,7 +45,8 @@ def write(path: pathlib.Path) -> None:
         fill(f"conv_pw_{block}", f"Conv2d_{block}_pointwise")
     head = [found[f"Logits/Conv2d_1c_1x1/{each}"][..., 1:] for each in ("weights", "biases")]
     network.get_layer("conv_preds").set_weights(head)
-    network.save_weights(path)
+    with whole(path) as partial:
+        network.save_weights(partial)
 
 
 def _constants() -> dict[str, np.ndarray]:
@@ -62,5 +66,7 @@ def _constants() -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    if not (file := pathlib.Path(sys.argv[1])).exists():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("file", type=pathlib.Path, help="its name ends in .weights.h5")
+    if not (file := parser.parse_args().file).exists():
         write(file)

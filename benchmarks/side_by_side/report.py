@@ -20,13 +20,14 @@ FORMS = ("eager", "graph", "xla", "exported")
 
 LEGEND = (
     "Each peer runs in a process of its own and they take turns; a time is the median of the "
-    "rounds ± half of their range, a ratio their median over ours, then the least and the largest"
-    " of one round: above 1 we are faster. `of peak` is the fraction of the fastest matrix "
-    "product of the run that convolutions and dense layers reach (two operations a multiply-add, "
-    "three times as many in training); `MiB` the peak memory of the process, or of the device. An"
-    " asterisk marks a peer that has no such network, but one near to it. PyTorch's eager "
-    "inference stands beside all forms of ours. `build` builds the network without its weights "
-    "from a file. `fastest inference` compares the fastest form of each: what a user can have."
+    "rounds ± half of their range, a ratio their median over ours, then the least and the "
+    "largest of one round: above 1 we are faster. `of peak` is the fraction of the fastest "
+    "matrix product of the run that convolutions and dense layers reach (two operations a "
+    "multiply-add, three times as many in training), above 100 % where Winograd's tiles save "
+    "products; `MiB` the peak memory of the process, or of the device. An asterisk marks a peer "
+    "that has no such network, but one near to it. PyTorch's eager inference stands beside all "
+    "forms of ours. `build` builds the network without its weights from a file. `fastest "
+    "inference` compares the fastest form of each: what a user can have."
 )
 # At the end of the page: the run that any reader with a GPU can add.
 ON_A_GPU = """
@@ -199,7 +200,7 @@ def write_page(path: pathlib.Path, files: dict[str, Results]) -> None:
 
 def _page(files: dict[str, Results]) -> Iterator[str]:
     yield "# Benchmark\n"
-    command = "python -m benchmarks.side_by_side --report"
+    command = "python -m benchmarks.side_by_side --read benchmarks/results --report FILE"
     yield f"Written by `{command}` from the files in `results/`. " + LEGEND
     for name, results in files.items():
         yield f"\n## {name}\n"
@@ -223,6 +224,19 @@ def _markdown(header: list[str], cells: list[list[str]]) -> Iterator[str]:
         yield f"| {' | '.join(cell.replace('|', '/') for cell in row)} |"
 
 
+def _names(rows: list[Row]) -> list[str]:
+    """Network and job of each row, and what else is not the same in all."""
+    facts = [
+        {"images": row.batch, "pixels": row.size, "": row.precision, "on": row.device}
+        for row in rows
+    ]
+    differ = [word for word in facts[0] if len({each[word] for each in facts}) > 1]
+    return [
+        " ".join([row.network, row.what, *(f"{word} {each[word]}".strip() for word in differ)])
+        for row, each in zip(rows, facts, strict=True)
+    ]
+
+
 def save_plot(results: Results, path: pathlib.Path) -> None:
     """Bars: how many times as fast as each peer, for each network and job.
 
@@ -234,17 +248,18 @@ def save_plot(results: Results, path: pathlib.Path) -> None:
     if not found:
         save_chart(path, results.rows)
         return
-    labels = list(dict.fromkeys(f"{pair.ours.network} {pair.ours.what}" for pair in found))
+    named = _names([pair.ours for pair in found])
+    labels = list(dict.fromkeys(named))
     peers = [peer for peer in OTHERS if any(pair.theirs.peer == peer for pair in found)]
     figure = matplotlib.figure.Figure((8, 1 + 0.3 * len(labels)), layout="constrained")
     axes = figure.add_subplot()
     height = 0.8 / max(1, len(peers))
     for number, peer in enumerate(peers):
-        chosen = [pair for pair in found if pair.theirs.peer == peer]
-        places = [labels.index(f"{p.ours.network} {p.ours.what}") for p in chosen]
+        chosen = [place for place, pair in enumerate(found) if pair.theirs.peer == peer]
+        places = [labels.index(named[place]) for place in chosen]
         axes.barh(
             [place + (number - (len(peers) - 1) / 2) * height for place in places],
-            [pair.ratio for pair in chosen],
+            [found[place].ratio for place in chosen],
             height,
             label=peer,
         )

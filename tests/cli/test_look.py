@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from kerasnets.cli import main as command_line
+from kerasnets.cli.commands import look
+from kerasnets.cli.main import parse
+from kerasnets.config import recipe, recipes
+from kerasnets.config.recipes import RECIPES, register_recipe
 
 
 @pytest.fixture
@@ -83,3 +89,16 @@ def test_an_unknown_layer_is_told(short_run, tmp_path, capsys):
     with pytest.raises(SystemExit):
         command_line.main(["look", *words, "--out", str(tmp_path / "a.png")])
     assert "'conv2_ac'. The closest: conv2_act" in capsys.readouterr().err
+
+
+def test_a_recipe_of_a_plug_in_is_drawn(tmp_path, monkeypatch):
+    ours = recipe("cosine")
+    theirs = dataclasses.replace(ours, name="of_a_plug_in", epochs=2)
+    known = dict(RECIPES)
+    monkeypatch.setattr(recipes, "RECIPES", known)
+    monkeypatch.setattr(recipes, "load_plugins", lambda: None)
+    monkeypatch.setattr(look, "load_plugins", lambda: register_recipe(theirs))
+    out = tmp_path / "schedule.png"
+    parse(["look", "schedule", "of_a_plug_in", "--out", str(out)]).run()
+    assert out.exists()
+    assert "of_a_plug_in" not in RECIPES

@@ -71,5 +71,14 @@ def test_the_page_and_the_picture_are_made_from_results_alone(results, tmp_path)
     assert "## cpu" in page
     assert "| resnet50 | train | 16 of 224 | 3000.0 ± 1000.0 |" in page
     assert "- resnet50 xla, keras.applications: no compiler" in page
+    one = results.rows[0]
+    assert report._names([one, dataclasses.replace(one, what="eager")]) == [
+        *("resnet50 train", "resnet50 eager")
+    ]
+    others = [dataclasses.replace(one, batch=32), dataclasses.replace(one, precision="bfloat16")]
+    assert report._names([one, *others]) == [
+        *("resnet50 train images 16 float32", "resnet50 train images 32 float32"),
+        "resnet50 train images 16 bfloat16",
+    ]
     report.save_plot(results, tmp_path / "results.png")
     assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")

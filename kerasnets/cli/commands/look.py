@@ -19,6 +19,7 @@ from kerasnets.cli.models import Chosen, chosen, decoded, readable
 from kerasnets.errors import UserError, unknown
 from kerasnets.figures.view import no_dense_blocks
 from kerasnets.plotting import check_picture
+from kerasnets.plugins import load_plugins
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -348,6 +349,8 @@ def _recipe(word: str) -> Recipe:
     path = pathlib.Path(word)
     if (path / "config.json").is_file():
         return Run.load(word).recipe
+    if word not in RECIPES:
+        load_plugins()
     if word in RECIPES or path.suffix in (".toml", ".json"):
         return recipe(word)
     if word in registry.list_models():
