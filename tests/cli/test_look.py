@@ -93,7 +93,7 @@ def test_an_unknown_layer_is_told(short_run, tmp_path, capsys):
 
 def test_a_recipe_of_a_plug_in_is_drawn(tmp_path, monkeypatch):
     ours = recipe("cosine")
-    theirs = dataclasses.replace(ours, name="of_a_plug_in", epochs=2)
+    theirs = dataclasses.replace(ours, name="of_a_plug_in", epochs=20)
     known = dict(RECIPES)
     monkeypatch.setattr(recipes, "RECIPES", known)
     monkeypatch.setattr(recipes, "load_plugins", lambda: None)
