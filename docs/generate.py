@@ -155,8 +155,8 @@ def recipes() -> str:
     by_hand, heading, _ = text.partition("## All recipes\n")
     note = (
         "Written by `make docs` from the code, without the values that are every recipe's default. "
-        "Errors are top-1 / top-5 in per cent on ILSVRC-2012's validation images, one crop and one "
-        "network, where nothing else is said."
+        "Errors are as published, not reproduced here: top-1 / top-5 in per cent on ILSVRC-2012's "
+        "validation images, one crop and one network, where nothing else is said."
     )
     sections = "\n".join(_recipe(each) for each in RECIPES.values())
     return f"{by_hand}{heading}\n{note}\n\n{sections}"
@@ -189,10 +189,10 @@ def weights() -> str:
     text = (DOCS / "weights.md").read_text(encoding="utf-8")
     by_hand, heading, _ = text.partition("## All sources\n")
     note = (
-        "Written by `make docs` from the code, best first. Accuracies are as published, in %, of "
-        "one centre crop of ImageNet's validation images, or of CIFAR-10's test images. Input is "
-        "the crop of the resized short side, and the side of the training images where it was "
-        "another; mean and std are of pixels from 0 to 255."
+        "Written by `make docs` from the code, in the order above. Accuracies are as published, "
+        "in %, of one centre crop of ImageNet's validation images, or of CIFAR-10's test images. "
+        "Input is the crop of the resized short side, and the side of the training images where it "
+        "was another; mean and std are of pixels from 0 to 255."
     )
     lines = [
         "| network | `weights=` | top-1 | top-5 | trained on | input | licence | checksum |",

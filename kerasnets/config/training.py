@@ -64,11 +64,11 @@ class TrainConfig:
     init_from: pathlib.Path | None = None
     """Run folder of another network, from which the layers that fit are copied."""
     teacher: str | None = None
-    """Run folder, or network with the weights of ImageNet, whose probabilities are learned too."""
+    """Teacher for knowledge distillation: a run folder, or a network with ImageNet weights."""
     teacher_weight: Annotated[float, Range(0, 1, "(]")] = 0.5
-    """Weight of the teacher in the loss; the labels have the rest."""
+    """Weight of the teacher's probabilities in the loss; the labels have the rest."""
     teacher_temperature: Annotated[float, Range(0, ends="()")] = 4.0
-    """Temperature of the probabilities that are learned; the higher, the more even they are."""
+    """Distillation temperature; higher values give softer target probabilities."""
     out: pathlib.Path | None = None
     """Run folder; a new one under runs/ if not given."""
     class_weights: Mapping[str, float] | Literal["balanced"] | None = None

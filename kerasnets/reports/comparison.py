@@ -84,12 +84,12 @@ class Pair:
 
     def _sureness(self) -> str:
         if self.p_value < 0.001:
-            return "That is no chance: the difference is as good as certain."
+            return "Very strong evidence of a difference on such images."
         if self.p_value < 0.01:
-            return "Chance alone would hardly do that: the difference is quite sure."
+            return "Strong evidence of a difference on such images."
         if self.p_value < 0.05:
-            return "Chance alone would seldom do that: the difference is fairly sure."
-        return "Chance alone does that often: these images do not tell the two apart."
+            return "Some evidence of a difference on such images."
+        return "No evidence of a difference: chance alone does this often."
 
     def rows(self) -> Iterable[tuple[object, ...]]:
         """A row for each image with other predictions: image, class, and what each run said."""

@@ -63,7 +63,7 @@ def test_two_runs_on_the_same_images(tmp_path):
     assert head.startswith("other is better than one by 16.67 percentage points (95 % interval")
     assert "other alone is right on 11, one alone on 1." in counts
     assert "p = 0.0063" in counts
-    assert "quite sure" in counts
+    assert "Strong evidence of a difference" in counts
     assert "seed" in caution
     assert set(found.settings) == {"seed", "options activation", "learning_rate"}
     assert found.settings["seed"] == ("0", "3")
@@ -87,9 +87,9 @@ def test_two_runs_on_the_same_images(tmp_path):
     ("first", "second", "words"),
     [
         (range(5), range(5), "Both have the same accuracy"),
-        (range(5), range(1, 7), "do not tell the two apart"),
-        (range(7), [], "fairly sure"),
-        (range(40), [], "as good as certain"),
+        (range(5), range(1, 7), "No evidence of a difference"),
+        (range(7), [], "Some evidence"),
+        (range(40), [], "Very strong evidence"),
     ],
 )
 def test_how_sure_it_is_in_words(tmp_path, first, second, words):

@@ -23,23 +23,23 @@ COMMANDS = {
     "train": ("train", "Train a network, evaluate it, draw the curves and export it."),
     "tune": (
         "tune",
-        "Search for the values of a recipe or of a network's options that train best.",
+        "Search for the best values of a recipe or of a network's options.",
     ),
     "evaluate": ("evaluate", "Evaluate a run, an export, or a network with weights, on a split."),
-    "predict": ("predict", "Name what is on images, by an export, a run or a server."),
+    "predict": ("predict", "Predict on image files, by an export, a run or a server."),
     "merge": ("merge", "Join the files that predict --shard wrote on several machines."),
     "explain": ("explain", "Show on images where a network finds a class."),
     "embed": (
         "embed",
-        "Write the vectors that a network makes of images: what its classifier takes.",
+        "Write the embeddings of images: what a network's classifier takes.",
     ),
     "neighbours": (
         "embed",
-        "Name the images of a file of `kerasnets embed` that are most alike to an image.",
+        "List the images of a `kerasnets embed` file most similar to an image.",
     ),
     "probe": (
         "embed",
-        "Measure how much of the labels is in embeddings: by neighbours and a linear model.",
+        "Measure how well k-NN and a linear probe predict labels from embeddings.",
     ),
     "look": ("look", "Draw what a network, a recipe or a pipeline looks like."),
     "report": (
@@ -48,7 +48,7 @@ COMMANDS = {
     ),
     "compare": (
         "compare",
-        "Put runs beside each other, and say how sure the difference of two of them is.",
+        "Compare runs, and test whether two of them differ significantly.",
     ),
     "runs": ("runs", "List the runs of a folder as a table."),
     "export": ("export", "Write a SavedModel that takes image files, or a LiteRT or ONNX file."),
@@ -64,7 +64,7 @@ COMMANDS = {
     "serve": ("serve", "Serve SavedModels over HTTP, as TensorFlow Serving does."),
     "deploy": (
         "deploy",
-        "Write the files by which Docker Compose or Kubernetes serves models.",
+        "Write Docker Compose or Kubernetes files that serve models.",
     ),
     "list": ("networks", "List the networks."),
     "advise": (

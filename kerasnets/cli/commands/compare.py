@@ -17,7 +17,7 @@ from kerasnets.plotting import check_picture
 
 @dataclass(frozen=True)
 class Compare:
-    """Put runs beside each other, and say how sure the difference of two of them is."""
+    """Compare runs, and test whether two of them differ significantly."""
 
     runs: Positional[tuple[str, ...]]
     """Run folders, two or more."""

@@ -19,7 +19,7 @@ log = logging.getLogger("kerasnets")
 
 @dataclass(frozen=True)
 class Deploy:
-    """Write the files by which Docker Compose or Kubernetes serves models.
+    """Write Docker Compose or Kubernetes files that serve models.
 
     The newest version of each model gets the label stable, and the one before stays loaded for the
     way back. See docs/serving.md.
@@ -34,7 +34,7 @@ class Deploy:
     canary: bool = False
     """Give the newest versions the label canary, and those before them stable."""
     stable: Options = field(default_factory=dict)
-    """Stable versions as NAME VERSION pairs, in the place of the newest: the way back."""
+    """Rollback: versions to label stable instead of the newest, as NAME VERSION pairs."""
     server: Server = "tensorflow-serving"
     """What answers: tensorflow-serving, or embedded, the server of kerasnets serve, for which a
     Dockerfile is written."""

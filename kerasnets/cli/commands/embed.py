@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Embed:
-    """Write the vectors that a network makes of images: what its classifier takes."""
+    """Write the embeddings of images: what a network's classifier takes."""
 
     model: Positional[str]
     """Run folder, or the name of a network (then with --weights)."""
@@ -56,7 +56,7 @@ class Embed:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Name the images of a file of `kerasnets embed` that are most alike to an image."""
+    """List the images of a `kerasnets embed` file most similar to an image."""
 
     file: Positional[pathlib.Path]
     """File of `kerasnets embed`, or Parquet of `kerasnets predict --embeddings`."""
@@ -90,7 +90,7 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Probe:
-    """Measure how much of the labels is in embeddings: by neighbours and a linear model.
+    """Measure how well k-NN and a linear probe predict labels from embeddings.
 
     Both learn from the training images of a file of `kerasnets embed` and are measured on the
     others.

@@ -22,6 +22,7 @@ from kerasnets.cli.checks import (
 )
 from kerasnets.cli.flags import Options
 from kerasnets.cli.loading import load_tensorflow
+from kerasnets.cli.models import GIVEN
 from kerasnets.config.options import parse_options
 from kerasnets.errors import UserError
 from kerasnets.files import check_writable, make_folder
@@ -35,8 +36,6 @@ if typing.TYPE_CHECKING:
 
 # Sides of the pictures of an export's mistakes, in pixels.
 PICTURE = 160
-# Arguments of `kerasnets.build` that no option of the network can be.
-GIVEN = ("weights", "classifier_activation", "include_top", "pooling")
 
 
 @dataclass(frozen=True)

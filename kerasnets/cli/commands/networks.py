@@ -44,7 +44,7 @@ class List:
     has_weights: bool = False
     """List only networks with published weights."""
     sort: Literal["name", "accuracy", "params", "multiply-adds", "year"] = "name"
-    """Order: accuracy puts the best published first, params and multiply-adds the smallest."""
+    """Order: accuracy (of the default weights) falls, params and multiply-adds rise."""
 
     def run(self) -> None:
         facts = [registry.info(name) for name in registry.list_models(self.pattern, self.family)]
@@ -132,7 +132,7 @@ class Info:
             left=("name", "value", "default"),
         )
         if facts.weights:
-            print("\nPublished weights, the best first:")
+            print("\nPublished weights, the default first:")
             show(
                 ("--weights", "top-1", "top-5", "trained on", "input", "licence"),
                 map(_source_cells, facts.weights),

@@ -27,7 +27,7 @@ log = logging.getLogger("kerasnets")
 
 @dataclass(frozen=True)
 class Predict:
-    """Name what is on images, by an export, a run or a server."""
+    """Predict on image files, by an export, a run or a server."""
 
     client: OmitArgPrefixes[ClientConfig]
     runner: OmitArgPrefixes[RunnerConfig]
@@ -164,7 +164,7 @@ class Predict:
         on_bad = note if self._policy() == "skip" else None
         with Counter(total, quiet=True) as counter:
             for done, found in enumerate(predict_each(model, sources, on_bad=on_bad), start=1):
-                self._print(found)
+                print(self._line(found))
                 counter.show(done + len(bad), len(bad))
 
     def _ask_grpc(self, target: str, name: str) -> None:
@@ -175,10 +175,7 @@ class Predict:
         from kerasnets.prediction.client import predict_grpc
 
         for found in predict_grpc(target, name, images, self.client):
-            self._print(found)
-
-    def _print(self, found: Prediction) -> None:
-        print(self._line(found))
+            print(self._line(found))
 
     def _line(self, found: Prediction) -> str:
         """What is printed of an image: all numbers, the classes that are there, or the best."""

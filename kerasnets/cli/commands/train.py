@@ -8,7 +8,7 @@ import os
 import pathlib
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from tyro.conf import arg
 
@@ -22,9 +22,6 @@ from kerasnets.errors import UserError
 from kerasnets.files import check_writable
 from kerasnets.plotting import check_picture
 from kerasnets.registry import info
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("kerasnets")
 

@@ -29,7 +29,7 @@ _NOT_HERE = (
 
 @dataclass(frozen=True)
 class Tune:
-    """Search for the values of a recipe or of a network's options that train best.
+    """Search for the best values of a recipe or of a network's options.
 
     Each trial is a run; those that fall behind by the validation are ended early. The same command
     goes on with a study, and started several times, here or on machines that share the folder, all
