@@ -94,8 +94,9 @@ def with_preprocessing(model: keras.Model, preprocessing: Preprocessing) -> kera
         preprocessing: Its mean, std and channel order.
 
     Returns:
-        A model of the same outputs that takes raw uint8 images (N, H, W, C) in RGB order. It
-        shares the network's weights.
+        A model of the same outputs that takes raw images (N, H, W, C) in RGB order, of 0 to 255.
+        They are cast to uint8, so do not scale them: of floats the fractions are cut off. It shares
+        the network's weights.
     """
     height, width, channels = model.input_shape[1:]
     images = keras.Input((height, width, channels), dtype="uint8", name="images")

@@ -9,10 +9,10 @@ has its line is not trained again; without names all that are missing are, the c
 from __future__ import annotations
 
 import argparse
-import gc
 
 import kerasnets
 from benchmarks.learning.measure import cost, known, measure
+from kerasnets.benchmark.measure import alone
 
 
 def main() -> None:
@@ -28,11 +28,10 @@ def main() -> None:
         # Read each time: another process may add to it.
         if any((each.network, each.changes) == (network, given.changes) for each in known()):
             continue
-        found = measure(network, given.flowers, given.changes)
+        # TensorFlow keeps memory of each network that was trained.
+        found = alone(measure, network, given.flowers, given.changes)
         found.append()
         print(f"{network}: {found.first} to {found.last}, chance {found.chance}", flush=True)
-        # Networks are circles of references; the next one needs the memory.
-        gc.collect()
 
 
 if __name__ == "__main__":
