@@ -21,6 +21,8 @@ UNIT = 2.0**-23
 # DenseNet's first batch norm gets is what cancels in front of all others, and as small.
 MOVED, CANCELLED = 0.3, 1e-3
 LOOSE = {"alexnet": MOVED, "vgg": MOVED, "densenet": CANCELLED}
+# By how much more our float32 may have drifted than the control or PyTorch's: chaos has its luck.
+DRIFT = 4
 # Parameters that never move differ by 1, so a limit of 1 or more would say nothing.
 ALL = 1.0
 
@@ -56,6 +58,6 @@ def _of_several(found: Outcome) -> Iterator[tuple[str, float, float]]:
     drift = found.nearby.early.parameters
     what = f"parameters after {EARLY} steps"
     yield f"{what}, float64", found.ours_float64.early.parameters, drift / 1000
-    limit = KERNELS * max(drift, found.theirs_float32.early.parameters)
+    limit = DRIFT * max(drift, found.theirs_float32.early.parameters)
     if limit < ALL:
         yield f"{what}, float32", found.ours_float32.early.parameters, limit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchmarks.peer_training.cases import EARLY, STEPS, cases, left_out
-from benchmarks.peer_training.limits import CANCELLED, EXACT, KERNELS, MOVED, exceeded
+from benchmarks.peer_training.limits import CANCELLED, DRIFT, EXACT, KERNELS, MOVED, exceeded
 from benchmarks.peer_training.results import Differences, Outcome, known
 from kerasnets import list_models
 from kerasnets.cli.tables import written
@@ -27,7 +27,7 @@ LIMITS = (
     "that is more, since rounding can move the maximum of a pooling window; of DenseNet "
     f"{CANCELLED}, for its first batch norm, whose gradient nearly cancels;",
     f"parameters after {EARLY} steps, in float64: a thousandth of the control's difference; in "
-    f"float32: {KERNELS} times the control's or PyTorch's own, whichever is larger. Where this is "
+    f"float32: {DRIFT} times the control's or PyTorch's own, whichever is larger. Where this is "
     "1 or more float32 is not checked: parameters that never move differ by 1.",
     "The limits of float32 were set with some of these values in view.",
 )
