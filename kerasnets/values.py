@@ -127,7 +127,7 @@ def words(annotation: Any) -> str:
     if dataclasses.is_dataclass(annotation) or origin in (dict, Mapping):
         return "an object"
     if origin is tuple and inner[1:] == (...,):
-        return f"a tuple of {words(inner[0])}"
+        return f"a list of values, each {words(inner[0])}"
     names = {
         int: "a whole number",
         float: "a number",

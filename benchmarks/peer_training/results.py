@@ -127,6 +127,8 @@ def largest_difference(found: Tensors, expected: Tensors, start: Tensors | None 
 
 def _largest(some: np.ndarray, others: np.ndarray) -> float:
     """The largest absolute difference of two arrays, or of an array and a number; NaN for NaN."""
+    if others.ndim and some.shape != others.shape:
+        raise ValueError(f"Shapes differ: {some.shape} and {others.shape}.")
     flat, size = some.ravel(), some.size
     beside = others.ravel() if others.ndim else np.broadcast_to(others, size)
     blocks = (slice(place, place + BLOCK) for place in range(0, size, BLOCK))

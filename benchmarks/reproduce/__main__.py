@@ -3,8 +3,8 @@
     python -m benchmarks.reproduce lenet5 [--seeds 5] [--missing] [--minutes 60] [--data-dir FOLDER]
 
 A training that was stopped goes on. Each result is a line of `results/TARGET.jsonl`, from which
-`make docs` writes docs/results.md: of each seed the last line counts, which may also say how far
-a training came within `--minutes`.
+`make docs` writes docs/results.md: of each seed the last line counts. How far a training came
+within `--minutes` is a line too, which counts until one is trained to its end.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 
+from benchmarks.records import commit
 from benchmarks.reproduce.results import known, outcome
 from benchmarks.reproduce.targets import TARGETS
 
@@ -43,8 +44,12 @@ def main() -> None:
             print(f"{name}: {before} on {before.day}, not trained again", flush=True)
             continue
         folder, words = given.runs / f"{given.target}-{seed}", target.words(seed)
+        if before and (folder / "metrics.json").exists():
+            print(f"{name}: {before}; to train it again remove {folder}", flush=True)
+            continue
+        made_of = commit()
         _train(words, folder, given.data_dir, given.minutes)
-        found = outcome(folder, seed, words)
+        found = outcome(folder, seed, words, made_of)
         if found.epochs:
             found.append(given.target)
         print(f"{name}: {found}" + (f"; before {before}" if before else ""), flush=True)

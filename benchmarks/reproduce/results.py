@@ -69,18 +69,23 @@ def earlier(target: str) -> tuple[Outcome, ...]:
 
 
 def _last(target: str) -> list[Outcome]:
-    """The last of each command, by seed."""
-    found = {each.words: each for each in read(FOLDER / f"{target}.jsonl", Outcome)}
+    """The last of each command, by seed; one that came to its end before one that was stopped."""
+    found: dict[tuple[str, ...], Outcome] = {}
+    for each in read(FOLDER / f"{target}.jsonl", Outcome):
+        before = found.get(each.words)
+        if before is None or before.accuracy is None or each.accuracy is not None:
+            found[each.words] = each
     return sorted(found.values(), key=lambda each: each.seed)
 
 
-def outcome(folder: pathlib.Path, seed: int, words: Sequence[str]) -> Outcome:
+def outcome(folder: pathlib.Path, seed: int, words: Sequence[str], made_of: str = "") -> Outcome:
     """What a run found, to the end or until now.
 
     Args:
         folder: Of the run.
         seed: Its seed.
         words: What `kerasnets` was told.
+        made_of: The commit of kerasnets; the present one if not given.
     """
     run = Run.load(folder)
     history, figures = run.history(), run.metrics()
@@ -96,7 +101,7 @@ def outcome(folder: pathlib.Path, seed: int, words: Sequence[str]) -> Outcome:
         seconds=round(float(sum(history.get("seconds", ())))),
         machine=machine(),
         versions={name: last[name] for name in ("kerasnets", "keras", "tensorflow", "numpy")},
-        commit=commit(),
+        commit=made_of or commit(),
         day=today(),
         curve=tuple(round(100 * (1 - float(each)), 3) for each in history.get("accuracy", ())),
     )

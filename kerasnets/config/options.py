@@ -8,6 +8,7 @@ from typing import Any
 
 from kerasnets.errors import UserError
 from kerasnets.files import parse_json
+from kerasnets.values import is_whole
 
 
 def parse_options(options: Mapping[str, str], given: Collection[str] = ()) -> dict[str, Any]:
@@ -32,8 +33,10 @@ def as_word(value: Any) -> str:
     """An option's value as a command line has it: what `parse_options` reads as that value."""
     if isinstance(value, str):
         return value
+    if isinstance(value, bool) or value is None:
+        return str(value)
     try:
-        return str(value) if value in (True, False, None) else json.dumps(value)
+        return json.dumps(int(value) if is_whole(value) else value)
     except TypeError:
         raise UserError(
             f"An option's value must be a word, a number, a list or an object. Received: {value!r}."

@@ -121,7 +121,8 @@ class TrainConfig:
         if isinstance(self.recipe, str):
             from kerasnets.config.recipes import recipe
 
-            changed["recipe"] = recipe(self.recipe)
+            found = recipe(self.recipe)
+            changed["recipe"] = for_task(found, self.task) if self.task in TASKS else found
         if isinstance(self.options, Mapping):
             changed["options"] = {name: as_word(value) for name, value in self.options.items()}
         lists = ("fast", "log_to", "extensions")

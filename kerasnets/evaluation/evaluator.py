@@ -40,8 +40,8 @@ def evaluate(
     """The figures of a network on a split.
 
     Args:
-        network: Network of logits, (N, classes), or of their softmax or sigmoid; auxiliary
-            classifiers are left out.
+        network: Network of logits, (N, classes), or of their softmax; auxiliary classifiers are
+            left out.
         split: Split of a `kerasnets.data.Dataset`.
         preprocessing: Preprocessing of the network.
         name: Name of the split.
@@ -72,25 +72,27 @@ def logits_of_split(
     batch_size: int | None = None,
     crops: str = "centre",
     scales: Sequence[int] = (),
+    activation: str = "softmax",
 ) -> np.ndarray:
     """The logits of each image of a split, in its order: (N, outputs).
 
     Of several crops it is the logarithms of their average probabilities.
 
     Args:
-        network: Network of logits, or of their softmax or sigmoid; auxiliary classifiers are left
-            out.
+        network: Network of logits, or of what `activation` makes of them; auxiliary classifiers
+            are left out.
         split: Split of a `kerasnets.data.Dataset`.
         preprocessing: Preprocessing of the network.
         name: Name of the split, for messages.
         batch_size: As for `evaluate`.
         crops: As for `evaluate`.
         scales: As for `evaluate`.
+        activation: What the task makes of logits, see `kerasnets.fast.rewriting.with_logits`.
 
     Raises:
         UserError: As `evaluate`.
     """
-    network = with_logits(network)
+    network = with_logits(network, activation)
     _check(split, name, network.output_shape[-1])
     model = with_preprocessing(network, preprocessing)
     with naming_bad_images([split], model.input_shape[-1]):

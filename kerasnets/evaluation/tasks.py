@@ -105,7 +105,7 @@ def evaluate_task(
 
     Args:
         task: What the network was trained for.
-        network: Network of logits, or of numbers.
+        network: Network of logits, of what the task's activation makes of them, or of numbers.
         split: Split of a `kerasnets.data.Dataset`.
         preprocessing: Preprocessing of the network.
         name: Name of the split.
@@ -122,6 +122,7 @@ def evaluate_task(
         task.check("crops")
     if real is not None:
         task.check("real")
+    how["activation"] = task.activation
     logits = logits_of_split(network, split, preprocessing, name=name, **how)
     options: dict[str, Any] = {} if real is None else {"real": real}
     return figures_of_logits(task, name, logits, split, thresholds, **options)

@@ -31,7 +31,7 @@ from kerasnets.data.marks import FORMATS
 from kerasnets.explanation.cams import grad_cam
 from kerasnets.explanation.classifier import Classifier
 from kerasnets.export.names import ANSWER, EXPLANATION, NUMBERS, PRESENT
-from kerasnets.fast.rewriting import classifying_layer, logits_of
+from kerasnets.fast.rewriting import classifying_layer, predictions_of, with_logits
 from kerasnets.inputs import Preprocessing, with_preprocessing
 from kerasnets.tasks import TASKS, Task
 
@@ -68,13 +68,14 @@ def signatures(
     """Every signature of a network; see the module's table.
 
     Args:
-        network: Network of logits, (N, classes).
+        network: Network of logits, (N, classes), or of what the task's activation makes of them.
         preprocessing: Preprocessing of the network.
         class_names: Names of the classes, by label; for regression, of the numbers.
         task: What the network was trained for.
         thresholds: From which probability on each of several classes is present, by label; 0.5 if
             not given.
     """
+    network = with_logits(network, task.activation)
     shape = network.input_shape[1:]
     before, behind = divided(network)
     on_pixels = with_preprocessing(before, preprocessing)
@@ -186,7 +187,7 @@ def divided(network: keras.Model) -> tuple[keras.Model, keras.Model]:
     """
     layer: Any = Classifier(network).default_layer
     maps = network.input if layer is None else layer.output
-    before, behind = {"maps": maps}, {"logits": logits_of(network)}
+    before, behind = {"maps": maps}, {"logits": predictions_of(network)}
     # The classifying layer of Network in Network makes the last maps.
     early = layer and network.layers.index(classifying_layer(network)) <= network.layers.index(
         layer

@@ -21,7 +21,7 @@ from kerasnets.data.bad_images import (
 from kerasnets.errors import UserError
 from kerasnets.export.form import Form
 from kerasnets.export.writer import export
-from kerasnets.fast.rewriting import logits_of
+from kerasnets.fast.rewriting import predictions_of
 from kerasnets.pretrained.build import build
 from kerasnets.pretrained.classes import class_names
 from kerasnets.pretrained.sources import preprocessing
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from kerasnets.config.training import TrainConfig
     from kerasnets.data import Split
     from kerasnets.inputs import Preprocessing
-    from kerasnets.models.network import Network
     from kerasnets.runs.run import Run
 
 log = logging.getLogger("kerasnets")
@@ -124,7 +123,7 @@ def export_network(
         UserError: When something does not fit, or the folder cannot be written.
     """
     network = build(name, weights=weights, classifier_activation=None, **options)
-    names = _class_names(network) if labels is None else _read_labels(labels)
+    names = _class_names(name, weights, network) if labels is None else _read_labels(labels)
     before = preprocessing(network)
     images = (lambda: load(calibration, data_dir=data_dir).split("train")) if calibration else None
     pixels = calibration_pixels(form, images, network, before)
@@ -139,11 +138,11 @@ def _read_labels(path: str | os.PathLike) -> tuple[str, ...]:
         raise UserError(f"{str(path)!r} is no readable file of labels: {error}") from error
 
 
-def _class_names(network: Network) -> tuple[str, ...]:
+def _class_names(name: str, weights: str | os.PathLike, network: keras.Model) -> tuple[str, ...]:
     """ImageNet's names for published weights, where they can be had; else the indices."""
-    classes = logits_of(network).shape[-1]
+    classes = predictions_of(network).shape[-1]
     try:
-        names = class_names(network.origin, classes)
+        names = class_names(name, weights, classes)
     except UserError as error:
         log.warning("Classes are called by their indices; --labels FILE has names. %s", error)
         names = None

@@ -67,7 +67,7 @@ def export(
     """
     check_backend("tensorflow")
     form = form or Form()
-    network = with_logits(network)
+    network = with_logits(network, task.activation)
     classes = network.output_shape[-1]
     if len(class_names) != classes:
         raise UserError(

@@ -82,44 +82,51 @@ class SameLayer(keras.layers.Wrapper):
 
 
 def classifying_layer(network: keras.Model) -> Layer:
-    """The last layer with weights on the way to the logits."""
-    layer = maker_of(logits_of(network))
+    """The last layer with weights on the way to the predictions."""
+    layer = maker_of(predictions_of(network))
     while not layer.weights:
         layer = maker_of(keras.tree.flatten(layer.input)[0])
     return layer
 
 
-def logits_of(network: keras.Model) -> keras.KerasTensor:
-    """What the network makes its answer of, (N, classes): before softmax or a sigmoid.
+def predictions_of(network: keras.Model) -> keras.KerasTensor:
+    """The network's answer, (N, classes), without those of its auxiliary classifiers."""
+    output: Any = network.output
+    return output["predictions"] if isinstance(output, dict) else output
 
-    Those of its auxiliary classifiers are left out.
+
+def with_logits(network: keras.Model, activation: str = "softmax") -> keras.Model:
+    """The network with its logits as its one output; it shares the weights.
+
+    Args:
+        network: A classifier whose answers are logits, or what `activation` makes of them.
+        activation: ``"softmax"``, ``"sigmoid"``, or ``"linear"`` for numbers, which stay.
 
     Raises:
-        UserError: When softmax or a sigmoid is inside the last layer.
+        UserError: When the last layer is a model that ends in the activation.
     """
-    output: Any = network.output
-    output = output["predictions"] if isinstance(output, dict) else output
-    layer: Any = maker_of(output)
-    while isinstance(layer, keras.layers.Softmax) or _gives_probabilities(layer):
-        if layer.weights:
-            raise UserError(
-                f"{network.name} gives no logits: {layer.activation.__name__} is inside its last "
-                f"layer, {layer.name}. Give it a layer of its own."
-            )
-        output = layer.input
-        layer = maker_of(output)
-    return output
-
-
-def _gives_probabilities(layer: Any) -> bool:
-    activation = getattr(layer, "activation", None)
-    return activation in (keras.activations.softmax, keras.activations.sigmoid)
-
-
-def with_logits(network: keras.Model) -> keras.Model:
-    """The network with its logits as its one output; it shares the weights."""
-    logits = logits_of(network)
+    logits = _before(predictions_of(network), activation)
     return network if logits is network.output else rebuilt_like(network, network.input, logits)
+
+
+def _before(output: Any, activation: str) -> Any:
+    """What an activation that ends a network, if it is this one, was given."""
+    layer: Any = maker_of(output)
+    if activation == "linear":
+        return output
+    if isinstance(layer, keras.Model):
+        if with_logits(layer, activation) is not layer:
+            raise UserError(
+                f"{layer.name}, inside another model, ends in {activation}; logits are needed. "
+                "Build it with classifier_activation=None."
+            )
+        return output
+    own = getattr(layer, "activation", None) is keras.activations.get(activation)
+    if not own and not (activation == "softmax" and isinstance(layer, keras.layers.Softmax)):
+        return output
+    if layer.weights:
+        return copied(layer, {"activation": None})(layer.input)
+    return _before(layer.input, activation)
 
 
 def does_nothing(layer: Layer) -> bool:

@@ -370,8 +370,11 @@ def _check_normalization(name: str, style: Style, given: Iterable[str]) -> None:
 def _unknown_option(network: str, key: str) -> UserError:
     """The error for an option that a network does not take; it tells those that it takes."""
     known = options(network)
-    closest = str(unknown("option", key, [*ARGUMENTS, *known])).partition(". ")[2]
-    hint = f"{closest} " if closest.startswith("The closest") else ""
+    hint = ""
+    for names in (known, ARGUMENTS):
+        closest = str(unknown("option", key, names)).partition(". ")[2]
+        if not hint and closest.startswith("The closest"):
+            hint = f"{closest} "
     hint = f"{ELSEWHERE[key]} " if key in ELSEWHERE else hint
     values = ", ".join(f"{name} ({values})" for name, (values, _) in known.items())
     return UserError(

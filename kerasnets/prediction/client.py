@@ -50,7 +50,7 @@ class Server(ImageModel):
         self.url = url = url.removesuffix(":predict").rstrip("/")
         if not MODEL_URL.fullmatch(url):
             raise UserError(
-                f"--url must be a model's, like http://localhost:8501/v1/models/NAME. "
+                f"The URL must be a model's, like http://localhost:8501/v1/models/NAME. "
                 f"Received: {url}"
             )
         self.batch_size = self._config.concurrency

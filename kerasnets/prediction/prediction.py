@@ -170,8 +170,10 @@ def each_of(given: str | os.PathLike | Iterable[str | os.PathLike]) -> list[str 
     return [given] if isinstance(given, (str, os.PathLike)) else list(given)
 
 
-def image_files(images: Sequence[str | os.PathLike]) -> list[pathlib.Path]:
-    """The paths of image files.
+def image_files(
+    images: str | os.PathLike | Sequence[str | os.PathLike],
+) -> list[pathlib.Path]:
+    """The paths of image files, or of the one.
 
     Raises:
         UserError: When there is no such file.

@@ -33,13 +33,14 @@ READERS = 8
 
 
 def predict(
-    model: str | os.PathLike | ImageModel, images: Sequence[str | os.PathLike]
+    model: str | os.PathLike | ImageModel,
+    images: str | os.PathLike | Sequence[str | os.PathLike],
 ) -> list[Prediction]:
     """Predictions on image files, in their order.
 
     Args:
         model: What `open_model` takes, or gives.
-        images: Image files.
+        images: Image files, or one.
 
     Raises:
         UserError: When there is no such model, or an image cannot be read; the message names it.
@@ -53,7 +54,7 @@ def predict(
 
 def predict_each(
     model: str | os.PathLike | ImageModel,
-    sources: Sequence[str | os.PathLike],
+    sources: str | os.PathLike | Sequence[str | os.PathLike],
     *,
     on_bad: Callable[[str, str], object] | None = None,
 ) -> Iterator[Prediction]:
@@ -61,8 +62,8 @@ def predict_each(
 
     Args:
         model: What `open_model` takes, or gives.
-        sources: Image files, folders, patterns, ``manifest:FILE``, ``records:PATH``; see
-            `kerasnets.prediction.sources.items`.
+        sources: One or more of image files, folders, patterns, ``manifest:FILE`` and
+            ``records:PATH``; see `kerasnets.prediction.sources.items`.
         on_bad: Takes the name of an image that cannot be read and the reason; the image is left
             out. Without it the first such image is an error.
 

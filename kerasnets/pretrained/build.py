@@ -97,10 +97,10 @@ def build(
 def load_weights(
     model: Network, weights: str | os.PathLike, *, fresh_head: bool = False
 ) -> str | None:
-    """Gives a network that is there already other weights, and lets it know what they need.
+    """Gives a network that is there already other weights, and lets it know their preprocessing.
 
-    ``model.origin`` then tells their preprocessing, and the options of `build` that they need;
-    ``build(weights=...)`` sets those too.
+    Options that the weights need, as `build` sets them, are not changed, but for the epsilon of
+    batch norms: the variances are adapted to the network's own.
 
     Args:
         model: A network that `build` returned.
@@ -123,5 +123,7 @@ def load_weights(
     built = {layer.name for layer in model.layers}
     with opened(name, weights, include_top=entry.head_layers[-1] in built) as (file, origin):
         project = load(model, file, entry, fresh_head=fresh_head)
-    model.origin = origin
+    # What the model was built with stays so, whatever the weights need.
+    own = model.origin.options if model.origin else {}
+    model.origin = dataclasses.replace(origin, options=own)
     return project

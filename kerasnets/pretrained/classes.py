@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 from kerasnets.files import read_text
 from kerasnets.pretrained.download import download
 from kerasnets.pretrained.sources import is_of_imagenet
-from kerasnets.registry import WeightsOrigin
 
 # Of keras.applications, with the checksum that it has there.
 NAMES = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
@@ -32,8 +32,13 @@ def imagenet_classes() -> tuple[str, ...]:
     )
 
 
-def class_names(origin: WeightsOrigin | None, classes: int) -> tuple[str, ...] | None:
+def class_names(network: str, weights: str | os.PathLike, classes: int) -> tuple[str, ...] | None:
     """The names of a network's classes, where its weights are published ones from ImageNet.
+
+    Args:
+        network: The name of the network.
+        weights: As `kerasnets.build` takes them.
+        classes: How many it has.
 
     Returns:
         The names; ``None`` where they are not known.
@@ -41,5 +46,5 @@ def class_names(origin: WeightsOrigin | None, classes: int) -> tuple[str, ...] |
     Raises:
         UserError: When the file of names cannot be had.
     """
-    known = origin is not None and classes == CLASSES and is_of_imagenet(origin)
+    known = classes == CLASSES and is_of_imagenet(network, weights)
     return imagenet_classes() if known else None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 RUN_FACTS = "network.json"
 RUN_WEIGHTS = "weights.safetensors"
+# Of weight files.
+ENDINGS = (".safetensors", ".h5", ".keras", ".pth", ".pt", ".th", ".bin")
 
 
 def preprocessing(
@@ -184,7 +186,7 @@ def resolve(network: str, weights: str | os.PathLike, *, include_top: bool = Tru
         return path
     if path.name == str(weights) and not path.suffix:
         raise unknown(f"weights of {network}", str(weights), _names(network))
-    like_hub = str(weights).count("/") == 1
+    like_hub = len(path.parts) == 2 and not path.parent.exists() and path.suffix not in ENDINGS
     hub = f" A repository of the Hugging Face hub is 'hf:{weights}'." if like_hub else ""
     raise UserError(f"There is no weight file {str(path)!r}.{hub}")
 
@@ -209,10 +211,10 @@ def find(network: str, weights: str | os.PathLike) -> WeightSource | None:
     return found[0]
 
 
-def is_of_imagenet(origin: WeightsOrigin) -> bool:
-    """Whether weights are published ones for ImageNet's 1,000 classes."""
-    rows = info(origin.network).weights
-    return any(row.tag == origin.source and _is_of_imagenet(row) for row in rows)
+def is_of_imagenet(network: str, weights: str | os.PathLike) -> bool:
+    """Whether ``weights=`` stands for published weights for ImageNet's 1,000 classes."""
+    row = find(network, weights)
+    return row is not None and _is_of_imagenet(row)
 
 
 def _is_name(weights: str | os.PathLike) -> bool:

@@ -42,7 +42,7 @@ def features(
     """
     from kerasnets.models.network import rebuilt_like
 
-    for name in build_arguments.keys() & OF_CLASSIFIER:
+    for name in sorted(build_arguments.keys() & OF_CLASSIFIER):
         raise UserError(f"features has no classifier, and takes no {name}.")
     known = registration(network).stages
     stages = [stages] if isinstance(stages, str) else stages
@@ -164,7 +164,7 @@ def _reclassified(x: Any, classes: int) -> keras.KerasTensor:
     size = _size(layer, classes)
     before = layer.input if size else _reclassified(layer.input, classes)
     # Of a frozen network too, what starts anew is to be trained.
-    config = {**layer.get_config(), **size, **({"trainable": True} if size else {})}
+    config = {**layer.get_config(), **size, "trainable": True}
     return layer.__class__.from_config(config)(before)
 
 

@@ -89,7 +89,7 @@ class Pair:
             return "Strong evidence of a difference on such images."
         if self.p_value < 0.05:
             return "Some evidence of a difference on such images."
-        return "No evidence of a difference: chance alone does this often."
+        return "Not enough evidence of a difference: p is 0.05 or more."
 
     def rows(self) -> Iterable[tuple[object, ...]]:
         """A row for each image with other predictions: image, class, and what each run said."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kerasnets.config.options import parse_options
+from kerasnets.config.options import as_word, parse_options
 from kerasnets.config.recipe_fields import Recipe, fields
 from kerasnets.config.training import TrainConfig
 from kerasnets.errors import UserError, unknown
@@ -128,7 +128,7 @@ class Space:
             if isinstance(value, str) and value not in self.parameters[name].choices:
                 value = _hashable(json.loads(value))
             if name.startswith(_OPTION):
-                options[name.removeprefix(_OPTION)] = _word(value)
+                options[name.removeprefix(_OPTION)] = as_word(value)
             else:
                 values[name] = value
         recipe = dataclasses.replace(chosen_recipe(config), **values)
@@ -249,10 +249,3 @@ def _whole(name: str, each: Parameter) -> bool:
 def _hashable(value: Any) -> Any:
     """A recipe's lists are tuples."""
     return tuple(value) if isinstance(value, list) else value
-
-
-def _word(value: Any) -> str:
-    """A value as `parse_options` reads it."""
-    if isinstance(value, str | bool) or value is None:
-        return str(value)
-    return json.dumps(value)

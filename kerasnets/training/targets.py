@@ -16,7 +16,7 @@ import numpy as np
 
 from kerasnets.data.sources import Split
 from kerasnets.errors import UserError
-from kerasnets.fast.rewriting import classifying_layer, logits_of
+from kerasnets.fast.rewriting import classifying_layer, predictions_of
 from kerasnets.private import maker_of
 from kerasnets.tasks import Task
 
@@ -90,7 +90,7 @@ def check_head(network: keras.Model, task: Task) -> None:
     if task.activation == "softmax":
         return
     last: Any = classifying_layer(network)
-    layer = maker_of(logits_of(network))
+    layer = maker_of(predictions_of(network))
     while layer is not last and isinstance(layer, LETS_THROUGH):
         layer = maker_of(keras.tree.flatten(layer.input)[0])
     linear = isinstance(last, (keras.layers.Dense, keras.layers.Conv2D))

@@ -3,12 +3,20 @@ import json
 import math
 import pathlib
 
+import numpy as np
 import pytest
 
 from kerasnets import UserError
 from kerasnets.config import TrainConfig, recipe
-from kerasnets.config.options import parse_options
-from kerasnets.config.training import Extension, default_recipe, differences, from_json, to_json
+from kerasnets.config.options import as_word, parse_options
+from kerasnets.config.training import (
+    Extension,
+    default_recipe,
+    differences,
+    for_task,
+    from_json,
+    to_json,
+)
 
 
 def test_configuration_round_trips():
@@ -38,6 +46,9 @@ def test_python_gives_names_paths_numbers_and_lists():
         **{"width": 0.5, "input_shape": [64, 64, 3], "bn_scale": False, "stem": "small"}
     }
     assert given.fast == ("xla",)
+    several = TrainConfig(recipe="cosine", task="multilabel").recipe
+    assert several == for_task(recipe("cosine"), "multilabel") != recipe("cosine")
+    assert as_word(np.int64(20)) == "20"
     assert from_json(to_json(given), "config.json") == given
 
 
@@ -49,7 +60,10 @@ def test_python_gives_names_paths_numbers_and_lists():
         ({"recipe": "cosin"}, "Unknown recipe 'cosin'. The closest: cosine"),
         ({"options": 3}, "options must be an object. Received: 3"),
         ({"options": {"a": {1}}}, "An option's value must be a word, .* Received: {1}"),
-        ({"log_to": "wandb"}, "log_to must be a tuple of 'tensorboard', 'wandb' or 'mlflow'. Rec"),
+        (
+            {"log_to": "wandb"},
+            "log_to must be a list of values, each 'tensorboard', 'wandb' or 'mlflow'. Rec",
+        ),
     ],
 )
 def test_fields_of_another_type_are_told(changes, message):

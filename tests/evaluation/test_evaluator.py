@@ -94,19 +94,28 @@ def test_the_predictions_of_a_network_with_auxiliary_classifiers_are_measured(rn
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 def test_a_network_of_probabilities_is_measured_by_its_logits(rng, activation):
     one, images = network(), split(rng)
-    expected = logits_of_split(one, images, PREPROCESSING)
-    layers = [keras.layers.Activation(activation)]
+
+    def logits(model, ends=activation):
+        return logits_of_split(model, images, PREPROCESSING, activation=ends)
+
+    expected = logits(one)
+    top = one.layers[-1]
+    inside = keras.layers.Dense(7, activation)
+    ends = [keras.layers.Activation(activation)(one.output), inside(top.input)]
+    inside.set_weights(top.get_weights())
     if activation == "softmax":
-        layers.append(keras.layers.Softmax())
-    for layer in layers:
-        found = keras.Model(one.input, layer(one.output))
-        np.testing.assert_array_equal(logits_of_split(found, images, PREPROCESSING), expected)
-    inside = keras.Model(one.input, keras.layers.Dense(7, activation, name="top")(one.output))
-    with pytest.raises(UserError, match=f"{activation} is inside its last layer, top"):
-        evaluate(inside, images, PREPROCESSING)
+        ends.append(keras.layers.Softmax()(one.output))
+    for end in ends:
+        found = keras.Model(one.input, end)
+        np.testing.assert_allclose(logits(found), expected, rtol=1e-6)
+        # Numbers of a regression stay, whatever bounds them.
+        assert 0 <= logits(found, "linear").min() <= logits(found, "linear").max() <= 1
+    inner = keras.Model(one.input, ends[0], name="inner")
+    with pytest.raises(UserError, match=f"inner, inside another model, ends in {activation}"):
+        logits(keras.Model(one.input, inner(one.input)))
+    np.testing.assert_array_equal(logits(keras.Model(one.input, one(one.input))), expected)
     # ReLU is no answer's activation.
-    positive = keras.Model(one.input, keras.layers.Activation("relu")(one.output))
-    assert logits_of_split(positive, images, PREPROCESSING).min() == 0
+    assert logits(keras.Model(one.input, keras.layers.ReLU()(one.output))).min() == 0
 
 
 def test_dense_evaluation_takes_whole_images(rng):

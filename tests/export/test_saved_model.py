@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import pathlib
 import re
@@ -22,7 +21,6 @@ from kerasnets.export import Form, classifier, export, export_network, sources
 from kerasnets.export.versions import numbered, prune, versions, write_version
 from kerasnets.export.writer import in_form
 from kerasnets.inputs import with_preprocessing
-from kerasnets.registry import WeightsOrigin
 from kerasnets.weights import save_weights
 from tests.fast.test_folding import agree
 
@@ -299,31 +297,26 @@ def test_classes_of_imagenet_have_names(tmp_path, monkeypatch, caplog):
     path = tmp_path / "names.json"
     path.write_text(json.dumps(entries))
     imagenet(monkeypatch, path)
-    facts = kerasnets.info("resnet18")
-    row = next(row for row in facts.weights if row.tag == "timm:resnet18.tv_in1k")
-    origin = WeightsOrigin(
-        network="resnet18", preprocessing=facts.preprocessing, source="timm:resnet18.tv_in1k"
-    )
+    source = "timm:resnet18.tv_in1k"
+    (row,) = (row for row in kerasnets.info("resnet18").weights if row.tag == source)
     assert row.data == "ImageNet-1k"
     network = kerasnets.build("resnet18", width=0.0625, classifier_activation=None)
-    network.origin = origin
-    names = sources._class_names(network)
-    assert len(set(names)) == 1000
-    assert (names[3], names[134], names[517]) == (
-        *("name of 3", "crane (n00000517)"),
-        "crane (n00000134)",
-    )
+    for weights in ("imagenet", source):
+        names = sources._class_names("resnet18", weights, network)
+        assert len(set(names)) == 1000
+        assert (names[3], names[134], names[517]) == (
+            *("name of 3", "crane (n00000517)"),
+            "crane (n00000134)",
+        )
     assert caplog.messages == []
     imagenet(monkeypatch, UserError("no network here"))
-    assert sources._class_names(network)[:3] == ("0", "1", "2")
+    assert sources._class_names("resnet18", source, network)[:3] == ("0", "1", "2")
     assert "--labels FILE has names. no network here" in caplog.text
     # Not asked for of other weights, or of other classes.
     imagenet(monkeypatch, None)
-    network.origin = dataclasses.replace(origin, source=None)
-    assert sources._class_names(network)[-1] == "999"
+    assert sources._class_names("resnet18", tmp_path, network)[-1] == "999"
     fewer = kerasnets.replace_head(network, classes=5)
-    fewer.origin = origin
-    assert sources._class_names(fewer) == tuple("01234")
+    assert sources._class_names("resnet18", source, fewer) == tuple("01234")
 
 
 def test_a_network_with_a_weight_file(tmp_path):

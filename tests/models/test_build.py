@@ -63,7 +63,7 @@ def test_options_of_the_head_need_the_top():
         (
             "resnet20_cifar",
             "widht",
-            r"\. The closest: width, weights\. It takes: .*\bwidth \(a number\)",
+            r"\. The closest: width\. It takes: .*\bwidth \(a number\)",
         ),
         ("resnet20_cifar", "xyz", r"'xyz'\. It takes: .*shortcut \('.*' or '.*'\), "),
         (

@@ -97,6 +97,8 @@ def test_a_difference_is_relative_to_its_layer():
     assert largest_difference(found | tiny, expected | {"c.weight": np.zeros(1)}) < 0.03
     start = {name: values - 0.5 for name, values in expected.items()}
     assert largest_difference(found, expected, start) == pytest.approx(0.08 / 0.5)
+    with pytest.raises(ValueError, match="Shapes differ"):
+        largest_difference(found | {"a.weight": np.zeros((1, 2))}, expected)
     del found["b.bias"]
     with pytest.raises(ValueError, match=r"b\.bias"):
         largest_difference(found, expected)

@@ -45,7 +45,7 @@ def test_a_refused_image_is_named(server, images, tmp_path):
         list(predict_rest(f"{server.url}/v1/models/x", images))
     with pytest.raises(UserError, match="0 ä.png': HTTP 400: .* is not of expected type: float"):
         list(predict_rest(f"{server.url}/v1/models/half", images))
-    with pytest.raises(UserError, match="--url must be a model's"):
+    with pytest.raises(UserError, match="The URL must be a model's"):
         predict_rest(server.url, images)
 
 

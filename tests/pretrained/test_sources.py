@@ -273,7 +273,10 @@ def test_habits_of_other_libraries_are_answered():
         UserError, match="weights must name a source, .* 'imagenet'. Received: True"
     ):
         kerasnets.build("resnet18", weights=True)
-    with pytest.raises(UserError, match="no weight file 'timm/resnet18.a1_in1k'"):
+    for file in ("./a.safetensors", "/a.h5", "tests/runs-1"):
+        with pytest.raises(UserError, match=r"There is no weight file '[^']*'\.$"):
+            kerasnets.build("resnet18", weights=file)
+    with pytest.raises(UserError, match="a1_in1k'. A repository .* is 'hf:timm/resnet18.a1_in1k'"):
         kerasnets.build("resnet18", weights="timm/resnet18.a1_in1k")
     with pytest.raises(UserError, match="'me/flowers'. A repository .* is 'hf:me/flowers'"):
         kerasnets.build("resnet18", weights="me/flowers")

@@ -116,6 +116,9 @@ def test_a_new_classifier_of_a_frozen_network_is_trained(resnet20):
     resnet20.trainable = False
     model = kerasnets.replace_head(resnet20, classes=5)
     assert [each.path for each in model.trainable_variables] == ["logits/kernel", "logits/bias"]
+    nin = kerasnets.build("nin_cifar10", width=0.125, activation="prelu")
+    nin.trainable = False
+    assert len(kerasnets.replace_head(nin, classes=5).trainable_variables) == 3
 
 
 def test_one_stage_is_given_by_its_name():

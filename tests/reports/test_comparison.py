@@ -87,7 +87,7 @@ def test_two_runs_on_the_same_images(tmp_path):
     ("first", "second", "words"),
     [
         (range(5), range(5), "Both have the same accuracy"),
-        (range(5), range(1, 7), "No evidence of a difference"),
+        (range(5), range(1, 7), "Not enough evidence of a difference"),
         (range(7), [], "Some evidence"),
         (range(40), [], "Very strong evidence"),
     ],

@@ -106,6 +106,8 @@ def test_an_unfinished_training_is_on_the_page_until_a_later_sitting(short_run, 
     assert "| `resnet20` | 91.25 | 91.00 |  | 1 | 182 | 100.0 |" in page
     assert "Seed 0: 91.00 %." in page
     assert page.partition("## resnet20\n")[2].count("stopped after") == 1
+    stopped.append("resnet20")
+    assert [each.accuracy for each in known("resnet20")] == [91.0, None]
 
 
 @pytest.mark.parametrize(("answer", "well"), [(0, True), (130, True), (1, False)])
@@ -141,6 +143,10 @@ def test_seeds_are_trained_again_unless_the_missing_alone_are_wanted(folder, mon
     assert not (folder / "elsewhere").exists()
     told = capfd.readouterr().out
     assert f"tiny, seed 0: {first} on {first.day}, not trained again" in told
+    # What its folder holds is finished.
+    run("runs")
+    assert capfd.readouterr().out.count("to train it again remove") == 2
+    assert len(results.read(results.FOLDER / "tiny.jsonl", results.Outcome)) == 2
     run("elsewhere", "--seeds", "1")
     assert (folder / "elsewhere" / "tiny-0" / "metrics.json").exists()
     assert f"tiny, seed 0: {first}; before {first}" in capfd.readouterr().out

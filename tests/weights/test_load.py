@@ -179,13 +179,21 @@ def test_a_network_knows_what_the_weights_that_it_was_given_need(tmp_path):
     assert kerasnets.preprocessing(model).channel_order == "rgb"
     load_weights(model, path)
     assert kerasnets.preprocessing(model).channel_order == "bgr"
-    assert model.origin == build("vgg16", weights=path, **small).origin
-    ours = build("resnet20_cifar", norm_momentum=0.5)
-    ours.origin = dataclasses.replace(ours.origin, options={"norm_momentum": 0.5})
-    save_weights(ours, tmp_path / "ours.safetensors")
-    fresh = build("resnet20_cifar")
-    assert load_weights(fresh, tmp_path / "ours.safetensors") is None
-    assert fresh.origin == ours.origin
+    loaded = build("vgg16", weights=path, **small).origin
+    assert model.origin == dataclasses.replace(loaded, options={})
+
+
+def test_what_a_network_is_saved_with_after_other_weights_is_its_own(tmp_path):
+    small = {"width": 0.25, "input_shape": (64, 64, 3)}
+    theirs = build("mobilenet_v1", norm_epsilon=1e-5, **small)
+    theirs.origin = dataclasses.replace(theirs.origin, options={"norm_epsilon": 1e-5})
+    save_weights(theirs, tmp_path / "theirs.safetensors")
+    model = build("mobilenet_v1", **small)
+    assert load_weights(model, tmp_path / "theirs.safetensors") is None
+    save_weights(model, tmp_path / "ours.safetensors")
+    again = build("mobilenet_v1", weights=tmp_path / "ours.safetensors", **small)
+    images = np.random.default_rng(0).standard_normal((2, 64, 64, 3)).astype("float32")
+    np.testing.assert_allclose(again(images), theirs(images), atol=1e-5)
 
 
 def test_other_classes_that_are_asked_for_start_anew(published, caplog):

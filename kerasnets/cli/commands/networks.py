@@ -44,7 +44,7 @@ class List:
     has_weights: bool = False
     """List only networks with published weights."""
     sort: Literal["name", "accuracy", "params", "multiply-adds", "year"] = "name"
-    """Order: accuracy (of the default weights) falls, params and multiply-adds rise."""
+    """Order: accuracy (of the default weights) descending, the others ascending."""
 
     def run(self) -> None:
         facts = [registry.info(name) for name in registry.list_models(self.pattern, self.family)]
