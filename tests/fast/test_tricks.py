@@ -20,7 +20,9 @@ def test_a_choice_of_tricks():
 
 @pytest.mark.parametrize("fast", [(), ("none", "winograd"), ("xla", "auto"), ("folding",)])
 def test_a_choice_that_cannot_be_read_is_refused(fast):
-    with pytest.raises(UserError, match=f"fast must be .*Received: {' '.join(fast) or 'nothing'}"):
+    with pytest.raises(
+        UserError, match=f"fast must be .*Received: .*{' '.join(fast) or 'nothing'}"
+    ):
         TrainConfig(fast=fast)
 
 
