@@ -274,6 +274,8 @@ def test_a_network_of_probabilities_answers_as_its_logits_do(small, tmp_path, di
         for each in (network, keras.Model(network.input, ends))
     ]
     np.testing.assert_allclose(*answers, atol=1e-6)
+    alone = classifier(keras.Model(network.input, ends), preprocessing, names)(files)
+    np.testing.assert_allclose(alone["probabilities"], answers[0], atol=1e-6)
     assert np.abs(answers[0] - 0.5).max() > 0.01
 
 

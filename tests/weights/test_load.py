@@ -184,16 +184,20 @@ def test_a_network_knows_what_the_weights_that_it_was_given_need(tmp_path):
 
 
 def test_what_a_network_is_saved_with_after_other_weights_is_its_own(tmp_path):
-    small = {"width": 0.25, "input_shape": (64, 64, 3)}
+    small = {"width": 0.25, "input_shape": (64, 64, 3), "classifier_activation": None}
     theirs = build("mobilenet_v1", norm_epsilon=1e-5, **small)
     theirs.origin = dataclasses.replace(theirs.origin, options={"norm_epsilon": 1e-5})
+    for layer in theirs.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            # An epsilon counts.
+            layer.moving_variance.assign(keras.ops.full(layer.moving_variance.shape, 0.01))
     save_weights(theirs, tmp_path / "theirs.safetensors")
     model = build("mobilenet_v1", **small)
     assert load_weights(model, tmp_path / "theirs.safetensors") is None
     save_weights(model, tmp_path / "ours.safetensors")
     again = build("mobilenet_v1", weights=tmp_path / "ours.safetensors", **small)
     images = np.random.default_rng(0).standard_normal((2, 64, 64, 3)).astype("float32")
-    np.testing.assert_allclose(again(images), theirs(images), atol=1e-5)
+    np.testing.assert_allclose(again(images), theirs(images), rtol=1e-3)
 
 
 def test_other_classes_that_are_asked_for_start_anew(published, caplog):
