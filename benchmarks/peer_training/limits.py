@@ -57,7 +57,10 @@ def _of_several(found: Outcome) -> Iterator[tuple[str, float, float]]:
     """All drift by the same chaos; in float64 ours starts at its unit, not at float32's."""
     drift = found.nearby.early.parameters
     what = f"parameters after {EARLY} steps"
-    yield f"{what}, float64", found.ours_float64.early.parameters, drift / 1000
+    # Where the control has lost its way, less than float64's rounding leads astray: of
+    # resnet101_v1_5, weights that differ by 1e-12 are 0.6 apart by then, in PyTorch too.
+    if drift < ALL:
+        yield f"{what}, float64", found.ours_float64.early.parameters, drift / 1000
     limit = DRIFT * max(drift, found.theirs_float32.early.parameters)
     if limit < ALL:
         yield f"{what}, float32", found.ours_float32.early.parameters, limit

@@ -179,6 +179,15 @@ def test_float32_is_not_judged_where_parameters_that_never_move_would_pass(outco
 
     assert len(after(0.24, 0.97)) == 1
     assert after(0.26, 1.1) == []
+    astray = dataclasses.replace(
+        outcome.ours_float64, early=dataclasses.replace(outcome.ours_float64.early, parameters=0.3)
+    )
+    for drift, beyond in ((0.99, 1), (1.01, 0)):
+        nearby = dataclasses.replace(
+            outcome.nearby, early=dataclasses.replace(outcome.nearby.early, parameters=drift)
+        )
+        changed = dataclasses.replace(outcome, ours_float64=astray, nearby=nearby, steps=20)
+        assert len(exceeded(changed)) == beyond
 
 
 def test_families_with_a_reason_have_a_wider_limit_of_gradients(outcome):
