@@ -1,3 +1,5 @@
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ import pytest
 import kerasnets
 from kerasnets import UserError, build
 from kerasnets.models.blocks import Style
-from kerasnets.models.build import check_options, options, unweighted
+from kerasnets.models.build import ARGUMENTS, check_options, options, unweighted
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,11 @@ def test_an_unknown_option_is_answered_by_the_known_with_their_values(network, o
     assert len(str(caught.value)) < 1000
     listed = str(caught.value).partition("It takes: ")[2]
     assert all(f"{name} ({values})" in listed for name, (values, _) in options(network).items())
+
+
+def test_errors_name_every_argument_of_build():
+    given = inspect.signature(build).parameters.values()
+    assert set(ARGUMENTS) == {each.name for each in given if each.kind is each.KEYWORD_ONLY}
 
 
 def test_a_variants_own_values_are_no_options():
