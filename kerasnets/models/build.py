@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from kerasnets.errors import UserError, shown, unknown
+from kerasnets.errors import UserError, shown
 from kerasnets.lazy import keras
 from kerasnets.models.blocks import Initializer, Style, output_of
+from kerasnets.models.options import option_types, unknown_option
 from kerasnets.private import variables_without_values
 from kerasnets.registry import Registration, WeightsOrigin, info, registration
-from kerasnets.values import check, is_whole, words
+from kerasnets.values import check, is_whole
 
 if typing.TYPE_CHECKING:
     from kerasnets.models.network import Network
@@ -90,19 +91,6 @@ def unweighted(network: str, /, **options: Any) -> Network:
         return assemble(network, **options)
 
 
-# Arguments of `kerasnets.build` that every network takes.
-ARGUMENTS = (
-    *("include_top", "weights", "input_shape", "pooling", "classes", "classifier_activation"),
-    "name",
-)
-# What other libraries call them.
-ELSEWHERE = {
-    "num_classes": "It is called classes here.",
-    "pretrained": "It is weights here: weights='imagenet'.",
-    "in_chans": "It is the last number of input_shape here.",
-    "input_tensor": "Call the model on the tensor: build(...)(x).",
-    "drop_rate": "It is called dropout here, in networks that have it.",
-}
 # Options that are no object of Keras.
 PLAIN = (str, int, float, list, tuple, dict, type(None))
 
@@ -330,7 +318,7 @@ def _split_overrides(
         UserError: For an override that the network does not take, or of a wrong type or range.
     """
     name = entry.info.name
-    types = _option_types(entry)
+    types = option_types(entry)
     known = set().union(*types.values()) - set(entry.variant)
     values = {part: {} for part in types}
     for key, value in entry.variant.items():
@@ -340,7 +328,7 @@ def _split_overrides(
         if key in entry.fixed:
             raise UserError(f"{name} takes no option {key!r}: {entry.fixed[key]}.")
         if key not in known:
-            raise _unknown_option(name, key)
+            raise unknown_option(name, key)
         part = next(part for part in types if key in types[part])
         if part == "head" and not include_top:
             raise UserError(f"{name}: {key} belongs to the classifier; include_top=False has none.")
@@ -365,59 +353,3 @@ def _check_normalization(name: str, style: Style, given: Iterable[str]) -> None:
             raise UserError(
                 f"{name}: {key} has no effect where normalization is {style.normalization!r}."
             )
-
-
-def _unknown_option(network: str, key: str) -> UserError:
-    """The error for an option that a network does not take; it tells those that it takes."""
-    known = options(network)
-    hint = ""
-    for names in (known, ARGUMENTS):
-        closest = str(unknown("option", key, names)).partition(". ")[2]
-        if not hint and closest.startswith("The closest"):
-            hint = f"{closest} "
-    hint = f"{ELSEWHERE[key]} " if key in ELSEWHERE else hint
-    values = ", ".join(f"{name} ({values})" for name, (values, _) in known.items())
-    return UserError(
-        f"{network} takes no option {key!r}. {hint}It takes: {values}. Every network takes "
-        f"{', '.join(ARGUMENTS)}."
-    )
-
-
-def options(network: str) -> dict[str, tuple[str, object]]:
-    """What `build` takes of a network beyond its arguments: the values in words, and the default.
-
-    Args:
-        network: Its name.
-    """
-    entry = registration(network)
-    defaults: dict[str, object] = dict(vars(entry.style))
-    for function in (entry.head, entry.backbone):
-        parameters = inspect.signature(function).parameters
-        defaults |= {name: each.default for name, each in parameters.items()}
-    found = {
-        name: (words(annotation), defaults[name])
-        for types in _option_types(entry).values()
-        for name, annotation in types.items()
-        if name not in entry.variant and name not in entry.fixed
-    }
-    if entry.auxiliary_heads:
-        found["auxiliary_heads"] = (words(bool), False)
-    return found
-
-
-def _option_types(entry: Registration) -> dict[str, dict[str, Any]]:
-    """The annotations of a network's options, by the part that takes them."""
-    style = typing.get_type_hints(Style)
-    del style["initialize"]
-    return {"backbone": _options(entry.backbone), "head": _options(entry.head), "style": style}
-
-
-def _options(function: Callable) -> dict[str, object]:
-    """The options of a builder or a head, which are its keyword-only arguments, and their types."""
-    parameters = inspect.signature(function, eval_str=True).parameters.values()
-    return {each.name: each.annotation for each in parameters if each.kind is each.KEYWORD_ONLY}
-
-
-def head_options(entry: Registration) -> Collection[str]:
-    """The names of the options that the classifier takes."""
-    return _options(entry.head)

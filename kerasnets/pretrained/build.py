@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from kerasnets.errors import UserError
-from kerasnets.models.build import assemble, check_arguments, head_options
+from kerasnets.models.build import assemble, check_arguments
+from kerasnets.models.options import head_options
 from kerasnets.pretrained.sources import opened
 from kerasnets.registry import network_of, registration
 

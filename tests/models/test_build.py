@@ -7,7 +7,8 @@ import pytest
 import kerasnets
 from kerasnets import UserError, build
 from kerasnets.models.blocks import Style
-from kerasnets.models.build import ARGUMENTS, check_options, options, unweighted
+from kerasnets.models.build import check_options, unweighted
+from kerasnets.models.options import ARGUMENTS, options
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ class Info:
         if is_run(self.name):
             _print_facts(_run_facts(self.name))
             return
-        from kerasnets.models.build import options
+        from kerasnets.models.options import options
 
         facts = registry.info(self.name)
         _print_facts({**dataclasses.asdict(facts), "preprocessing": facts.preprocessing})
