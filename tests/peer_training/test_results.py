@@ -128,10 +128,12 @@ def test_the_page_shows_what_was_found(outcome):
     page = report.page()
     assert "| `resnet18` | timm | 16 of 64 x 64 | 1.0e-14 | 2.0e-14 | 3.0e-14 |  |" in page
     assert "| 1.0e-07 / 1.0e-06 | 2.0e-07 / 2.0e-06 | 3.0e-07 / 3.0e-06 |  |" in page
-    early, last = page.partition("After 5 steps:")[2].split("After 20 steps:")
+    first, later = page.partition("Gradients of the first step.")[2].split("after 5 steps:")
+    early, last = later.split("after 20 steps:")
+    assert "| 2.5 to 1.25 | 2.0e-14 | 2.0e-05 | 2.0e-07 | 2.0e-06 |" in first
     assert "| 2.5 to 1.25 | 4.0e-14 | 4.0e-05 | 4.0e-07 | 4.0e-06 |" in early
     assert "| 2.5 to 1.25 | 5.0e-14 | 5.0e-05 | 5.0e-07 | 5.0e-06 |" in last
-    assert page.count("| `resnet18` | torchvision |") == 2
+    assert page.count("| `resnet18` | torchvision |") == 3
     assert "2026-11-30, a machine, 1.0 hours, with other work beside: torch 2.14.1." in page
     assert f"Measured so far: 2 of {len(cases())} comparisons." in page
     assert "All comparisons below are within them." in page
