@@ -73,7 +73,8 @@ class Outcome:
         steps: Steps that were made.
         finite: Whether the loss was a number to the end.
         chance: The logarithm of the classes.
-        apart: Of the logits before the first step; see `apart`.
+        apart: Of the logits before the first step; see `Start`.
+        shared: Of the features before the first step; see `Start`.
         first: Mean loss of the first steps.
         last: Mean loss of the last steps.
         seconds: Processor time, with the building of the network.
@@ -94,6 +95,7 @@ class Outcome:
     finite: bool
     chance: float
     apart: float
+    shared: float | None
     first: float | None
     last: float | None
     seconds: float
@@ -162,7 +164,7 @@ def measure(network: str, flowers: str, changes: str = "") -> Outcome:
     chance = math.log(len(dataset.class_names))
     watch = _Watch(chance - BELOW_CHANCE)
     train_steps(config, STEPS[1], watch)
-    losses = watch.losses
+    losses, before = watch.losses, start(config)
     return Outcome(
         network=network,
         changes=changes,
@@ -174,7 +176,8 @@ def measure(network: str, flowers: str, changes: str = "") -> Outcome:
         steps=len(losses),
         finite=watch.finite,
         chance=round(chance, 3),
-        apart=float(f"{apart(config):.2g}"),
+        apart=before.apart,
+        shared=before.shared,
         first=round(statistics.fmean(losses[:FIRST]), 3) if losses else None,
         last=round(statistics.fmean(losses[-LAST:]), 3) if losses else None,
         seconds=round(time.process_time() - began),
@@ -199,15 +202,28 @@ def _check(dataset: Dataset) -> None:
         )
 
 
-def apart(config: TrainConfig) -> float:
-    """How far apart the answers for different images are before the first step.
+@dataclass(frozen=True)
+class Start:
+    """What a network makes of a batch of training images before the first step.
+
+    Attributes:
+        apart: How far apart its answers are: the standard deviation of a logit over the images,
+            the mean of all classes.
+        shared: How long the features are that all images share: the mean square of what the
+            classifier is given, in the direction where that is largest; ``None`` where the
+            classifier is not linear.
+    """
+
+    apart: float
+    shared: float | None
+
+
+def start(config: TrainConfig) -> Start:
+    """What comes before the first step.
 
     Args:
         config: Whose network is asked, as it is trained but for dropout, which tells images apart
             that are the same.
-
-    Returns:
-        The standard deviation of a logit over a batch of training images, the mean of all classes.
     """
     with tempfile.TemporaryDirectory() as scratch, seeded(config.seed):
         dataset = load_data(config)
@@ -216,12 +232,26 @@ def apart(config: TrainConfig) -> float:
     for layer in network.layers:
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
+    classifier = [layer for layer in network.layers if layer.weights][-1]
+    both = keras.Model(network.input, [classifier.input, network.output])
     train = dataset.splits["train"]
     some = train.take(np.linspace(0, train.size - 1, BATCH, dtype=int))
     batches = evaluation_batches(some, preprocessing, network.input_shape[-1], batch_size=BATCH)
     images, _ = next(iter(batches))
-    logits = with_preprocessing(network, preprocessing)(images, training=True)
-    return float(np.std(logits, axis=0).mean())
+    features, logits = with_preprocessing(both, preprocessing)(images, training=True)
+    linear = isinstance(classifier, (keras.layers.Dense, keras.layers.Conv2D))
+    apart = np.std(logits, axis=0).mean()
+    return Start(_short(apart), _short(_shared(np.asarray(features))) if linear else None)
+
+
+def _shared(features: np.ndarray) -> float:
+    """Those of (N, ..., C) are averaged over positions."""
+    vectors = features.reshape(len(features), -1, features.shape[-1]).mean(axis=1)
+    return np.linalg.eigvalsh(vectors @ vectors.T)[-1] / len(vectors)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.2g}")
 
 
 class _Watch(StepLosses):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 import kerasnets
 from benchmarks.learning.measure import BATCH, BELOW_CHANCE, FIRST, LAST, STEPS, Outcome, known
 from kerasnets.cli.tables import written
 from kerasnets.config import recipe
+from kerasnets.config.training import default_recipe
 
 PAGE = "learning.md"
 HEADER = (
     "network",
     "pixels",
     "learning rate",
+    "limit",
     "steps",
     "logit std",
     "chance",
@@ -22,6 +27,13 @@ HEADER = (
     "learns",
     "seconds",
 )
+
+# A loss so many times that of chance was driven there: no initial weights have it.
+DRIVEN = 1.5
+# A rate above this part of the classifier's limit counts as near it.
+NEAR_LIMIT = 0.5
+CIFAR_CLASSES = 10
+CIFAR_RESNETS = tuple(f"resnet{depth}_cifar" for depth in (20, 32, 44, 56, 110, 1202))
 
 # A standard deviation of the logits with which the probabilities of five classes differ by about
 # a hundredth of what they are.
@@ -55,6 +67,8 @@ def page() -> str:
         "**no** does not mean that a network cannot be trained: the recipes were made for more "
         "and larger images, and for many thousands of steps.",
         "",
+        "`limit` is the learning rate above which the classifier cannot settle, see below; of Adam "
+        "and of a classifier that is not linear there is none. "
         f"`logit std` is the standard deviation of a logit over {BATCH} images before the first "
         "step, without dropout: how far apart the answers for different images start. `seconds` "
         "are of processor time, with the building of the network.",
@@ -66,7 +80,7 @@ def page() -> str:
         written("markdown", HEADER, [_row(each) for each in own], left=("network",)),
         "",
     ]
-    lines += [_near_and_far(own, changed), ""] if own else []
+    lines += [_near_and_far(own, changed), "", *_limits(own)] if own else []
     if changed:
         lines += [
             "## With changes",
@@ -82,7 +96,7 @@ def page() -> str:
             "",
         ]
     if left:
-        lines += [f"Not run yet: {', '.join(f'`{name}`' for name in left)}.", ""]
+        lines += [f"Not run yet: {_names(left)}.", ""]
     return "\n".join([*lines, *_made(found)])
 
 
@@ -100,7 +114,7 @@ def _near_and_far(own: Sequence[Outcome], changed: Sequence[Outcome]) -> str:
     near = [each for each in own if each.apart < NEAR]
     names = {each.network for each in near}
     by_adam = [each for each in (*near, *changed) if each.network in names and _is_of_adam(each)]
-    learned = ", ".join(f"`{each.network}`" for each in by_adam if each.learns)
+    learned = _names(each.network for each in by_adam if each.learns)
     far = [each for each in own if each.apart >= NEAR]
     lines = [
         f"Of the networks whose logits start less than {NEAR} apart {count(near)} learn, of the "
@@ -117,13 +131,102 @@ def _near_and_far(own: Sequence[Outcome], changed: Sequence[Outcome]) -> str:
             for each in changed
             if each.network in odd and each.learns
         )
-        names = ", ".join(f"`{name}`" for name in odd)
+        fast = [each.network for each in far if each.network in odd and _is_near_limit(each)]
         lines += [
             "",
-            f"Not explained by that: {names} start further apart and do not learn either. "
-            f"Of these learn with a change: {helped or 'none'}.",
+            f"Not explained by that: {_names(odd)} start further apart and do not learn either. "
+            f"With a change learn: {helped or 'none'}. Too fast for the classifier, as the next "
+            f"section explains, may be the rate of: {_names(fast) or 'none'}.",
         ]
     return "\n".join(lines)
+
+
+def _limits(own: Sequence[Outcome]) -> list[str]:
+    """What the classifier's limit explains.
+
+    Args:
+        own: What networks found by their own recipes.
+    """
+    found = [(each, each.rate / most) for each in own if (most := limit(each)) and each.first]
+    if len(found) < 2:
+        return []
+
+    def driven(some: Sequence[Outcome]) -> str:
+        return f"{sum((each.first or 0) > DRIVEN * each.chance for each in some)} of {len(some)}"
+
+    near = [each for each, _ in found if _is_near_limit(each)]
+    far = [each for each, _ in found if not _is_near_limit(each)]
+    columns = [part for _, part in found], [(each.first or 0) / each.chance for each, _ in found]
+    rank = np.corrcoef([np.argsort(np.argsort(column)) for column in columns])[0, 1]
+    lines = [
+        "## The classifier's limit",
+        "",
+        "At chance, the loss of C classes curves by s / C in the direction that the features of "
+        "all images share, where s is their mean square in that direction. Above a rate of "
+        "2 (1 + m) C / s gradient descent with momentum m cannot settle, with Nesterov's above "
+        "1 / (1 + 2 m) of that; below it overshoots the less the lower the rate is. `limit` is "
+        "that rate, of s before the first step. The recipes were made for 1,000 classes, of which "
+        "it is 200 times that of five.",
+        "",
+        f"Where the rate is above {NEAR_LIMIT:.0%} of the limit, the first loss is more than "
+        f"{DRIVEN:g} times chance in {driven(near)} networks, elsewhere in {driven(far)}. The rank "
+        f"correlation of rate / limit and `first` / `chance` is {rank:.2f}.",
+        "",
+    ]
+    rows = [each for name in CIFAR_RESNETS for each in own if each.network == name]
+    if not rows:
+        return lines
+    header = ("network", "s", f"limit of {CIFAR_CLASSES} classes", "recipe starts at")
+    cells = [(f"`{each.network}`", *_on_cifar(each)) for each in rows]
+    return [
+        *lines,
+        "In a ResNet every block of the last stage adds to the features, so s grows with depth and "
+        "the limit falls. For 110 layers, but not for 56, He et al. 2015 (section 4.2) found a "
+        'rate of 0.1 "slightly too large to start converging", and warm up at 0.01. The same '
+        "features, before ten classes as in CIFAR-10:",
+        "",
+        written("markdown", header, cells, left=("network",)),
+        "",
+    ]
+
+
+def _on_cifar(found: Outcome) -> tuple[str, str, str]:
+    own = default_recipe(found.network, "cifar10")
+    rate = own.peak_learning_rate * (own.warmup_from if own.warmup_epochs else 1)
+    return f"{found.shared:g}", f"{limit(found, CIFAR_CLASSES):.2g}", f"{rate:g}"
+
+
+def limit(found: Outcome, classes: int | None = None) -> float | None:
+    """The learning rate above which the classifier cannot settle.
+
+    At chance, the cross-entropy of C classes curves by s / C in the direction that images share,
+    where s is the mean square of their features. Gradient descent with momentum m converges on a
+    curvature h below the rate 2 (1 + m) / h, with Nesterov's below 1 / (1 + 2 m) of that. RMSProp
+    whose epsilon is 1 or more divides small gradients by little else, and counts as the former.
+
+    Args:
+        found: What a network makes of images, by which recipe.
+        classes: Number of classes; that of `found` by default.
+
+    Returns:
+        The rate; ``None`` of other optimizers, and where the classifier is not linear.
+    """
+    own = recipe(found.recipe)
+    adaptive = own.optimizer == "rmsprop" and own.epsilon < 1
+    if found.shared is None or _is_of_adam(found) or adaptive:
+        return None
+    curvature = found.shared / (classes or round(math.exp(found.chance)))
+    ahead = 1 + 2 * own.momentum if own.optimizer == "nesterov" else 1
+    return 2 * (1 + own.momentum) / curvature / ahead
+
+
+def _is_near_limit(found: Outcome) -> bool:
+    most = limit(found)
+    return most is not None and found.rate > NEAR_LIMIT * most
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _is_of_adam(each: Outcome) -> bool:
@@ -164,8 +267,10 @@ def _sentence(each: Outcome) -> str:
 def _row(each: Outcome) -> tuple[str | int, ...]:
     first, last = ("–" if loss is None else f"{loss:.3f}" for loss in (each.first, each.last))
     learns = "yes" if each.learns else "**no**"
-    start = (f"{each.apart:.2g}", f"{each.chance:.3f}", first, last)
-    figures = (each.side, f"{each.rate:.3g}", each.steps, *start, learns, round(each.seconds))
+    most = limit(each)
+    rates = (f"{each.rate:.3g}", "–" if most is None else f"{most:.2g}")
+    losses = (f"{each.apart:.2g}", f"{each.chance:.3f}", first, last)
+    figures = (each.side, *rates, each.steps, *losses, learns, round(each.seconds))
     return (f"`{each.network}`", *figures)
 
 

@@ -30,6 +30,7 @@ FOUND = Outcome(
     finite=True,
     chance=1.609,
     apart=7.8e-5,
+    shared=19.0,
     first=1.61,
     last=1.609,
     seconds=90,
@@ -104,7 +105,8 @@ def test_a_network_that_has_learned_ends_early_and_is_not_trained_again(results,
 
 def test_the_first_answers_are_apart_by_their_images_alone():
     def apart(changes=""):
-        return measure.apart(parse(words("lenet5_modern", "digits", changes)).config.resolved())
+        config = parse(words("lenet5_modern", "digits", changes)).config.resolved()
+        return measure.start(config).apart
 
     assert 0.1 < apart() < 1
     assert apart("--dropout 0.9") == pytest.approx(apart("--dropout 0.1"))
