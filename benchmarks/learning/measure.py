@@ -75,6 +75,7 @@ class Outcome:
         chance: The logarithm of the classes.
         apart: Of the logits before the first step; see `Start`.
         shared: Of the features before the first step; see `Start`.
+        initial: Loss before the first step; see `Start`.
         first: Mean loss of the first steps.
         last: Mean loss of the last steps.
         seconds: Processor time, with the building of the network.
@@ -96,6 +97,7 @@ class Outcome:
     chance: float
     apart: float
     shared: float | None
+    initial: float
     first: float | None
     last: float | None
     seconds: float
@@ -178,6 +180,7 @@ def measure(network: str, flowers: str, changes: str = "") -> Outcome:
         chance=round(chance, 3),
         apart=before.apart,
         shared=before.shared,
+        initial=before.initial,
         first=round(statistics.fmean(losses[:FIRST]), 3) if losses else None,
         last=round(statistics.fmean(losses[-LAST:]), 3) if losses else None,
         seconds=round(time.process_time() - began),
@@ -212,10 +215,12 @@ class Start:
         shared: How long the features are that all images share: the mean square of what the
             classifier is given, in the direction where that is largest; ``None`` where the
             classifier is not linear.
+        initial: The mean loss.
     """
 
     apart: float
     shared: float | None
+    initial: float
 
 
 def start(config: TrainConfig) -> Start:
@@ -237,15 +242,22 @@ def start(config: TrainConfig) -> Start:
     train = dataset.splits["train"]
     some = train.take(np.linspace(0, train.size - 1, BATCH, dtype=int))
     batches = evaluation_batches(some, preprocessing, network.input_shape[-1], batch_size=BATCH)
-    images, _ = next(iter(batches))
+    images, labels = next(iter(batches))
     features, logits = with_preprocessing(both, preprocessing)(images, training=True)
     linear = isinstance(classifier, (keras.layers.Dense, keras.layers.Conv2D))
-    apart = np.std(logits, axis=0).mean()
-    return Start(_short(apart), _short(_shared(np.asarray(features))) if linear else None)
+    losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    return Start(
+        apart=_short(np.std(logits, axis=0).mean()),
+        shared=_short(shared(np.asarray(features))) if linear else None,
+        initial=round(float(np.mean(losses)), 3),
+    )
 
 
-def _shared(features: np.ndarray) -> float:
-    """Those of (N, ..., C) are averaged over positions."""
+def shared(features: np.ndarray) -> float:
+    """The mean square of features, (N, ..., C), in the direction where it is largest.
+
+    They are averaged over positions first.
+    """
     vectors = features.reshape(len(features), -1, features.shape[-1]).mean(axis=1)
     return np.linalg.eigvalsh(vectors @ vectors.T)[-1] / len(vectors)
 

@@ -6,6 +6,7 @@ import dataclasses
 import sys
 
 import keras
+import numpy as np
 import pytest
 
 import kerasnets
@@ -31,6 +32,7 @@ FOUND = Outcome(
     chance=1.609,
     apart=7.8e-5,
     shared=19.0,
+    initial=1.609,
     first=1.61,
     last=1.609,
     seconds=90,
@@ -113,6 +115,47 @@ def test_the_first_answers_are_apart_by_their_images_alone():
     assert apart("kernel_initializer zeros") == 0
 
 
+def test_features_and_loss_of_the_first_batch_are_measured():
+    config = parse(words("lenet5_modern", "digits", "kernel_initializer zeros")).config.resolved()
+    start = measure.start(config)
+    assert start.shared == 0
+    assert start.initial == pytest.approx(2.303)
+    vectors = np.random.default_rng(0).normal(1, 1, (16, 3, 3, 7))
+    pooled = vectors.mean(axis=(1, 2))
+    expected = np.linalg.eigvalsh(pooled.T @ pooled / 16)[-1]
+    assert measure.shared(vectors) == pytest.approx(expected)
+    # Of codes that are drawn, not learned, there is no such limit.
+    config = parse(words("lenet5", "digits")).config.resolved()
+    assert measure.start(config).shared is None
+
+
+@pytest.mark.parametrize(
+    ("name", "momentum", "ahead"),
+    [("resnet2015", 0.9, 1), ("densenet2016", 0.9, 2.8), ("vgg2014", 0.9, 1)],
+)
+def test_the_limit_is_where_descent_on_the_curve_begins_to_diverge(name, momentum, ahead):
+    found = dataclasses.replace(FOUND, recipe=name, shared=100.0)
+    most = report.limit(found)
+    assert most == pytest.approx(2 * (1 + momentum) / (100 / 5) / ahead)
+    assert report.limit(found, classes=10) == pytest.approx(2 * most)
+    kind = {1: False, 2.8: True}[ahead]
+    for factor, settles in ((0.99, True), (1.01, False)):
+        variable = keras.Variable(np.ones(1))
+        optimizer = keras.optimizers.SGD(most * factor, momentum=momentum, nesterov=kind)
+        optimizer.build([variable])
+        for _ in range(2000):
+            optimizer.apply([20 * variable.value], [variable])
+        assert (abs(float(variable.numpy()[0])) < 1) is settles
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"shared": None}, {"recipe": "digits"}, {"changes": "--optimizer adam --learning-rate 0.1"}],
+)
+def test_of_other_classifiers_and_optimizers_there_is_no_limit(change):
+    assert report.limit(dataclasses.replace(FOUND, **change)) is None
+
+
 def test_a_loss_that_is_no_number_is_said(results, monkeypatch):
     found = measure.measure("lenet5_modern", "digits", "--learning-rate 1e30")
     assert (found.finite, found.learns) == (False, False)
@@ -155,12 +198,13 @@ def test_the_page_and_the_errata_are_what_was_found(results):
     dataclasses.replace(helped, changes="--learning-rate 0.01").append()
     page = report.page()
     assert (
-        "| `vgg16` | 32 | 0.000625 | 200 | 7.8e-05 | 1.609 | 1.610 | 1.609 | **no** | 90 |" in page
+        "| `vgg16` | 32 | 0.000625 | 1 | 200 | 7.8e-05 | 1.609 | 1.609 | 1.610 | 1.609 | **no** | 90 |"
+        in page
     )
     assert "| `vgg16` | `kernel_initializer he_2015` | 32 |" in page
     assert "less than 0.01 apart 1 of 2 learn, of the others 1 of 2." in page
     assert "Not explained by that: `plain20_cifar` start further apart and do not learn" in page
-    assert "with a change: `plain20_cifar` by `--learning-rate 0.01`." in page
+    assert "With a change learn: `plain20_cifar` by `--learning-rate 0.01`." in page
     assert "2 of 2 learn from the same starts, `lenet5`, `vgg16`." in page
     assert "`vgg19`" in page.partition("Not run yet")[2]
     assert "`resnet18`" not in page.partition("Not run yet")[2]
@@ -168,3 +212,23 @@ def test_the_page_and_the_errata_are_what_was_found(results):
     assert row.startswith("| `vgg16` learns in 200 steps of `vgg2014`. | The loss ends at 1.609, ")
     assert "initial standard deviation is 7.8e-05" in row
     assert "With `kernel_initializer he_2015` the loss ends at 1.200" in row
+
+
+def test_the_page_counts_the_losses_that_are_driven_up(results):
+    fast = dataclasses.replace(FOUND, network="resnet50", apart=0.5, shared=19_000.0, first=2.0)
+    for each in (
+        fast,
+        dataclasses.replace(fast, network="resnet101", first=1.7),
+        dataclasses.replace(fast, network="resnet18", shared=19.0),
+        FOUND,
+        dataclasses.replace(fast, changes="--learning-rate 0.001", rate=1e-5, first=1.6),
+    ):
+        each.append()
+    page = report.page()
+    assert "initial one, in 1 of 2 networks; elsewhere in 1 of 2." in page
+    assert "With the changes below it is 0 of 0 and 0 of 1." in page
+    assert "may be the rate of: `resnet101`, `resnet50`." in page
+    dataclasses.replace(
+        fast, network="resnet110_cifar", recipe="resnet_cifar", shared=950.0, initial=11.8
+    ).append()
+    assert "| `resnet110_cifar` | 11.800 | 950 | 0.04 | 0.01 |" in report.page()
