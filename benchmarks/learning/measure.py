@@ -214,7 +214,7 @@ class Start:
             the mean of all classes.
         shared: How long the features are that all images share: the mean square of what the
             classifier is given, in the direction where that is largest; ``None`` where the
-            classifier is not linear.
+            classifier is no dense layer.
         initial: The mean loss.
     """
 
@@ -244,22 +244,18 @@ def start(config: TrainConfig) -> Start:
     batches = evaluation_batches(some, preprocessing, network.input_shape[-1], batch_size=BATCH)
     images, labels = next(iter(batches))
     features, logits = with_preprocessing(both, preprocessing)(images, training=True)
-    linear = isinstance(classifier, (keras.layers.Dense, keras.layers.Conv2D))
+    dense = isinstance(classifier, keras.layers.Dense)
     losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
     return Start(
         apart=_short(np.std(logits, axis=0).mean()),
-        shared=_short(shared(np.asarray(features))) if linear else None,
+        shared=_short(shared(np.asarray(features))) if dense else None,
         initial=round(float(np.mean(losses)), 3),
     )
 
 
 def shared(features: np.ndarray) -> float:
-    """The mean square of features, (N, ..., C), in the direction where it is largest.
-
-    They are averaged over positions first.
-    """
-    vectors = features.reshape(len(features), -1, features.shape[-1]).mean(axis=1)
-    return np.linalg.eigvalsh(vectors @ vectors.T)[-1] / len(vectors)
+    """The mean square of features, (N, C), in the direction where it is largest."""
+    return np.linalg.eigvalsh(features @ features.T)[-1] / len(features)
 
 
 def _short(value: float) -> float:

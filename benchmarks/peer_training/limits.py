@@ -29,7 +29,7 @@ ALL = 1.0
 
 def exceeded(found: Outcome) -> list[str]:
     """What of a comparison is beyond its limit, in words; nothing where all is within."""
-    limits = [*_of_one_step(found)] if found.steps == 1 else [*_of_several(found)]
+    limits = [*_of_one_step(found)] if found.steps == 1 else [*of_several(found)]
     limits += [
         (f"{what} of the first step, float64", value, EXACT)
         for what, value in dataclasses.asdict(found.ours_float64.first).items()
@@ -53,8 +53,11 @@ def _of_one_step(found: Outcome) -> Iterator[tuple[str, float, float]]:
             yield f"{what}, float32", value, max(KERNELS * max(own[what], UNIT), least)
 
 
-def _of_several(found: Outcome) -> Iterator[tuple[str, float, float]]:
-    """All drift by the same chaos; in float64 ours starts at its unit, not at float32's."""
+def of_several(found: Outcome) -> Iterator[tuple[str, float, float]]:
+    """What of several steps can be checked: in words, its value, and its limit.
+
+    All drift by the same chaos; in float64 ours starts at its unit, not at float32's.
+    """
     drift = found.nearby.early.parameters
     what = f"parameters after {EARLY} steps"
     # Where the control has lost its way, less than float64's rounding leads astray: of
