@@ -32,10 +32,13 @@ LIMITS = (
     f"after the first step of each comparison, in float64: {EXACT:.0e};",
     f"where one step is compared, in float32: {KERNELS} times PyTorch's own float32 error, or "
     f"times 2^-23 where that is more. For gradients and parameters of AlexNet and VGG {MOVED} if "
-    "that is more, since rounding can move the maximum of a pooling window; of DenseNet "
+    "that is more, since rounding can move the maximum of a pooling window: in the last of "
+    "`vgg11`, two numbers differ by 3e-8 of the largest, so float32 orders them by luck; of "
+    "DenseNet "
     f"{CANCELLED}, for its first batch norm, whose gradient nearly cancels;",
     f"parameters after {EARLY} steps, in float64: a thousandth of the control's difference; in "
-    f"float32: {DRIFT} times the control's or PyTorch's own, whichever is larger. Float32 is not "
+    f"float32: {DRIFT} times the control's or PyTorch's own, or what one step may differ by, "
+    "whichever is largest. Float32 is not "
     "checked where its limit is 1 or more, since parameters that never move differ by 1; nor is "
     "float64 where the control's difference is 1 or more. `resnet101_v1_5` in PyTorch's float64 "
     "from weights 1e-12 apart differs by 0.6 after 5 steps, so our first gradients' 2.4e-12 are "

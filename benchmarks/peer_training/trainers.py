@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import kerasnets
-from benchmarks.peer_training.cases import CLASSES, Case
+from benchmarks.peer_training.cases import AUXILIARY_LOSS, CLASSES, Case
 from benchmarks.peer_training.results import Tensors
 from kerasnets.config import Recipe
 from kerasnets.inputs import Preprocessing
@@ -212,7 +212,8 @@ def state(network: torch.nn.Module) -> Tensors:
 def peer_network(case: Case) -> torch.nn.Module:
     """The peer's network with its initial weights, but for batch norms, and without dropout."""
     torch.manual_seed(0)
-    heads = {"aux_logits": True} if case.auxiliary_loss else {}
+    # Torchvision's have them by default, also where the images are too small for them.
+    heads = {"aux_logits": bool(case.auxiliary_loss)} if case.network in AUXILIARY_LOSS else {}
     if case.project == "timm":
         import timm
 

@@ -199,3 +199,7 @@ def test_families_with_a_reason_have_a_wider_limit_of_gradients(outcome):
         ours = dataclasses.replace(compared, first=one)
         found = exceeded(dataclasses.replace(outcome, network=network, ours_float32=ours))
         assert len(found) == (size == 0.31), network
+        early = dataclasses.replace(compared.early, parameters=size)
+        ours = dataclasses.replace(compared, early=early)
+        late = dataclasses.replace(outcome, network=network, ours_float32=ours, steps=20)
+        assert len(exceeded(late)) == (size == 0.31), network
