@@ -18,8 +18,8 @@ KERNELS = 16
 UNIT = 2.0**-23
 # Of gradients and parameters in float32, by family. Where few windows of one image are pooled last,
 # rounding may move a maximum to another pixel, and with it some of the gradients of a channel: in
-# the last pooling of vgg11 two numbers differ by 3e-8 of the largest. What
-# DenseNet's first batch norm gets is what cancels in front of all others, and as small.
+# the last pooling of vgg11 two numbers differ by 3e-8 of the largest. What DenseNet's first batch
+# norm gets is what cancels in front of all others, and as small.
 MOVED, CANCELLED = 0.3, 1e-3
 LOOSE = {"alexnet": MOVED, "vgg": MOVED, "densenet": CANCELLED}
 # By how much more our float32 may have drifted than the control or PyTorch's: chaos has its luck.

@@ -249,3 +249,14 @@ def test_the_page_counts_the_losses_that_are_driven_up(results):
     cifar = dataclasses.replace(fast, network="resnet110_cifar", shared=949.0, initial=11.8)
     cifar.append()
     assert "| `resnet110_cifar` | 11.800 | 949 | 0.04 | 0.01 |" in report.page()
+
+
+def test_the_limit_foretells_the_networks_that_the_page_says_it_does():
+    afterwards = report.page().partition("measured afterwards")[2]
+    names = ("densenet100_k24_cifar", "densenet_bc190_k40_cifar", "densenet_bc250_k24_cifar")
+    found = {each.network: each for each in known() if not each.changes}
+    for name in (*names, "resnet200_v2"):
+        assert f"`{name}`" in afterwards
+        each = found[name]
+        assert (each.rate > report.NEAR_LIMIT * report.limit(each)) is (name in names)
+        assert (each.first > report.DRIVEN * each.initial) is (name in names)
